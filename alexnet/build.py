@@ -1,0 +1,112 @@
+"""From a checked configuration to the objects of a run. The only place that knows both."""
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from alexnet import checks, randomness
+from alexnet import device as devices
+from alexnet.datasets import Dataset, split_validation
+from alexnet.errors import Mistake
+from alexnet.loaders import Batches
+
+# The knobs in a dataset's YAML that are not its source's: what is done to any images.
+TRAINING_IMAGES = ("crop", "flip")
+ALL_IMAGES = ("mean", "std")
+
+
+@dataclass
+class Training:
+    """All that a run is made of, on its device. schedule(epoch, epochs, errors) gives the lr's factor."""
+
+    device: torch.device
+    dataset: Dataset
+    train: Batches
+    validation: Batches | None
+    test: Batches
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Callable[..., float]
+    seed: int
+    epochs: int
+    log_every: int  # batches a window
+
+
+def assemble(config: DictConfig) -> Training:
+    """Builds everything that the configuration names. Raises Mistake for what can't be built or run."""
+    device = devices.choose(config.device.name, config.device.threads)
+    dataset, train, validation, test = _data(config, device)
+    torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
+    facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
+    model = _call("model", config.model, **facts).to(device)
+    optimizer = _call("optimizer", config.optimizer, model.parameters())
+    schedule = _target("schedule", config.schedule)
+    _bind("schedule", schedule, (0.0, 1, []), knobs := _knobs(config.schedule))
+    return Training(
+        device, dataset, train, validation, test, model, optimizer, partial(schedule, **knobs),
+        seed=config.seed,
+        epochs=config.epochs,
+        log_every=min(config.log_every, len(train)),  # at least one window an epoch
+    )
+
+
+def _data(config: DictConfig, device: torch.device) -> tuple[Dataset, Batches, Batches | None, Batches]:
+    knobs = _knobs(config.dataset)
+    all_images = {name: knobs.pop(name) for name in ALL_IMAGES if name in knobs}
+    training_images = {name: knobs.pop(name) for name in TRAINING_IMAGES if name in knobs}
+    fraction = knobs.pop("validation", 0)
+    dataset = _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
+    for name, value in all_images.items():
+        if isinstance(value, list) and len(value) not in (1, dataset.channels):
+            raise Mistake(f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels.")
+    train, validation = split_validation(dataset.train, fraction, config.seed)
+    if config.batch_size > len(train):
+        raise Mistake(
+            f"batch_size={config.batch_size} is more than the {len(train)} images to train on: "
+            f"give batch_size={len(train)} or less."
+        )
+    batches = partial(Batches, batch_size=config.batch_size, device=device, workers=config.device.workers, **all_images)
+    return (
+        dataset,
+        batches(train, shuffle=True, seed=config.seed, **training_images),
+        batches(validation) if validation else None,
+        batches(dataset.test),
+    )
+
+
+def _call(group: str, config: DictConfig, *arguments: Any, **facts: Any) -> Any:
+    """What the group's target makes of the arguments, the facts and its own knobs."""
+    target = _target(group, config)
+    keywords = {**_knobs(config), **facts}
+    _bind(group, target, arguments, keywords)
+    try:
+        return target(*arguments, **keywords)
+    except (ValueError, TypeError) as error:  # how classes, torch's too, refuse a knob
+        raise Mistake(f"{group}: {error}") from error
+
+
+def _target(group: str, config: DictConfig) -> Callable[..., Any]:
+    if config._target_ not in checks.targets(group):
+        raise Mistake(f"{group}._target_={config._target_} isn't named by any file in conf/{group}.")
+    return get_object(config._target_)
+
+
+def _bind(group: str, target: Callable[..., Any], arguments: tuple, keywords: dict[str, Any]) -> None:
+    """Raises Mistake where the knobs aren't those that the target takes."""
+    takes = inspect.signature(target).parameters
+    for name in keywords:
+        if name not in takes:
+            raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{checks.nearest(name, list(takes))}.")
+    try:
+        inspect.signature(target).bind(*arguments, **keywords)
+    except TypeError as error:
+        raise Mistake(f"{group}: {target.__name__} has a {error}.") from error
+
+
+def _knobs(config: DictConfig) -> dict[str, Any]:
+    return {key: value for key, value in OmegaConf.to_container(config, resolve=True).items() if key != "_target_"}

@@ -1,0 +1,144 @@
+"""Every value of a configuration, checked before any work; without torch, so that a typo is told at once.
+
+One word has one meaning here, so it has one range wherever it stands: `lr` of any optimizer is above 0.
+A knob that only one model or optimizer knows is checked by that class itself.
+"""
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from alexnet.errors import Mistake
+
+CONF = Path(__file__).parent.parent / "conf"
+GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
+
+
+def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:
+    return f"a whole number, {least} or more", lambda value: type(value) is int and least <= value < 2**63
+
+
+def _number(text: str, holds: Callable[[float], bool]) -> tuple[str, Callable[[Any], bool]]:
+    return text, lambda value: type(value) in (int, float) and isfinite(value) and holds(value)
+
+
+def _choice(*options: str) -> tuple[str, Callable[[Any], bool]]:
+    return f"one of {', '.join(options)}", lambda value: value in options
+
+
+def _or_null(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any], bool]]:
+    return f"{rule[0]}, or null", lambda value: value is None or rule[1](value)
+
+
+def _each(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any], bool]]:
+    return f"{rule[0]}, or a list of such", lambda value: (
+        len(value) > 0 and all(map(rule[1], value)) if isinstance(value, ListConfig) else rule[1](value)
+    )
+
+
+_above_zero = _number("a number above 0", lambda value: value > 0)
+_zero_or_more = _number("a number, 0 or more", lambda value: value >= 0)
+_share = _number("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1)
+_switch = "true or false", lambda value: type(value) is bool
+_text = "a text", lambda value: isinstance(value, str) and value != ""
+
+RANGES = {
+    "seed": _whole(0),
+    "epochs": _whole(1),
+    "batch_size": _whole(1),
+    "log_every": _whole(1),
+    "language": _choice("en", "zh"),
+    "dropout": _share,
+    "root": _text,
+    "download": _switch,
+    "url": _or_null(_text),
+    "size": _whole(1),
+    "mean": _each(_number("a number", lambda value: True)),
+    "std": _each(_above_zero),
+    "crop": _whole(0),
+    "flip": _switch,
+    "validation": _share,
+    "memory_share": _share,
+    "lr": _above_zero,
+    "momentum": _share,
+    "weight_decay": _zero_or_more,
+    "nesterov": _switch,
+    "betas": _each(_share),
+    "alpha": _share,
+    "every": _whole(1),
+    "factor": _number("a number above 0, at most 1", lambda value: 0 < value <= 1),
+    "warmup": _zero_or_more,
+    "start": _number("a number above 0, at most 1", lambda value: 0 < value <= 1),
+    "final": _number("a number from 0 to 1", lambda value: 0 <= value <= 1),
+    "rise": _share,
+    "patience": _whole(0),
+    "threshold": _share,
+    "name": _choice("auto", "cpu", "cuda", "mps"),
+    "threads": _or_null(_whole(1)),
+    "workers": _whole(0),
+}
+
+
+def check(config: DictConfig) -> None:
+    """Raises Mistake for the first unknown key, unusable value or target that the project doesn't offer."""
+    config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    known = [*GROUPS, *_top_level()]
+    for key in config:
+        if key not in known:
+            raise Mistake(f"{key} isn't a key of this configuration{nearest(key, known)}.")
+    for group in GROUPS:
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        if not isinstance(config.get(group), DictConfig):
+            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(options)}.")
+        if "_target_" in config[group] and config[group]._target_ not in targets(group):
+            raise Mistake(
+                f"{group}._target_={config[group]._target_} isn't one of the {group}s here "
+                f"({', '.join(sorted(targets(group)))}): only what a file in conf/{group} names can be built."
+            )
+    for path, value in _leaves(config):
+        _, _, name = path.rpartition(".")
+        if value == "???":
+            raise Mistake(f"{path} has no value: give {path}=VALUE.")
+        if name in RANGES and not RANGES[name][1](value):
+            kind = "" if value is None else f" ({type(value).__name__})"
+            raise Mistake(f"{path}={value}{kind}: expected {RANGES[name][0]}.")
+    _check_together(config)
+
+
+def targets(group: str) -> set[str]:
+    """The names that conf/GROUP/*.yaml build: the only ones that are ever imported for that group."""
+    files = (OmegaConf.load(path) for path in (CONF / group).glob("*.yaml"))
+    return {file._target_ for file in files if "_target_" in file}
+
+
+def nearest(given: str, known: list[str]) -> str:
+    """', did you mean X?', or the whole list where nothing is near."""
+    close = get_close_matches(given, known, n=1, cutoff=0.5)
+    return f": did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"
+
+
+def _top_level() -> list[str]:
+    return [key for key in OmegaConf.load(CONF / "train.yaml") if key not in ("defaults", "hydra")]
+
+
+def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key in config:
+        path = f"{prefix}{key}"
+        value = "???" if OmegaConf.is_missing(config, key) else config[key]
+        if isinstance(value, DictConfig):
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _check_together(config: DictConfig) -> None:
+    """The few values that are only wrong in company."""
+    warmup = config.schedule.get("warmup", 0)
+    if warmup >= config.epochs:
+        raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")
+    momentum = config.optimizer.get("momentum", 0)
+    if config.optimizer.get("nesterov", False) and momentum == 0:
+        raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")

@@ -1,0 +1,278 @@
+"""Where images come from: one function a source, each returning the data and its facts.
+
+The first arguments of a function are its own knobs in conf/dataset/NAME.yaml; everything that is done to
+the images afterwards (normalisation, augmentation, the validation split) is the loaders' business.
+"""
+import gzip
+import hashlib
+import logging
+import os
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.datasets.utils import extract_archive
+from torchvision.transforms.v2 import functional
+from tqdm import tqdm
+
+from alexnet import randomness
+from alexnet.download import exclusive, fetch, intact
+from alexnet.errors import Mistake
+
+log = logging.getLogger(__name__)
+
+
+class ImageFiles:
+    """Images that are decoded when asked for: a torch dataset of RGB files, each cut to size x size."""
+
+    def __init__(self, paths: Sequence[Path], size: int):
+        self.paths, self.size = np.array(paths, dtype=object), size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Tensor) -> "ImageFiles":
+        """The files at those indices, (N,)."""
+        return ImageFiles(self.paths[indices.numpy()], self.size)
+
+    def __getitems__(self, indices: Sequence[int]) -> Tensor | Mistake:
+        """(B, 3, size, size) uint8, or the Mistake that a broken file makes (a worker can't raise it whole)."""
+        try:
+            return torch.stack([decode(self.paths[index], self.size) for index in indices])
+        except Mistake as mistake:
+            return mistake
+
+    def decoded(self) -> Tensor:
+        """All of them, (N, 3, size, size) uint8. Raises Mistake for a broken file."""
+        images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock
+            results = pool.map(lambda path: decode(path, self.size), self.paths)
+            for index, image in enumerate(tqdm(results, "Decoding", len(self), leave=False, disable=None)):
+                images[index] = image
+        return images
+
+
+@dataclass(frozen=True)
+class Split:
+    """images: (N, C, S, S) uint8 in memory, or the files to decode; labels: (N,) int64."""
+
+    images: Tensor | ImageFiles
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: Tensor) -> "Split":
+        return Split(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A training and a test split, and the facts that the network's shape follows from."""
+
+    classes: Sequence[str]
+    channels: int
+    size: int
+    train: Split
+    test: Split
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all images and labels; for streamed files of their paths and lengths in bytes."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            if isinstance(split.images, Tensor):
+                digest.update(split.images.numpy())
+            else:
+                for path in split.images.paths:
+                    digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
+            digest.update(split.labels.numpy())
+        return digest.hexdigest()
+
+
+def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:
+    """`train` without a random `fraction` of it, and that fraction: the images to choose on.
+
+    A fraction of 0 leaves the training split whole and gives None.
+    Raises Mistake where one of the two would be empty.
+    """
+    if fraction == 0:
+        return train, None
+    count = round(fraction * len(train))
+    if not 0 < count < len(train):
+        raise Mistake(
+            f"dataset.validation={fraction} of {len(train)} training images leaves {len(train) - count} to train on "
+            f"and {count} to validate on: give a fraction that leaves some of both, for example dataset.validation=0.1"
+        )
+    order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT))
+    return train.subset(order[count:].sort().values), train.subset(order[:count].sort().values)
+
+
+def cifar10(root: str, download: bool, url: str | None, size: int) -> Dataset:
+    """CIFAR-10: 50,000 and 10,000 colour images in 10 classes (Krizhevsky 2009)."""
+    return _cifar(torchvision.datasets.CIFAR10, root, download, url, size)
+
+
+def cifar100(root: str, download: bool, url: str | None, size: int) -> Dataset:
+    """CIFAR-100: 50,000 and 10,000 colour images in 100 classes (Krizhevsky 2009)."""
+    return _cifar(torchvision.datasets.CIFAR100, root, download, url, size)
+
+
+def _cifar(source: type, root: str, download: bool, url: str | None, size: int) -> Dataset:
+    folder = Path(root).expanduser()
+
+    def load() -> list | None:
+        try:  # torchvision checks every file's hash
+            return [source(folder, train=train) for train in (True, False)]
+        except RuntimeError:
+            return None
+
+    splits = load()
+    if splits is None:
+        with exclusive(folder, source.filename):
+            splits = load()
+            if splits is None:
+                for name, md5 in [*source.train_list, *source.test_list]:
+                    intact(folder / source.base_folder / name, md5)  # names the damaged ones
+                archive = fetch(url or source.url, folder / source.filename, source.tgz_md5, download)
+                extract_archive(archive, folder)
+                splits = load()
+    train, test = (
+        Split(_resized(torch.from_numpy(split.data).permute(0, 3, 1, 2), size), torch.tensor(split.targets))
+        for split in splits
+    )
+    return Dataset(splits[0].classes, 3, size, train, test)
+
+
+# MD5 of the unpacked files, so that any packing of them will do: Debian's package compresses them anew.
+FASHION_MNIST = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
+
+def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Dataset:
+    """Fashion-MNIST: 60,000 and 10,000 greyscale images in 10 classes (Xiao et al. 2017)."""
+    source = torchvision.datasets.FashionMNIST
+    folder = Path(root).expanduser()
+    home = folder / "FashionMNIST" / "raw"  # where torchvision keeps it
+    base = (url or source.mirrors[0]).rstrip("/")
+
+    def find() -> list[bytes | None]:
+        return [_fashion_file([folder, home], name) for name in FASHION_MNIST]
+
+    files = find()
+    if None in files:
+        with exclusive(folder, "fashion-mnist"):
+            for (packed, md5), content in zip(source.resources, find(), strict=True):
+                if content is None:
+                    fetch(f"{base}/{packed}", home / packed, md5, download)
+        files = find()
+    images, labels, test_images, test_labels = map(_idx, files)
+    train = Split(_resized(images[:, None], size), labels.long())
+    test = Split(_resized(test_images[:, None], size), test_labels.long())
+    return Dataset(source.classes, 1, size, train, test)
+
+
+def _fashion_file(places: Sequence[Path], name: str) -> bytes | None:
+    """The content of the file in the first place that has it whole, packed or not; damaged ones are named."""
+    for path in (place / (name + ending) for place in places for ending in (".gz", "")):
+        if not path.is_file():
+            continue
+        try:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        except (EOFError, OSError, zlib.error):
+            content = b""
+        if hashlib.md5(content).hexdigest() == FASHION_MNIST[name]:
+            return content
+        log.warning(f"{path} is damaged or incomplete and is not used.")
+    return None
+
+
+def _idx(content: bytes) -> Tensor:
+    """The array in an IDX file of unsigned bytes: two zeros, type 8, rank, lengths, data."""
+    rank = content[3]
+    shape = np.frombuffer(content, ">u4", rank, offset=4)
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 + 4 * rank).copy()).view(*shape.tolist())
+
+
+def digits(size: int) -> Dataset:
+    """1,797 handwritten digits from scikit-learn's package, 8x8 greys made RGB; a fixed fifth is the test split."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    data = load_digits()
+    pixels = torch.from_numpy(data.images).float()[:, None] * (255 / 16)  # (N, 1, 8, 8), values 0 to 16
+    images = _resized(pixels, size).round().clamp(0, 255).byte().repeat(1, 3, 1, 1)
+    labels = torch.from_numpy(data.target).long()
+    parts = train_test_split(range(len(labels)), test_size=0.2, random_state=0, stratify=data.target)
+    train, test = (Split(images[part], labels[part]) for part in map(torch.tensor, parts))
+    return Dataset([str(name) for name in data.target_names], 3, size, train, test)
+
+
+def image_folder(root: str, size: int, memory_share: float) -> Dataset:
+    """A folder per class under root/train and root/test (or root/val): JPEG, PNG, WebP and the like.
+
+    Each image's shorter side is resized to `size` and the centre cut out. They are held decoded where all
+    take at most `memory_share` of this machine's memory, and streamed from their files otherwise.
+    Raises Mistake for a folder that isn't there, an empty class, classes that differ, a broken image.
+    """
+    folder = Path(root).expanduser()
+    expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
+    if not folder.is_dir():
+        raise Mistake(f"dataset.root={root}: there is no such folder; {expected}")
+    places = [folder / "train", folder / "test" if (folder / "test").is_dir() else folder / "val"]
+    for place in places:
+        if not place.is_dir():
+            raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
+    found = [_scan(place) for place in places]
+    (classes, _, _), (test_classes, _, _) = found
+    if classes != test_classes:
+        only = [f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}" for place, a, b in
+                zip(places, (classes, test_classes), (test_classes, classes), strict=True) if set(a) - set(b)]
+        raise Mistake(f"dataset.root={root}: the class folders differ: {'; '.join(only)}. Make them the same.")
+    total = sum(len(paths) for _, paths, _ in found) * 3 * size**2
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    held = total <= memory_share * memory
+    if not held:
+        log.info(f"The decoded images take {total / 2**30:.1f} GiB, over dataset.memory_share={memory_share}: streaming.")
+    train, test = (
+        Split(files.decoded() if held else files, torch.tensor(labels))
+        for files, labels in ((ImageFiles(paths, size), labels) for _, paths, labels in found)
+    )
+    return Dataset(classes, 3, size, train, test)
+
+
+def _scan(place: Path) -> tuple[list[str], list[Path], list[int]]:
+    """The classes, image files and labels under one split's folder, in sorted order."""
+    try:
+        found = torchvision.datasets.ImageFolder(place)
+    except FileNotFoundError as error:  # torchvision names the empty classes and the endings it knows
+        raise Mistake(f"{place}: {error}") from error
+    return found.classes, [Path(path) for path, _ in found.samples], found.targets
+
+
+def decode(path: Path, size: int) -> Tensor:
+    """One image file as RGB, upright, (3, size, size) uint8. Raises Mistake where it can't be read."""
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith("I"):  # 16-bit greys, which Pillow would cut off at 255
+                image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+            image = functional.resize(image.convert("RGB"), size)
+            return functional.pil_to_tensor(functional.center_crop(image, size))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Mistake(f"{path} can't be read as an image ({error}): mend it or take it away.") from error
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    """(N, C, H, W) to (N, C, size, size), bilinear with anti-aliasing; as they are where that is their size."""
+    return images.contiguous() if images.shape[2:] == (size, size) else functional.resize(images, [size, size])

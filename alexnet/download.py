@@ -1,0 +1,78 @@
+"""Published data files: downloaded once, checked by their published hash, never used damaged."""
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from torchvision.datasets.utils import check_md5, download_url
+
+from alexnet.errors import Failure, Mistake
+
+log = logging.getLogger(__name__)
+
+STALLED_SECONDS = 30
+
+
+@contextmanager
+def exclusive(root: Path, name: str) -> Iterator[None]:
+    """One process at a time brings `name` into `root`; the others wait, then find it there."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / f".{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info(f"Another run is downloading {name}: waiting for it.")
+            lock.acquire()
+    except OSError as error:
+        raise Mistake(
+            f"{root} can't be written to ({error.strerror}), and {name} isn't there: give another dataset.root=FOLDER."
+        ) from error
+    with lock:
+        yield
+
+
+def intact(path: Path, md5: str) -> bool:
+    """Whether the file is there and is the published one; one that is there but differs is named."""
+    if not path.is_file():
+        return False
+    if check_md5(path, md5):
+        return True
+    log.warning(f"{path} is damaged or incomplete (its MD5 isn't {md5}) and is not used.")
+    return False
+
+
+def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
+    """`path`, downloaded from `url` unless it is there intact. The caller holds the lock.
+
+    Raises Mistake where it may not be downloaded, Failure where it can't be; both name the ways out.
+    """
+    if intact(path, md5):
+        return path
+    ways_out = (
+        f"Ways out: download it from another place with dataset.url=URL (its hash is checked all the same); "
+        f"put the file at {path.absolute()} by hand; or train on embedded data with dataset=digits."
+    )
+    if not download:
+        raise Mistake(f"{path} isn't there intact, and dataset.download=false. {ways_out}")
+    part = path.with_name(path.name + ".part")  # the real name only ever holds a whole file
+    part.unlink(missing_ok=True)
+    log.info(f"Downloading {url} to {path}")
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALLED_SECONDS)
+    try:
+        download_url(url, part.parent, part.name, md5)
+    except (OSError, HTTPException, RuntimeError, ValueError) as error:
+        arrived = part.is_file()
+        part.unlink(missing_ok=True)
+        wrong = isinstance(error, RuntimeError) and arrived
+        reason = f"what came isn't the published file (its MD5 isn't {md5})" if wrong else error
+        raise Failure(f"Could not download {url}: {reason}. {ways_out}") from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    os.replace(part, path)
+    return path

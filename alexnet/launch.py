@@ -1,0 +1,104 @@
+"""Around Hydra: checks before any work, folders of one's own, errors in a sentence, exit statuses."""
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from alexnet import checks, sweep
+from alexnet.errors import Mistake
+from alexnet.job import execute
+from alexnet.run import Run, claim
+
+
+def main() -> None:
+    """scripts/train.py: from the command line to one run, or with -m to a sweep of them."""
+    wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
+    try:
+        hydra.main(config_path=str(checks.CONF), config_name="train", version_base="1.3")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        if wants_trace:
+            raise
+        with mistakes_end_the_program():
+            raise Mistake(explain(error)) from error
+
+
+def job(config: DictConfig) -> int:
+    """One run, alone or within a sweep; returns its exit status, or ends the program with it."""
+    settings = HydraConfig.get()
+    run = Run(settings.runtime.output_dir)
+    if settings.mode is not RunMode.MULTIRUN:
+        sys.exit(execute(config, run))
+    label = f"job {settings.job.num} ({settings.job.override_dirname}) "
+    exit_status = execute(config, run, label)
+    if exit_status > 128:  # a person wants the sweep to stop, not only this job
+        print(sweep.table(settings.sweep.dir))
+        sys.exit(exit_status)
+    return exit_status
+
+
+class Launch(Callback):
+    """What Hydra calls before the first and after the last job."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Checks every value, then makes a folder that is this run's alone."""
+        with mistakes_end_the_program(), open_dict(config):
+            checks.check(config)
+            config.hydra.run.dir = str(claim(config.hydra.run.dir))
+
+    def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
+        """Checks every value of every job, then makes a folder that is this sweep's alone."""
+        with mistakes_end_the_program(), open_dict(config):
+            for overrides in sweep.jobs(config):
+                checks.check(hydra.compose(config_name, overrides))
+            folder = str(claim(config.hydra.sweep.dir))
+            config.hydra.sweep.dir = folder
+            quoted = folder.replace("\\", "\\\\").replace("'", "\\'")
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")  # each job is composed anew
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """The table of all jobs; status 1 where one of them didn't finish."""
+        print(sweep.table(config.hydra.sweep.dir))
+        if not sweep.all_finished(config.hydra.sweep.dir):
+            sys.exit(1)
+
+
+@contextmanager
+def mistakes_end_the_program() -> Iterator[None]:
+    """A Mistake becomes one message and exit status 2 (Hydra would swallow an exception in a callback)."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        print(explain(error), file=sys.stderr)
+        sys.exit(Mistake.exit_status)
+    except Mistake as mistake:
+        print(mistake, file=sys.stderr)
+        sys.exit(mistake.exit_status)
+
+
+def explain(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf refused, with the nearest name that there is."""
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        return f"{group}={option}: there is no such {group}{checks.nearest(option, list(error.options))}."
+    cause = error.__cause__
+    key = getattr(cause, "full_key", None)
+    parent = getattr(cause, "parent_node", None)
+    if key and isinstance(parent, DictConfig):
+        name = key.rpartition(".")[2]
+        known = [str(option) for option in parent if option != "_target_"]
+        return f"{key} isn't a key of this configuration{checks.nearest(name, known)}."
+    unknown_group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", str(error))
+    if unknown_group:
+        return f"{unknown_group[1]} isn't a group{checks.nearest(unknown_group[1], [*checks.GROUPS, 'experiment'])}."
+    return " ".join(f"{error} {cause or ''}".split())

@@ -1,0 +1,85 @@
+"""The pictures of a run, drawn from its numbers. No torch here, and no display needed."""
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import font_manager, pyplot  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
+
+from alexnet.texts import Texts  # noqa: E402
+
+
+def use_fonts() -> None:
+    """Latin from matplotlib's own font, Chinese from the one that zhplot ships: no system font is needed."""
+    # zhplot is looked up, not imported: its import would change every figure's font.
+    fonts = Path(find_spec("zhplot").origin).parent / "fonts"
+    for path in fonts.glob("*.ttf"):
+        font_manager.fontManager.addfont(path)
+    matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans SC"]
+
+
+def training_curve(
+    path: Path, losses: Sequence[float], epoch_ends: Sequence[int], model: str, log_every: int, texts: Texts
+) -> None:
+    """One point a window, 10 x 5 inches at 300 dpi.
+
+    losses: mean loss of each window; epoch_ends: for each epoch the number of windows up to its end.
+    """
+    use_fonts()
+    figure, axes = pyplot.subplots(figsize=(10, 5))
+    axes.plot(losses, label=texts.curve_label, marker="." if len(losses) < 50 else None)
+    axes.set_xlabel(texts.curve_x.format(log_every))
+    axes.set_ylabel(texts.curve_y)
+    axes.set_title(texts.curve_title.format(texts.models.get(model, model)))
+    axes.legend()
+    axes.grid(True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _mark_epochs(axes, epoch_ends, texts.epoch)
+    figure.tight_layout()
+    figure.savefig(path, dpi=300)
+    pyplot.close(figure)
+
+
+def _mark_epochs(axes, epoch_ends: Sequence[int], label: str) -> None:
+    """A thin line where each epoch ends, and the epochs' numbers along the top."""
+    if not epoch_ends:
+        return
+    for end in epoch_ends:
+        axes.axvline(end - 0.5, color="grey", linewidth=0.5, linestyle=":")
+    every = -(-len(epoch_ends) // 15)
+    shown = range(every - 1, len(epoch_ends), every)
+    top = axes.secondary_xaxis("top")
+    top.set_xticks([epoch_ends[index] - 0.5 for index in shown], [str(index + 1) for index in shown])
+    top.set_xlabel(label)
+
+
+def confusion_matrix(
+    path: Path, counts: Sequence[Sequence[int]], classes: Sequence[str], accuracy: float, texts: Texts
+) -> None:
+    """counts[true][predicted]: shades are shares of the true class; numbers where there is room for them."""
+    use_fonts()
+    shares = [[count / max(sum(row), 1) for count in row] for row in counts]
+    numbered = len(classes) <= 20
+    side = max(6, 0.55 * len(classes)) if numbered else 12
+    figure, axes = pyplot.subplots(figsize=(side + 1, side))
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, fraction=0.046)
+    size = None if numbered else max(2, 400 / len(classes))
+    axes.set_xticks(range(len(classes)), classes, rotation=90 if len(classes) > 10 else 45, ha="right"
+                    if len(classes) <= 10 else "center", rotation_mode="anchor" if len(classes) <= 10 else None,
+                    fontsize=size)
+    axes.set_yticks(range(len(classes)), classes, fontsize=size)
+    axes.set_xlabel(texts.predicted_class)
+    axes.set_ylabel(texts.true_class)
+    axes.set_title(texts.confusion_title.format(100 * accuracy))
+    if numbered:
+        for row, line in enumerate(counts):
+            for column, count in enumerate(line):
+                colour = "white" if shares[row][column] > 0.5 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)

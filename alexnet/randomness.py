@@ -1,0 +1,21 @@
+"""All randomness is a function of (seed, purpose, epoch, step), never of what was drawn before.
+
+So a run that is stopped and resumed anywhere, with any number of loader workers, draws what an
+unbroken one draws, and no generator's state has to be saved.
+"""
+import numpy as np
+import torch
+
+# One stream a purpose, so that none of them can shift another.
+WEIGHTS, SPLIT, ORDER, AUGMENTATION, DROPOUT = range(5)
+
+
+def derived_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:
+    """A well-mixed seed in [0, 2**63) for one purpose at one moment of the run."""
+    words = np.random.SeedSequence([seed, purpose, epoch, step]).generate_state(1, np.uint64)
+    return int(words[0] >> np.uint64(1))
+
+
+def generator(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> torch.Generator:
+    """A CPU generator at that seed: the same draws whatever device the images are on."""
+    return torch.Generator().manual_seed(derived_seed(seed, purpose, epoch, step))

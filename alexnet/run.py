@@ -1,0 +1,135 @@
+"""The run folder: the only module that knows what is in one, and under which names.
+
+    .hydra/                     the composed configuration, as Hydra writes it
+    config.yaml                 the same, resolved
+    environment.json            command, commit, versions, machine, fingerprint of the data
+    train.log                   the console lines, with times
+    losses.csv                  a row a window
+    epochs.csv                  a row an epoch
+    alexnet_training_curve.png  losses.csv, drawn
+    confusion_matrix.png        the test images by true and predicted class
+    checkpoints/last.pt         weights, optimizer and position
+    checkpoints/best.pt         weights of the best validation epoch, where there is a validation split
+    result.json                 how it ended; a folder without one is running, or was killed
+"""
+import csv
+import io
+import json
+import os
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from alexnet.errors import Mistake
+
+
+def claim(wanted: str | Path) -> Path:
+    """A new folder of that name, or with -2, -3, ... behind it where the name is taken.
+
+    The folder is made by this call alone, so two runs never share one. Raises Mistake where none can be made.
+    """
+    wanted = Path(wanted)
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise Mistake(
+            f"The run's folder {wanted} can't be made: {error.strerror}. Give another with hydra.run.dir=FOLDER "
+            f"(hydra.sweep.dir=FOLDER for a sweep)."
+        ) from error
+
+
+class Run:
+    """One run's folder, to write to and to read from."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.curve = self.folder / "alexnet_training_curve.png"
+        self.confusion = self.folder / "confusion_matrix.png"
+
+    def record_window(self, row: dict[str, Any]) -> None:
+        """A row of losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""
+        self._append("losses.csv", row)
+
+    def record_epoch(self, row: dict[str, Any]) -> None:
+        """A row of epochs.csv."""
+        self._append("epochs.csv", row)
+
+    def windows(self) -> list[dict[str, float]]:
+        """The rows of losses.csv, numbers as numbers."""
+        return self._rows("losses.csv")
+
+    def epochs(self) -> list[dict[str, float]]:
+        """The rows of epochs.csv, numbers as numbers."""
+        return self._rows("epochs.csv")
+
+    def write_config(self, text: str) -> None:
+        self._write("config.yaml", text)
+
+    def write_environment(self, environment: dict[str, Any]) -> None:
+        self._write("environment.json", json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        self._write("result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+    def result(self) -> dict[str, Any] | None:
+        """How the run ended; None while it runs, and where it was killed."""
+        path = self.folder / "result.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def overrides(self) -> list[str]:
+        """What the person gave on the command line, as Hydra wrote it down."""
+        from omegaconf import OmegaConf
+
+        path = self.folder / ".hydra" / "overrides.yaml"
+        return list(OmegaConf.load(path)) if path.is_file() else []
+
+    def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
+        """`checkpoints/NAME.pt`: tensors and plain types, written aside, synced, then renamed."""
+        import torch
+
+        path = self.folder / "checkpoints" / f"{name}.pt"
+        path.parent.mkdir(exist_ok=True)
+        aside = path.with_suffix(".part")
+        with open(aside, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+
+    def load_checkpoint(self, name: str) -> dict[str, Any]:
+        """What `save_checkpoint` wrote; never runs code from the file."""
+        import torch
+
+        return torch.load(self.folder / "checkpoints" / f"{name}.pt", map_location="cpu", weights_only=True)
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        path = self.folder / name
+        text = io.StringIO()
+        writer = csv.DictWriter(text, row, lineterminator="\n")
+        if not path.exists():
+            writer.writeheader()
+        writer.writerow(row)
+        with open(path, "a", encoding="utf-8") as file:  # one write a row: a reader sees whole rows only
+            file.write(text.getvalue())
+
+    def _rows(self, name: str) -> list[dict[str, float]]:
+        path = self.folder / name
+        if not path.is_file():
+            return []
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        aside = path.with_name(name + ".part")
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)

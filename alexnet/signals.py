@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM, turned into an exception that never arrives in the middle of a step."""
+import signal
+from contextlib import contextmanager
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop. `exit_status` is the shell's custom: 128 + the signal's number."""
+
+    status = "interrupted"
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_status = 128 + number
+
+
+class Signals:
+    """Within `with Signals() as signals`, SIGINT and SIGTERM raise `Interrupted`, once."""
+
+    def __enter__(self) -> "Signals":
+        self._deferring, self._pending = False, None
+        self._previous = {
+            number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def whole(self):
+        """What stands within is done to its end before `Interrupted` is raised."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        if self._pending is not None:
+            number, self._pending = self._pending, None
+            raise Interrupted(number)
+
+    def _handle(self, number: int, frame) -> None:
+        if self._deferring:
+            self._pending = number
+        else:
+            raise Interrupted(number)
+
+
+def ignore_interrupts() -> None:
+    """For a worker process: the terminal sends Ctrl-C to it as well; the parent decides what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
