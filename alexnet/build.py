@@ -98,12 +98,13 @@ def _target(group: str, config: DictConfig) -> Callable[..., Any]:
 
 def _bind(group: str, target: Callable[..., Any], arguments: tuple, keywords: dict[str, Any]) -> None:
     """Raises Mistake where the knobs aren't those that the target takes."""
-    takes = inspect.signature(target).parameters
+    signature = inspect.signature(target)
+    takes = list(signature.parameters)[len(arguments):]
     for name in keywords:
         if name not in takes:
-            raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{checks.nearest(name, list(takes))}.")
+            raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{checks.nearest(name, takes)}")
     try:
-        inspect.signature(target).bind(*arguments, **keywords)
+        signature.bind(*arguments, **keywords)
     except TypeError as error:
         raise Mistake(f"{group}: {target.__name__} has a {error}.") from error
 

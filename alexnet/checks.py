@@ -88,7 +88,7 @@ def check(config: DictConfig) -> None:
     known = [*GROUPS, *_top_level()]
     for key in config:
         if key not in known:
-            raise Mistake(f"{key} isn't a key of this configuration{nearest(key, known)}.")
+            raise Mistake(f"{key} isn't a key of this configuration{nearest(key, known)}")
     for group in GROUPS:
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         if not isinstance(config.get(group), DictConfig):
@@ -101,10 +101,11 @@ def check(config: DictConfig) -> None:
     for path, value in _leaves(config):
         _, _, name = path.rpartition(".")
         if value == "???":
-            raise Mistake(f"{path} has no value: give {path}=VALUE.")
+            raise Mistake(f"{path} has no value: give {path}=VALUE, {RANGES[name][0]}.")
         if name in RANGES and not RANGES[name][1](value):
-            kind = "" if value is None else f" ({type(value).__name__})"
-            raise Mistake(f"{path}={value}{kind}: expected {RANGES[name][0]}.")
+            usual = _usual(config, path)
+            example = "" if usual is None else f", for example {path}={usual}"
+            raise Mistake(f"{path}={value} ({type(value).__name__}): expected {RANGES[name][0]}{example}.")
     _check_together(config)
 
 
@@ -114,14 +115,22 @@ def targets(group: str) -> set[str]:
     return {file._target_ for file in files if "_target_" in file}
 
 
-def nearest(given: str, known: list[str]) -> str:
-    """', did you mean X?', or the whole list where nothing is near."""
+def nearest(given: str, known: list[str], prefix: str = "") -> str:
+    """The end of a sentence: the known name that is nearest to the given one, or all of them."""
     close = get_close_matches(given, known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"
+    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known))}."
 
 
 def _top_level() -> list[str]:
     return [key for key in OmegaConf.load(CONF / "train.yaml") if key not in ("defaults", "hydra")]
+
+
+def _usual(config: DictConfig, path: str) -> Any:
+    """The value that conf/ gives that key, as an example."""
+    group, _, key = path.rpartition(".")
+    files = [OmegaConf.load(file) for file in (CONF / group).glob("*.yaml")] if group else [OmegaConf.load(CONF / "train.yaml")]
+    same = [file for file in files if not group or file.get("_target_") == config[group].get("_target_")]
+    return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
 
 
 def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def execute(config: DictConfig, run: Run, label: str = "") -> int:
     """Trains in the run's folder and returns the exit status.
 
-    An early end is one line on stderr, behind `label`, and a result.json with the reason; its stack trace
+    An early end is one line on stderr, behind `label` (of a sweep's job), and a result.json with the reason; its stack trace
     goes to train.log alone. No exception gets out, so none keeps a model alive in a sweep.
     """
     started, clock = datetime.now(), perf_counter()
@@ -37,7 +37,7 @@ def execute(config: DictConfig, run: Run, label: str = "") -> int:
         result, exit_status = {"status": "failed", "reason": reason}, 1
     if "reason" in result:
         logger.debug(traceback.format_exc())
-        reason = f"{label}{result['status']}: {result['reason']}"
+        reason = f"{label}{result['reason']}"
         logger.debug(reason)
         print(reason, file=sys.stderr)
     times = {"started": started.isoformat(timespec="seconds"), "seconds": round(perf_counter() - clock, 3)}

@@ -26,7 +26,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
     try:
         hydra.main(config_path=str(checks.CONF), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # a job's own errors end in execute
         if wants_trace:
             raise
         with mistakes_end_the_program():
@@ -39,7 +39,7 @@ def job(config: DictConfig) -> int:
     run = Run(settings.runtime.output_dir)
     if settings.mode is not RunMode.MULTIRUN:
         sys.exit(execute(config, run))
-    label = f"job {settings.job.num} ({settings.job.override_dirname}) "
+    label = f"job {settings.job.num} ({settings.job.override_dirname}) ended early: "
     exit_status = execute(config, run, label)
     if exit_status > 128:  # a person wants the sweep to stop, not only this job
         print(sweep.table(settings.sweep.dir))
@@ -90,15 +90,17 @@ def explain(error: Exception) -> str:
     """One sentence for what Hydra or OmegaConf refused, with the nearest name that there is."""
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        return f"{group}={option}: there is no such {group}{checks.nearest(option, list(error.options))}."
+        return f"{group}={option}: there is no such {group}{checks.nearest(option, list(error.options))}"
     cause = error.__cause__
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)
     if key and isinstance(parent, DictConfig):
-        name = key.rpartition(".")[2]
-        known = [str(option) for option in parent if option != "_target_"]
-        return f"{key} isn't a key of this configuration{checks.nearest(name, known)}."
+        prefix, dot, name = key.rpartition(".")
+        known = [str(option) for option in parent if option not in ("_target_", "hydra")]
+        return f"{key} isn't a key of this configuration{checks.nearest(name, known, prefix + dot)}"
     unknown_group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", str(error))
     if unknown_group:
-        return f"{unknown_group[1]} isn't a group{checks.nearest(unknown_group[1], [*checks.GROUPS, 'experiment'])}."
+        return f"{unknown_group[1]} isn't a group{checks.nearest(unknown_group[1], [*checks.GROUPS, 'experiment'])}"
+    if "Config group override must be" in str(error):
+        return f"A group takes the name of one of its options, for example model=alexnet_cifar. ({error})"
     return " ".join(f"{error} {cause or ''}".split())

@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import os
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,9 @@ class Run:
         self._write("environment.json", json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
 
     def write_result(self, result: dict[str, Any]) -> None:
-        self._write("result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(result, indent=2, ensure_ascii=False)
+        text = re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)  # a row a line
+        self._write("result.json", text + "\n")
 
     def result(self) -> dict[str, Any] | None:
         """How the run ended; None while it runs, and where it was killed."""

@@ -1,0 +1,71 @@
+"""What the tests share: composing a configuration, running the command line, a small folder of images."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def compose():
+    """compose("optimizer.lr=0.1", ...) gives the configuration that the command line would."""
+
+    def compose(*overrides):
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return hydra.compose("train", list(overrides))
+
+    return compose
+
+
+def train_command(*arguments):
+    return [sys.executable, str(ROOT / "scripts" / "train.py"), *map(str, arguments)]
+
+
+@pytest.fixture
+def train(tmp_path):
+    """train("epochs=1", ...) runs scripts/train.py in an empty folder and gives the finished process."""
+
+    def train(*arguments, **options):
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+        return subprocess.run(
+            train_command(*arguments), cwd=tmp_path, capture_output=True, text=True, env=environment,
+            timeout=200, **options,
+        )
+
+    return train
+
+
+@pytest.fixture
+def images(tmp_path):
+    """root/train/{light,dark}, 12 images each, and root/test, 4 each: told apart at a glance, and real JPEGs."""
+    return write_images(tmp_path / "images")
+
+
+def write_images(root, train=12, test=4):
+    random = np.random.default_rng(0)
+    for split, count in (("train", train), ("test", test)):
+        for name, level in (("dark", 60), ("light", 190)):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(level - 50, level + 50, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number:02}.jpg")
+    return root
+
+
+@pytest.fixture
+def small(images):
+    """Overrides for a run of seconds: the small images, 4 a batch, a window of 2 batches, light dropout."""
+    return ["dataset=image_folder", f"dataset.root={images}", "batch_size=4", "log_every=2", "epochs=2"]
+
+
+def run_folders(root):
+    """All folders of runs under root/outputs, in order."""
+    return sorted(path.parent for path in Path(root).glob("outputs/*/**/config.yaml") if path.parent.name != ".hydra")

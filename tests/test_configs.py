@@ -1,0 +1,95 @@
+"""Every YAML file under conf/ is tried, so a new one is covered unasked."""
+import inspect
+
+import pytest
+import torch
+from conftest import ROOT
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from alexnet import build, checks
+
+
+def options(group):
+    return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+def filled(group, option):
+    """The overrides that choose that option, with something for a value that has no default."""
+    missing = [key for key in OmegaConf.load(ROOT / "conf" / group / f"{option}.yaml") if key == "root"]
+    return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key in missing)]
+
+
+@pytest.mark.parametrize("group, option", [(group, option) for group in checks.GROUPS for option in options(group)])
+def test_every_option_composes_and_its_values_are_in_range(compose, group, option):
+    checks.check(compose(*filled(group, option)))
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_every_experiment_composes_and_names_its_command(compose, option):
+    checks.check(compose(f"experiment={option}"))
+    text = (ROOT / "conf" / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")
+    assert f"experiment={option}" in text
+
+
+@pytest.mark.parametrize("option", options("model"))
+@pytest.mark.parametrize("classes, channels, size", [(7, 1, 32), (10, 3, 40)])
+def test_every_model_keeps_the_contract(compose, option, classes, channels, size):
+    """Model(classes, channels, size, **knobs) has features and a classifier, and gives (B, classes) logits."""
+    config = compose(f"model={option}").model
+    model = build._call("model", config, classes=classes, channels=channels, size=size)
+    assert len(list(model.features.children())) and len(list(model.classifier.children()))
+    logits = model(torch.randn(2, channels, size, size))
+    assert logits.shape == (2, classes)
+    logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("option", options("optimizer"))
+def test_every_optimizer_descends(compose, option):
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = build._call("optimizer", compose(f"optimizer={option}").optimizer, [weight])
+    for _ in range(5):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.step()
+    assert weight.square().sum() < 3
+
+
+@pytest.mark.parametrize("option", options("schedule"))
+def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
+    config = compose(f"schedule={option}").schedule
+    schedule = build._target("schedule", config)
+    for epoch in torch.linspace(0, 29.99, 100).tolist():
+        assert 0 <= schedule(epoch, 30, [0.5] * int(epoch), **build._knobs(config)) <= 1
+
+
+@pytest.mark.parametrize("option", options("dataset"))
+def test_every_dataset_takes_exactly_the_knobs_of_its_file(compose, option):
+    """What the source doesn't take is for the loaders, and nothing else stands in the file."""
+    config = compose(*filled("dataset", option)).dataset
+    knobs = set(config) - {"_target_"} - {*build.ALL_IMAGES, *build.TRAINING_IMAGES, "validation"}
+    assert knobs == set(inspect.signature(get_object(config._target_)).parameters)
+
+
+def test_no_yaml_states_a_fact_about_data():
+    """Classes and channels come from the dataset object alone."""
+    for path in (ROOT / "conf").rglob("*.yaml"):
+        assert not {"classes", "num_classes", "channels"} & set(OmegaConf.load(path)), path
+
+
+def test_alone_it_is_the_tutorials_run(compose):
+    config = compose()
+    assert (config.epochs, config.batch_size, config.log_every) == (30, 64, 200)
+    assert config.optimizer == {
+        "_target_": "torch.optim.SGD", "lr": 0.001, "momentum": 0.9, "weight_decay": 0, "nesterov": False,
+    }
+    assert config.dataset._target_ == "alexnet.datasets.cifar10"
+    assert (config.dataset.size, config.dataset.mean, config.dataset.std) == (32, 0.5, 0.5)
+    assert (config.dataset.crop, config.dataset.flip, config.dataset.validation) == (0, False, 0)
+    assert config.model == {
+        "_target_": "alexnet.models.alexnet_cifar.AlexNetCifar",
+        "dropout": 0.5, "activation": "relu", "normalisation": "none",
+    }
+    assert config.schedule._target_ == "alexnet.schedules.constant"
+    assert config.device.name == "auto"
