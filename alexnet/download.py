@@ -2,13 +2,15 @@
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from torchvision.datasets.utils import check_md5, download_url
+from torch.hub import download_url_to_file
+from torchvision.datasets.utils import check_md5
 
 from alexnet.errors import Failure, Mistake
 
@@ -60,18 +62,17 @@ def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
     if not download:
         raise Mistake(f"{path} isn't there intact, and dataset.download=false. {ways_out}")
     part = path.with_name(path.name + ".part")  # the real name only ever holds a whole file
-    part.unlink(missing_ok=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
     log.info(f"Downloading {url} to {path}")
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALLED_SECONDS)
     try:
-        download_url(url, part.parent, part.name, md5)
-    except (OSError, HTTPException, RuntimeError, ValueError) as error:
-        arrived = part.is_file()
+        download_url_to_file(url, str(part), progress=sys.stderr.isatty())
+        if not check_md5(part, md5):
+            raise ValueError(f"what came isn't the published file (its MD5 isn't {md5})")
+    except (OSError, HTTPException, ValueError) as error:
         part.unlink(missing_ok=True)
-        wrong = isinstance(error, RuntimeError) and arrived
-        reason = f"what came isn't the published file (its MD5 isn't {md5})" if wrong else error
-        raise Failure(f"Could not download {url}: {reason}. {ways_out}") from error
+        raise Failure(f"Could not download {url}: {error}. {ways_out}") from error
     finally:
         socket.setdefaulttimeout(patience)
     os.replace(part, path)

@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from alexnet import datasets
+from alexnet.errors import Mistake
+from alexnet.loaders import Batches
+
+CPU = torch.device("cpu")
+
+
+def numbered(count=23):
+    """Images whose every pixel is their number, so that a batch tells which ones it holds."""
+    pixels = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
+    return datasets.Split(pixels, torch.arange(count))
+
+
+def epoch(batches, *place):
+    return [labels.tolist() for _, labels in batches.epoch(*place)]
+
+
+def test_an_epoch_is_every_image_once_with_its_label():
+    batches = Batches(numbered(), 5, CPU, mean=0, std=1, shuffle=True)
+    seen = []
+    for images, labels in batches.epoch(3):
+        torch.testing.assert_close(images[:, 0, 0, 0] * 255, labels.float())
+        seen += labels.tolist()
+    assert sorted(seen) == list(range(23)) and seen != list(range(23))
+    assert len(batches) == 5
+
+
+def test_order_follows_from_seed_and_epoch_alone():
+    first = Batches(numbered(), 5, CPU, shuffle=True, seed=0)
+    list(first.epoch(0))
+    again = Batches(numbered(), 5, CPU, shuffle=True, seed=0)
+    assert epoch(first, 1) == epoch(again, 1) != epoch(again, 2)
+    assert epoch(again, 1) != epoch(Batches(numbered(), 5, CPU, shuffle=True, seed=1), 1)
+
+
+def test_an_epoch_can_be_entered_at_any_batch():
+    """From batch 2 on, the same pixels as in an epoch from its start, augmentation included."""
+    batches = Batches(numbered(), 5, CPU, crop=2, flip=True, shuffle=True)
+    whole, rest = list(batches.epoch(1)), list(batches.epoch(1, 2))
+    assert len(rest) == 3
+    for (expected, _), (images, _) in zip(whole[2:], rest, strict=True):
+        assert torch.equal(images, expected)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_batches_equal_those_in_memory(images, workers):
+    """Crop, flip and order are drawn outside the workers, so neither they nor streaming change a pixel."""
+    knobs = {"crop": 4, "flip": True, "shuffle": True, "seed": 3}
+    held = Batches(datasets.image_folder(str(images), 32, 0.25).train, 5, CPU, **knobs)
+    files = Batches(datasets.image_folder(str(images), 32, 0).train, 5, CPU, workers=workers, **knobs)
+    for (expected, labels), (streamed, theirs) in zip(held.epoch(2), files.epoch(2), strict=True):
+        assert torch.equal(streamed, expected) and torch.equal(theirs, labels)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_broken_streamed_image_is_one_sentence(images, workers):
+    (images / "train" / "dark" / "07.jpg").write_bytes(b"no image")
+    batches = Batches(datasets.image_folder(str(images), 32, 0).train, 5, CPU, workers=workers)
+    with pytest.raises(Mistake, match=r"07\.jpg can't be read") as caught:
+        list(batches.epoch())
+    assert "Traceback" not in str(caught.value)

@@ -1,0 +1,152 @@
+"""The loop against a plain one written out here, and what it promises about bad losses and validation."""
+import csv
+import json
+import logging
+
+import pytest
+import torch
+from conftest import run_folders
+from torch import nn
+
+from alexnet import train as training_module
+from alexnet.build import assemble
+from alexnet.errors import Diverged
+from alexnet.run import Run
+from alexnet.signals import Signals
+from alexnet.texts import TEXTS
+
+
+def run_in(folder, config):
+    """(training, result) of a run in that folder."""
+    folder.mkdir(exist_ok=True)
+    training = assemble(config)
+    with Signals() as signals:
+        result = training_module.train(Run(folder), training, signals, TEXTS["en"])
+    return training, result
+
+
+def test_the_loop_is_the_tutorials(compose, tmp_path):
+    """Same weights, same batches, dropout off, float32: losses and accuracies of every window to 1e-6."""
+    config = compose(
+        "dataset=digits", "model.dropout=0", "batch_size=48", "log_every=7", "epochs=1", "optimizer.lr=0.05",
+    )
+    reference = assemble(config)
+    model = reference.model
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    expected = []
+    model.train()
+    running_loss, correct, total = 0.0, 0, 0
+    for i, (inputs, labels) in enumerate(reference.train.epoch(0)):
+        optimizer.zero_grad()
+        outputs = model(inputs)
+        loss = criterion(outputs, labels)
+        loss.backward()
+        optimizer.step()
+        running_loss += loss.item()
+        correct += (outputs.max(1)[1] == labels).sum().item()
+        total += labels.size(0)
+        if i % 7 == 6:
+            expected.append((i + 1, running_loss / 7, correct / total))
+            running_loss, correct, total = 0.0, 0, 0
+
+    trained, _ = run_in(tmp_path / "run", config)
+    windows = Run(tmp_path / "run").windows()
+    assert len(windows) == len(expected) >= 3
+    for window, (batch, loss, accuracy) in zip(windows, expected, strict=True):
+        assert window["batch"] == batch
+        assert window["loss"] == pytest.approx(loss, abs=1e-6)
+        assert window["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    for ours, theirs in zip(trained.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
+
+
+def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
+    """Accuracy, loss, classes and confusion, worked out anew from last.pt one image at a time."""
+    training, result = run_in(tmp_path / "run", compose(*small))
+    model = assemble(compose(*small)).model
+    model.load_state_dict(Run(tmp_path / "run").load_checkpoint("last")["model"])
+    model.eval()
+    confusion, loss = [[0, 0], [0, 0]], 0.0
+    for image, label in zip(training.dataset.test.images, training.dataset.test.labels.tolist(), strict=True):
+        logits = model((image[None].float() / 255 - 0.5) / 0.5)[0]
+        confusion[label][logits.argmax().item()] += 1
+        loss -= logits.log_softmax(0)[label].item()
+    assert result["confusion_matrix"] == confusion
+    assert result["test_accuracy"] == (confusion[0][0] + confusion[1][1]) / 8
+    assert result["per_class_accuracy"] == {"dark": confusion[0][0] / 4, "light": confusion[1][1] / 4}
+    assert result["test_loss"] == pytest.approx(loss / 8, rel=1e-5)
+    assert result["test_top5_accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("rate", [1e4, 1e30])
+def test_a_loss_that_is_no_number_ends_the_run_at_once(compose, tmp_path, small, rate):
+    config = compose(*small, f"optimizer.lr={rate}", "epochs=50")
+    with pytest.raises(Diverged, match=r"optimizer\.lr"):
+        run_in(tmp_path / "run", config)
+    assert len(Run(tmp_path / "run").epochs()) < 50
+    assert all(abs(window["loss"]) < float("inf") for window in Run(tmp_path / "run").windows())
+
+
+@pytest.mark.parametrize("rate, warned", [(1e-12, True), (0.01, False)])
+def test_a_loss_that_never_leaves_chance_is_warned_about(compose, tmp_path, caplog, rate, warned):
+    config = compose("experiment=quickstart", "schedule=constant", "epochs=1", f"optimizer.lr={rate}",
+                     "model.normalisation=none" if warned else "model.normalisation=batch")
+    with caplog.at_level(logging.WARNING):
+        run_in(tmp_path / "run", config)
+    assert ("ln 10 = 2.303" in caplog.text) == warned
+
+
+def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compose, tmp_path, small, monkeypatch):
+    """Validation accuracies are made to peak in epoch 2 of 3: its weights are the ones that are tested."""
+    seen = []
+    real = training_module.evaluate
+
+    def scripted(model, batches, classes):
+        found = real(model, batches, classes)
+        weight = next(model.parameters()).sum().item()
+        if len(batches.labels) == 8:
+            seen.append(("test", weight))
+            return found
+        seen.append(("validation", weight))
+        accuracy = [0.5, 0.9, 0.7][len(seen) - 1]
+        return type(found)(found.loss, accuracy, found.top5, found.confusion)
+
+    monkeypatch.setattr(training_module, "evaluate", scripted)
+    _, result = run_in(tmp_path / "run", compose(*small, "dataset.validation=0.25", "epochs=3", "optimizer.lr=0.01"))
+    assert [split for split, _ in seen] == ["validation"] * 3 + ["test"]
+    assert seen[3][1] == seen[1][1] != seen[2][1]
+    assert (result["chosen_epoch"], result["validation_accuracy"]) == (2, 0.9)
+
+
+def test_the_learning_rate_follows_the_schedule(compose, tmp_path, small):
+    run_in(tmp_path / "run", compose(*small, "schedule=step", "schedule.every=1", "optimizer.lr=0.01"))
+    rates = [window["learning_rate"] for window in Run(tmp_path / "run").windows()]
+    assert rates == pytest.approx([0.01] * 3 + [0.001] * 3)
+
+
+def test_checkpoints_hold_tensors_and_plain_types(compose, tmp_path, small):
+    """torch.load with weights_only reads them, with every parameter under its plain name."""
+    training, _ = run_in(tmp_path / "run", compose(*small))
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)
+    assert saved["model"].keys() == training.model.state_dict().keys()
+    assert all(torch.equal(saved["model"][name], value) for name, value in training.model.state_dict().items())
+    assert saved["state"]["epoch"] == 2
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_another(train, small, tmp_path):
+    """Losses of two runs with seed 0 are equal to the last digit; seed=0 is a seed, and seed=1 another."""
+    for seed in (0, 0, 1):
+        assert train(*small, f"seed={seed}", "epochs=1").returncode == 0
+    losses = [
+        [row["loss"] for row in csv.DictReader(open(folder / "losses.csv"))] for folder in run_folders(tmp_path)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_batches_fewer_than_a_window_still_make_one(train, small, tmp_path):
+    """An epoch shorter than log_every is a window of its own, so that no curve is empty."""
+    assert train(*small, "log_every=200").returncode == 0
+    (folder,) = run_folders(tmp_path)
+    assert len(Run(folder).windows()) == 2
+    assert json.loads((folder / "result.json").read_text())["status"] == "finished"
