@@ -3,6 +3,7 @@
 Random numbers come from a CPU generator that the caller seeds, so the same seed gives the same batch
 on every device.
 """
+
 import torch
 from torch import Tensor
 
@@ -19,9 +20,7 @@ def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Ten
     columns = offsets[1, :, None] + torch.arange(width, device=images.device)  # (B, W)
     image = torch.arange(count, device=images.device)
     channel = torch.arange(channels, device=images.device)
-    return padded[
-        image[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]
-    ]
+    return padded[image[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
 
 
 def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:

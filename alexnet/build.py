@@ -1,4 +1,5 @@
 """From a checked configuration to the objects of a run. The only place that knows both."""
+
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ class Training:
     epochs: int
     log_every: int  # batches a window
 
+    def disk_bytes(self) -> int:
+        """What the run's folder may come to, at most."""
+        weights = sum(value.numel() * value.element_size() for value in self.model.state_dict().values())
+        # Two checkpoints while one replaces the other, each with up to two moments for every weight, the
+        # best weights beside them, and 20 MB of rows and plots.
+        return weights * (2 * 3 + (1 if self.validation else 0)) + 20 * 2**20
+
 
 def assemble(config: DictConfig) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run."""
@@ -48,7 +56,14 @@ def assemble(config: DictConfig) -> Training:
     schedule = _target("schedule", config.schedule)
     _bind("schedule", schedule, (0.0, 1, []), knobs := _knobs(config.schedule))
     return Training(
-        device, dataset, train, validation, test, model, optimizer, partial(schedule, **knobs),
+        device,
+        dataset,
+        train,
+        validation,
+        test,
+        model,
+        optimizer,
+        partial(schedule, **knobs),
         seed=config.seed,
         epochs=config.epochs,
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
@@ -63,7 +78,9 @@ def _data(config: DictConfig, device: torch.device) -> tuple[Dataset, Batches, B
     dataset = _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     for name, value in all_images.items():
         if isinstance(value, list) and len(value) not in (1, dataset.channels):
-            raise Mistake(f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels.")
+            raise Mistake(
+                f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
+            )
     train, validation = split_validation(dataset.train, fraction, config.seed)
     if config.batch_size > len(train):
         raise Mistake(
@@ -99,7 +116,7 @@ def _target(group: str, config: DictConfig) -> Callable[..., Any]:
 def _bind(group: str, target: Callable[..., Any], arguments: tuple, keywords: dict[str, Any]) -> None:
     """Raises Mistake where the knobs aren't those that the target takes."""
     signature = inspect.signature(target)
-    takes = list(signature.parameters)[len(arguments):]
+    takes = list(signature.parameters)[len(arguments) :]
     for name in keywords:
         if name not in takes:
             raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{checks.nearest(name, takes)}")

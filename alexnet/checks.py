@@ -3,6 +3,7 @@
 One word has one meaning here, so it has one range wherever it stands: `lr` of any optimizer is above 0.
 A knob that only one model or optimizer knows is checked by that class itself.
 """
+
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from math import isfinite
@@ -34,8 +35,9 @@ def _or_null(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[An
 
 
 def _each(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any], bool]]:
-    return f"{rule[0]}, or a list of such", lambda value: (
-        len(value) > 0 and all(map(rule[1], value)) if isinstance(value, ListConfig) else rule[1](value)
+    return (
+        f"{rule[0]}, or a list of such",
+        lambda value: len(value) > 0 and all(map(rule[1], value)) if isinstance(value, ListConfig) else rule[1](value),
     )
 
 
@@ -128,7 +130,11 @@ def _top_level() -> list[str]:
 def _usual(config: DictConfig, path: str) -> Any:
     """The value that conf/ gives that key, as an example."""
     group, _, key = path.rpartition(".")
-    files = [OmegaConf.load(file) for file in (CONF / group).glob("*.yaml")] if group else [OmegaConf.load(CONF / "train.yaml")]
+    files = (
+        [OmegaConf.load(file) for file in (CONF / group).glob("*.yaml")]
+        if group
+        else [OmegaConf.load(CONF / "train.yaml")]
+    )
     same = [file for file in files if not group or file.get("_target_") == config[group].get("_target_")]
     return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
 

@@ -3,6 +3,7 @@
 The first arguments of a function are its own knobs in conf/dataset/NAME.yaml; everything that is done to
 the images afterwards (normalisation, augmentation, the validation split) is the loaders' business.
 """
+
 import gzip
 import hashlib
 import logging
@@ -236,14 +237,19 @@ def image_folder(root: str, size: int, memory_share: float) -> Dataset:
     found = [_scan(place) for place in places]
     (classes, _, _), (test_classes, _, _) = found
     if classes != test_classes:
-        only = [f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}" for place, a, b in
-                zip(places, (classes, test_classes), (test_classes, classes), strict=True) if set(a) - set(b)]
+        only = [
+            f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}"
+            for place, a, b in zip(places, (classes, test_classes), (test_classes, classes), strict=True)
+            if set(a) - set(b)
+        ]
         raise Mistake(f"dataset.root={root}: the class folders differ: {'; '.join(only)}. Make them the same.")
     total = sum(len(paths) for _, paths, _ in found) * 3 * size**2
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     held = total <= memory_share * memory
     if not held:
-        log.info(f"The decoded images take {total / 2**30:.1f} GiB, over dataset.memory_share={memory_share}: streaming.")
+        log.info(
+            f"The decoded images take {total / 2**30:.1f} GiB, over dataset.memory_share={memory_share}: streaming."
+        )
     train, test = (
         Split(files.decoded() if held else files, torch.tensor(labels))
         for files, labels in ((ImageFiles(paths, size), labels) for _, paths, labels in found)

@@ -1,4 +1,5 @@
 """Where a run computes."""
+
 import torch
 
 from alexnet.errors import Mistake

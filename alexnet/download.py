@@ -1,4 +1,5 @@
 """Published data files: downloaded once, checked by their published hash, never used damaged."""
+
 import logging
 import os
 import socket

@@ -1,4 +1,5 @@
 """What a run's numbers depend on beside its configuration."""
+
 import os
 import platform
 import subprocess

@@ -1,4 +1,5 @@
 """How well a network does on a split that it doesn't learn from."""
+
 from dataclasses import dataclass
 
 import torch

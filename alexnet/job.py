@@ -1,4 +1,5 @@
 """One run from its configuration to its exit status. Whatever happens, its folder says how it ended."""
+
 import logging
 import sys
 import traceback
@@ -21,8 +22,8 @@ logger = logging.getLogger(__name__)
 def execute(config: DictConfig, run: Run, label: str = "") -> int:
     """Trains in the run's folder and returns the exit status.
 
-    An early end is one line on stderr, behind `label` (of a sweep's job), and a result.json with the reason; its stack trace
-    goes to train.log alone. No exception gets out, so none keeps a model alive in a sweep.
+    An early end is one line on stderr, behind `label` (of a sweep's job), and a result.json with the reason;
+    its stack trace goes to train.log alone. No exception gets out, so none keeps a model alive in a sweep.
     """
     started, clock = datetime.now(), perf_counter()
     exit_status = 0
@@ -58,5 +59,6 @@ def _train(config: DictConfig, run: Run, signals: Signals) -> dict[str, Any]:
     from alexnet.train import train
 
     training = assemble(config)
+    run.check_space(training.disk_bytes())
     run.write_environment(describe(training.device, training.dataset.fingerprint()))
     return train(run, training, signals, TEXTS[config.language])

@@ -1,4 +1,5 @@
 """Around Hydra: checks before any work, folders of one's own, errors in a sentence, exit statuses."""
+
 import os
 import re
 import sys

@@ -1,4 +1,5 @@
 """Seeded batches of one split, the same whether its images are held in memory or streamed."""
+
 from collections.abc import Iterator, Sequence
 
 import torch

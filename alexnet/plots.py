@@ -1,4 +1,5 @@
 """The pictures of a run, drawn from its numbers. No torch here, and no display needed."""
+
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,10 +7,10 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import font_manager, pyplot  # noqa: E402
-from matplotlib.ticker import MaxNLocator  # noqa: E402
+from matplotlib import font_manager, pyplot
+from matplotlib.ticker import MaxNLocator
 
-from alexnet.texts import Texts  # noqa: E402
+from alexnet.texts import Texts
 
 
 def use_fonts() -> None:
@@ -68,9 +69,14 @@ def confusion_matrix(
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, fraction=0.046)
     size = None if numbered else max(2, 400 / len(classes))
-    axes.set_xticks(range(len(classes)), classes, rotation=90 if len(classes) > 10 else 45, ha="right"
-                    if len(classes) <= 10 else "center", rotation_mode="anchor" if len(classes) <= 10 else None,
-                    fontsize=size)
+    axes.set_xticks(
+        range(len(classes)),
+        classes,
+        rotation=90 if len(classes) > 10 else 45,
+        ha="right" if len(classes) <= 10 else "center",
+        rotation_mode="anchor" if len(classes) <= 10 else None,
+        fontsize=size,
+    )
     axes.set_yticks(range(len(classes)), classes, fontsize=size)
     axes.set_xlabel(texts.predicted_class)
     axes.set_ylabel(texts.true_class)

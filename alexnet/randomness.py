@@ -3,6 +3,7 @@
 So a run that is stopped and resumed anywhere, with any number of loader workers, draws what an
 unbroken one draws, and no generator's state has to be saved.
 """
+
 import numpy as np
 import torch
 

@@ -1,22 +1,24 @@
 """The run folder: the only module that knows what is in one, and under which names.
 
-    .hydra/                     the composed configuration, as Hydra writes it
-    config.yaml                 the same, resolved
-    environment.json            command, commit, versions, machine, fingerprint of the data
-    train.log                   the console lines, with times
-    losses.csv                  a row a window
-    epochs.csv                  a row an epoch
-    alexnet_training_curve.png  losses.csv, drawn
-    confusion_matrix.png        the test images by true and predicted class
-    checkpoints/last.pt         weights, optimizer and position
-    checkpoints/best.pt         weights of the best validation epoch, where there is a validation split
-    result.json                 how it ended; a folder without one is running, or was killed
+.hydra/                     the composed configuration, as Hydra writes it
+config.yaml                 the same, resolved
+environment.json            command, commit, versions, machine, fingerprint of the data
+train.log                   the console lines, with times
+losses.csv                  a row a window
+epochs.csv                  a row an epoch
+alexnet_training_curve.png  losses.csv, drawn
+confusion_matrix.png        the test images by true and predicted class
+checkpoints/last.pt         weights, optimizer and position
+checkpoints/best.pt         weights of the best validation epoch, where there is a validation split
+result.json                 how it ended; a folder without one is running, or was killed
 """
+
 import csv
 import io
 import json
 import os
 import re
+import shutil
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -100,10 +102,14 @@ class Run:
         path = self.folder / "checkpoints" / f"{name}.pt"
         path.parent.mkdir(exist_ok=True)
         aside = path.with_suffix(".part")
-        with open(aside, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(aside, "wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            aside.unlink(missing_ok=True)  # on a full disk this makes room for result.json
+            raise
         os.replace(aside, path)
 
     def load_checkpoint(self, name: str) -> dict[str, Any]:
@@ -111,6 +117,15 @@ class Run:
         import torch
 
         return torch.load(self.folder / "checkpoints" / f"{name}.pt", map_location="cpu", weights_only=True)
+
+    def check_space(self, needed: int) -> None:
+        """Raises Mistake where the disk has fewer than `needed` bytes free."""
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise Mistake(
+                f"The disk of {self.folder} has {free >> 20} MB free, and the run may write {needed >> 20} MB: make "
+                f"room, or give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)."
+            )
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         path = self.folder / name

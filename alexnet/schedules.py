@@ -4,6 +4,7 @@ Each takes `epoch`, the epochs done so far (fractional within one), `epochs`, th
 `errors`, the error of every finished epoch; it returns the factor on the optimizer's base learning
 rate for the next step. There is no state, so nothing to save and nothing to go wrong on resume.
 """
+
 from collections.abc import Sequence
 from math import cos, inf, pi
 
@@ -25,9 +26,7 @@ def cosine(epoch: float, epochs: int, errors: Sequence[float], *, warmup: float,
     return _half_cosine(1.0, final, (epoch - warmup) / (epochs - warmup))
 
 
-def one_cycle(
-    epoch: float, epochs: int, errors: Sequence[float], *, rise: float, start: float, final: float
-) -> float:
+def one_cycle(epoch: float, epochs: int, errors: Sequence[float], *, rise: float, start: float, final: float) -> float:
     """Up from `start` to 1 over the share `rise` of training, down to `final` over the rest (Smith 2018)."""
     progress = epoch / epochs
     if progress < rise:

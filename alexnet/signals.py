@@ -1,4 +1,5 @@
 """Ctrl-C and SIGTERM, turned into an exception that never arrives in the middle of a step."""
+
 import signal
 from contextlib import contextmanager
 
@@ -18,9 +19,7 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         self._deferring, self._pending = False, None
-        self._previous = {
-            number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_) -> None:

@@ -1,4 +1,5 @@
 """A sweep's jobs before they run, and its table afterwards."""
+
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -31,7 +32,9 @@ def all_finished(folder: str | Path) -> bool:
 
 def table(folder: str | Path) -> str:
     """A line a job, best test accuracy first: what differs between the jobs, accuracy, status, folder."""
-    found = [(dict(line.partition("=")[::2] for line in run.overrides()), run.result() or {}, run) for run in runs(folder)]
+    found = [
+        (dict(line.partition("=")[::2] for line in run.overrides()), run.result() or {}, run) for run in runs(folder)
+    ]
     keys = list(dict.fromkeys(key for overrides, _, _ in found for key in overrides))
     differing = [key for key in keys if len(found) == 1 or len({given.get(key) for given, _, _ in found}) > 1]
     found.sort(key=lambda job: job[1].get("test_accuracy", -1), reverse=True)

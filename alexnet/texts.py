@@ -1,4 +1,5 @@
 """What the program says and draws, in each language. The Chinese texts are the original tutorial's."""
+
 from dataclasses import dataclass, field
 
 

@@ -1,4 +1,5 @@
 """The training of one run, from the first step to the plots."""
+
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -175,15 +176,17 @@ def record_window(run: Run, state: State, steps: int, rate: float) -> None:
 def finish_epoch(run: Run, training: Training, state: State, validation) -> None:
     """Records and saves the epoch, and goes on to the next. validation: its Evaluation, or None."""
     row = state.whole.row()
-    run.record_epoch({
-        "epoch": state.epoch + 1,
-        "step": (state.epoch + 1) * state.batch,
-        **row,
-        "validation_loss": validation and validation.loss,
-        "validation_accuracy": validation and validation.top1,
-        "learning_rate": training.optimizer.param_groups[0]["lr"],
-        "seconds": round(perf_counter() - state.whole.since, 3),
-    })
+    run.record_epoch(
+        {
+            "epoch": state.epoch + 1,
+            "step": (state.epoch + 1) * state.batch,
+            **row,
+            "validation_loss": validation and validation.loss,
+            "validation_accuracy": validation and validation.top1,
+            "learning_rate": training.optimizer.param_groups[0]["lr"],
+            "seconds": round(perf_counter() - state.whole.since, 3),
+        }
+    )
     state.errors.append(1 - (validation.top1 if validation else row["accuracy"]))
     state.epoch, state.batch = state.epoch + 1, 0
     state.whole, state.window = Tally.empty(training.device), Tally.empty(training.device)

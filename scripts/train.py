@@ -1,4 +1,5 @@
 """Trains a network in a new folder under outputs/: python scripts/train.py experiment=quickstart"""
+
 from alexnet.launch import main
 
 if __name__ == "__main__":

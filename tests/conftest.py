@@ -1,4 +1,5 @@
 """What the tests share: composing a configuration, running the command line, a small folder of images."""
+
 import os
 import subprocess
 import sys
@@ -35,8 +36,13 @@ def train(tmp_path):
     def train(*arguments, **options):
         environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
         return subprocess.run(
-            train_command(*arguments), cwd=tmp_path, capture_output=True, text=True, env=environment,
-            timeout=200, **options,
+            train_command(*arguments),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=200,
+            **options,
         )
 
     return train

@@ -1,4 +1,5 @@
 """The batched transforms against torchvision's, which take one image at a time."""
+
 import torch
 from PIL import Image
 from torchvision import transforms
@@ -18,9 +19,13 @@ def seeded(seed=5):
 def test_normalise_is_to_tensor_and_normalise():
     """Bit for bit what the tutorial's transform makes of the same pixels."""
     batch = images()
-    reference = transforms.Compose([
-        transforms.Resize((32, 32)), transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.25, 0.5, 1.0)),
-    ])
+    reference = transforms.Compose(
+        [
+            transforms.Resize((32, 32)),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5,) * 3, (0.25, 0.5, 1.0)),
+        ]
+    )
     expected = torch.stack([reference(Image.fromarray(image.permute(1, 2, 0).numpy())) for image in batch])
     mean, std = torch.tensor(0.5).view(-1, 1, 1), torch.tensor([0.25, 0.5, 1.0]).view(-1, 1, 1)
     assert torch.equal(augment.normalise(batch, mean, std), expected)

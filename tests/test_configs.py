@@ -1,4 +1,5 @@
 """Every YAML file under conf/ is tried, so a new one is covered unasked."""
+
 import inspect
 
 import pytest
@@ -82,14 +83,20 @@ def test_alone_it_is_the_tutorials_run(compose):
     config = compose()
     assert (config.epochs, config.batch_size, config.log_every) == (30, 64, 200)
     assert config.optimizer == {
-        "_target_": "torch.optim.SGD", "lr": 0.001, "momentum": 0.9, "weight_decay": 0, "nesterov": False,
+        "_target_": "torch.optim.SGD",
+        "lr": 0.001,
+        "momentum": 0.9,
+        "weight_decay": 0,
+        "nesterov": False,
     }
     assert config.dataset._target_ == "alexnet.datasets.cifar10"
     assert (config.dataset.size, config.dataset.mean, config.dataset.std) == (32, 0.5, 0.5)
     assert (config.dataset.crop, config.dataset.flip, config.dataset.validation) == (0, False, 0)
     assert config.model == {
         "_target_": "alexnet.models.alexnet_cifar.AlexNetCifar",
-        "dropout": 0.5, "activation": "relu", "normalisation": "none",
+        "dropout": 0.5,
+        "activation": "relu",
+        "normalisation": "none",
     }
     assert config.schedule._target_ == "alexnet.schedules.constant"
     assert config.device.name == "auto"

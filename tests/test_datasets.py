@@ -1,4 +1,5 @@
 """The sources of images, on archives of the true format that the tests build, and on a local server."""
+
 import functools
 import gzip
 import hashlib
@@ -149,7 +150,7 @@ def test_without_network_one_message_names_the_ways_out(cifar, tmp_path):
 
 
 def test_another_url_is_checked_by_the_known_hash(cifar, server, tmp_path):
-    load, archive, _ = cifar
+    load, _, _ = cifar
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.tar.gz").write_bytes(b"not the archive")
     url, _ = server(tmp_path / "elsewhere")
@@ -306,14 +307,20 @@ def test_val_will_do_for_test(images):
     assert len(datasets.image_folder(str(images), 32, 0.25).test) == 8
 
 
-@pytest.mark.parametrize("spoil, named", [
-    (lambda root: (root / "train/light/05.jpg").write_bytes(b"no image"), "05.jpg"),
-    (lambda root: (root / "train/dark/03.jpg").write_bytes((root / "train/dark/02.jpg").read_bytes()[:300]), "03.jpg"),
-    (lambda root: (root / "train" / "grey").mkdir(), "grey"),
-    (lambda root: (root / "test" / "light").rename(root / "test" / "bright"), "test alone has bright"),
-    (lambda root: (root / "test").rename(root / "later"), "no val folder"),
-    (lambda root: root.rename(root.with_name("gone")), "no such folder"),
-])
+@pytest.mark.parametrize(
+    "spoil, named",
+    [
+        (lambda root: (root / "train/light/05.jpg").write_bytes(b"no image"), "05.jpg"),
+        (
+            lambda root: (root / "train/dark/03.jpg").write_bytes((root / "train/dark/02.jpg").read_bytes()[:300]),
+            "03.jpg",
+        ),
+        (lambda root: (root / "train" / "grey").mkdir(), "grey"),
+        (lambda root: (root / "test" / "light").rename(root / "test" / "bright"), "test alone has bright"),
+        (lambda root: (root / "test").rename(root / "later"), "no val folder"),
+        (lambda root: root.rename(root.with_name("gone")), "no such folder"),
+    ],
+)
 def test_what_is_wrong_with_a_folder_is_named(images, spoil, named):
     spoil(images)
     with pytest.raises(Mistake, match=named):

@@ -1,4 +1,5 @@
 """Each schedule against torch's own scheduler, step by step."""
+
 import pytest
 import torch
 from torch.optim import lr_scheduler
@@ -27,7 +28,8 @@ def torch_factors(make, per_step, errors=()):
 def our_factors(schedule, errors=(), **knobs):
     return [
         schedule(epoch + step / STEPS, EPOCHS, errors[:epoch], **knobs)
-        for epoch in range(EPOCHS) for step in range(STEPS)
+        for epoch in range(EPOCHS)
+        for step in range(STEPS)
     ]
 
 
@@ -55,7 +57,12 @@ def test_one_cycle():
     total = EPOCHS * STEPS + 1
     expected = torch_factors(
         lambda o: lr_scheduler.OneCycleLR(
-            o, 1.0, total_steps=total, pct_start=(36 + 1) / total, div_factor=25, final_div_factor=1e4,
+            o,
+            1.0,
+            total_steps=total,
+            pct_start=(36 + 1) / total,
+            div_factor=25,
+            final_div_factor=1e4,
             cycle_momentum=False,
         ),
         per_step=True,
@@ -69,6 +76,9 @@ def test_plateau(patience):
     errors = [0.9, 0.8, 0.8, 0.81, 0.79999, 0.7, 0.7, 0.7, 0.7, 0.69, 0.69, 0.69]
     expected = torch_factors(
         lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.1, patience=patience, threshold=1e-4),
-        per_step=False, errors=errors,
+        per_step=False,
+        errors=errors,
     )
-    assert our_factors(schedules.plateau, errors, factor=0.1, patience=patience, threshold=1e-4) == pytest.approx(expected)
+    assert our_factors(schedules.plateau, errors, factor=0.1, patience=patience, threshold=1e-4) == pytest.approx(
+        expected
+    )

@@ -17,6 +17,7 @@
 28,714,826 in all. Compared with the network of 2012 the kernels of conv1 shrink from 11x11 with stride 4
 to 5x5 with stride 1, and there is one column (the channel counts are those of Krizhevsky 2014).
 """
+
 import torch
 from torch import Tensor, nn
 

@@ -1,0 +1,241 @@
+"""scripts/train.py as a person meets it: mistakes, signals, languages, terminals, sweeps."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+import torch
+from conftest import ROOT, run_folders, train_command
+
+from alexnet.run import Run
+
+# What is typed, and what the one message must say.
+MISTAKES = [
+    (["model=alexnet_cifr"], "did you mean alexnet_cifar?"),
+    (["experiment=quickstrt"], "did you mean quickstart?"),
+    (["modl=alexnet_cifar"], "did you mean model?"),
+    (["optimizer.lrr=0.1"], "did you mean optimizer.lr?"),
+    (["epoch=3"], "did you mean epochs?"),
+    (["+epoch=3"], "did you mean epochs?"),
+    (["model=null"], "for example model=alexnet_cifar"),
+    (["optimizer.lr=fast"], "optimizer.lr=fast (str): expected a number above 0, for example optimizer.lr=0.001"),
+    (["optimizer.lr=-0.1"], "expected a number above 0"),
+    (["optimizer.lr=0"], "expected a number above 0"),
+    (["optimizer.lr=nan"], "expected a number above 0"),
+    (["batch_size=0"], "expected a whole number, 1 or more, for example batch_size=64"),
+    (["batch_size=-64"], "expected a whole number"),
+    (["epochs=0"], "expected a whole number"),
+    (["epochs=-1"], "expected a whole number"),
+    (["epochs=1.5"], "epochs=1.5 (float)"),
+    (["epochs=true"], "epochs=True (bool)"),
+    (["seed=-1"], "expected a whole number, 0 or more"),
+    (["optimizer.momentum=1"], "expected a number from 0 to 1, 1 excluded"),
+    (["optimizer.momentum=-0.1"], "expected a number from 0 to 1, 1 excluded"),
+    (["model.dropout=1"], "expected a number from 0 to 1, 1 excluded"),
+    (["dataset.validation=1"], "expected a number from 0 to 1, 1 excluded"),
+    (["dataset.std=0"], "expected a number above 0, or a list of such"),
+    (["dataset.flip=maybe"], "expected true or false"),
+    (["language=fr"], "expected one of en, zh"),
+    (["schedule=cosine", "schedule.warmup=30"], "less than the run's epochs=30"),
+    (["optimizer.nesterov=true", "optimizer.momentum=0"], "optimizer.momentum=0.9"),
+    (["dataset=image_folder"], "dataset.root has no value"),
+    (["dataset._target_=os.system"], "os.system"),
+    (["hydra.run.dir=/dev/null/outputs"], "hydra.run.dir=FOLDER"),
+    (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1"),
+    (["-m", "optimizer=sgd,adan"], "did you mean adam"),
+]
+
+
+@pytest.mark.parametrize("typed, said", MISTAKES, ids=[" ".join(typed) for typed, _ in MISTAKES])
+def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
+    done = train(*typed)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())  # not even a folder
+
+
+# The same for what is only known once torch or the data is there: told in the run's folder, too.
+LATE_MISTAKES = [
+    (["+optimizer.nesterow=true"], "did you mean nesterov?"),
+    (["model.activation=gelu"], "expected one of relu, tanh"),
+    (["dataset.size=8"], "dataset.size=15"),
+    (["dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
+    (["dataset.validation=0.0001"], "dataset.validation=0.1"),
+    (["dataset.validation=0.9999"], "dataset.validation=0.1"),
+    (["batch_size=1438"], "batch_size=1437 or less"),
+    (["dataset=image_folder", "dataset.root=nowhere"], "nowhere/train/CLASS/IMAGE"),
+]
+
+
+@pytest.mark.parametrize("typed, said", LATE_MISTAKES, ids=[" ".join(typed) for typed, _ in LATE_MISTAKES])
+def test_a_mistake_about_the_data_is_one_message_before_training(compose, tmp_path, capsys, typed, said):
+    from alexnet.job import execute
+
+    run = Run(tmp_path)
+    assert execute(compose("dataset=digits", *typed), run) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("\n") == 1
+    assert said in run.result()["reason"] and run.result()["status"] == "failed"
+    assert not run.windows()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU here")
+def test_cuda_where_there_is_none(train):
+    done = train("dataset=digits", "device=cuda")
+    assert done.returncode == 2 and "device=cpu" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk(megabytes) gives a folder on a file system of that size."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(megabytes):
+        options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(disk)]
+        if subprocess.run(["mount", *options], capture_output=True).returncode:
+            pytest.skip("no right to mount a small file system here")
+        return disk
+
+    yield mount
+    subprocess.run(["umount", disk], capture_output=True)
+
+
+def test_a_disk_too_small_for_the_run_is_told_before_training(train, small, small_disk):
+    disk = small_disk(300)
+    done = train(*small, f"hydra.run.dir={disk}/run")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "MB free" in done.stderr and "hydra.run.dir=FOLDER" in done.stderr
+    assert not Run(disk / "run").windows()
+
+
+def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, small_disk, tmp_path):
+    """Another program takes the space during training: status failed, exit 1, the previous checkpoint whole."""
+    disk = small_disk(1200)
+    process = subprocess.Popen(
+        train_command(*small, "epochs=100", f"hydra.run.dir={disk}/run"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (disk / "run" / "checkpoints" / "last.pt").is_file():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    with contextlib.suppress(OSError), open(disk / "other", "wb") as other:
+        while True:
+            other.write(bytes(1 << 20))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "No space is left" in errors and "Traceback" not in errors
+    run = Run(disk / "run")
+    assert run.load_checkpoint("last")["state"]["epoch"] >= 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "--resolve"]])
+def test_help_and_config_do_not_import_torch(arguments):
+    program = (
+        f"import sys; sys.argv = ['train.py', *{arguments!r}]\n"
+        "from alexnet.launch import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if arguments == ["--help"]:
+        for group in ("model", "dataset", "optimizer", "schedule", "device", "experiment"):
+            assert re.search(rf"^{group}: \w+", done.stdout, re.M)
+        assert "python scripts/train.py -m optimizer.lr=0.1,0.01,0.001" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "language, last_lines",
+    [
+        ("en", ["Training finished.", "Test accuracy: {}%", "Training curve saved to: {}"]),
+        ("zh", ["训练完成！", "测试集准确率: {}%", "训练损失曲线已保存为: {}"]),
+    ],
+)
+def test_the_console_is_the_tutorials(train, small, tmp_path, language, last_lines):
+    """A line a window, the end, the accuracy with two digits, where the plot is; nothing else, nothing twice."""
+    done = train(*small, f"language={language}")
+    assert done.returncode == 0, done.stderr
+    (folder,) = run_folders(tmp_path)
+    run = Run(folder)
+    accuracy = f"{100 * run.result()['test_accuracy']:.2f}"
+    expected = [
+        f"[Epoch {window['epoch']:.0f}, Batch {window['batch']:.0f}] Loss: {window['loss']:.3f}"
+        for window in run.windows()
+    ]
+    expected += [last_lines[0], last_lines[1].format(accuracy), last_lines[2].format(run.curve)]
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("After the first epoch")]
+    assert lines == expected and len(run.windows()) == 6
+    assert run.curve.is_file()
+
+
+def test_a_terminal_shows_a_bar_and_every_line_once(small, tmp_path):
+    """Under a real pseudo-terminal: tqdm's bar with remaining time, the log lines above it."""
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    process = subprocess.Popen(train_command(*small, "epochs=1"), cwd=tmp_path, stdout=other, stderr=other)
+    os.close(other)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(main, 4096)
+        except OSError:  # the terminal's end
+            break
+        shown += piece
+        if not piece:
+            break
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    assert re.search(r"\d+%\|.*\[\d\d:\d\d<\d\d:\d\d", text)
+    assert text.count("[Epoch 1, Batch 2] Loss") == 1 and text.count("Training finished.") == 1
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, number, status):
+    process = subprocess.Popen(
+        train_command(*small, "epochs=1000"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()  # the first window is trained
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    (folder,) = run_folders(tmp_path)
+    run = Run(folder)
+    assert run.result()["status"] == "interrupted"
+    saved = run.load_checkpoint("last")["state"]
+    steps = saved["epoch"] * 6 + saved["batch"]
+    assert steps >= 2 and steps // 2 == len(run.windows())
+    assert run.curve.is_file()
+
+
+def test_a_sweep_is_numbered_folders_and_a_table_best_first(train, small, tmp_path):
+    """Three jobs, one of which diverges: it is told at once, the others run, the table says all, exit 1."""
+    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001")
+    assert done.returncode == 1
+    (sweep,) = {folder.parent for folder in run_folders(tmp_path)}
+    assert sorted(folder.name for folder in run_folders(tmp_path)) == ["0", "1", "2"]
+    assert sweep.parent.parent == tmp_path / "outputs"
+    header, *rows = [line.split() for line in done.stdout.splitlines()[-4:]]
+    assert header == ["optimizer.lr", "test", "accuracy", "status", "folder"]
+    assert [row[2] for row in rows] == ["finished", "finished", "diverged"]
+    assert {row[0] for row in rows} == {"1e+30", "0.01", "0.001"}
+    assert rows[0][1] >= rows[1][1] and rows[2][3].endswith("/0")
+    assert "optimizer.lr=1e+30" in done.stderr and "Try a lower optimizer.lr" in done.stderr
+    assert "Traceback" not in done.stderr
+    for row in rows[:2]:
+        assert row[1] == f"{100 * Run(tmp_path / row[3]).result()['test_accuracy']:.2f}%"

@@ -1,0 +1,64 @@
+"""The pictures: their size, their texts, and that no character is missing from the font."""
+
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from PIL import Image
+
+from alexnet import plots
+from alexnet.texts import TEXTS
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are drawn, kept open to be looked into."""
+    kept = []
+    monkeypatch.setattr(pyplot, "close", kept.append)
+    yield kept
+    monkeypatch.undo()
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_curve_is_the_tutorials(tmp_path, figures, language):
+    """10 x 5 inches at 300 dpi; the losses as they are; the language's own texts; a mark an epoch; no box."""
+    losses = [2.3, 2.1, 1.8, 1.5, 1.3, 1.2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of every glyph that it can't find
+        plots.training_curve(tmp_path / "curve.png", losses, [3, 6], "AlexNetCifar", 200, TEXTS[language])
+    assert Image.open(tmp_path / "curve.png").size == (3000, 1500)
+    axes = figures[0].axes[0]
+    assert list(axes.lines[0].get_ydata()) == losses
+    assert [line.get_xdata()[0] for line in axes.lines[1:]] == [2.5, 5.5]
+    texts = (axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), axes.get_legend().get_texts()[0].get_text())
+    assert (
+        texts
+        == {
+            "en": ("Simplified AlexNet training loss", "training batches (in windows of 200)", "loss", "training loss"),
+            "zh": ("简化版AlexNet训练损失曲线", "训练批次 (每200批)", "损失", "训练损失"),
+        }[language]
+    )
+
+
+@pytest.mark.parametrize("classes", [["猫", "dog"], [f"class {index}" for index in range(100)]])
+def test_the_confusion_matrix_shows_every_class(tmp_path, figures, classes):
+    counts = np.diag(np.arange(1, len(classes) + 1))
+    counts[0, 1] = 7
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.confusion_matrix(tmp_path / "m.png", counts.tolist(), classes, 0.5, TEXTS["zh"])
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == classes
+    assert axes.images[0].get_array()[0, 1] == pytest.approx(7 / 8)
+    numbers = {text.get_text() for text in axes.texts}
+    assert numbers == ({"1", "7", "0", "2"} if len(classes) == 2 else set())
+
+
+def test_torch_is_not_needed_to_draw():
+    import subprocess
+    import sys
+
+    program = "import sys, alexnet.plots; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

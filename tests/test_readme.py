@@ -1,0 +1,47 @@
+"""Every command in both READMEs composes, and both say the same commands."""
+
+import re
+import shlex
+
+import pytest
+from conftest import ROOT
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from alexnet import checks
+
+READMES = ["README.md", "README.zh-CN.md"]
+
+
+def commands(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [line for block in re.findall(r"```bash\n(.*?)```", text, re.S) for line in block.splitlines()]
+
+
+def test_both_readmes_have_the_same_commands_and_pictures():
+    english, chinese = map(commands, READMES)
+    assert english == chinese and len(english) > 5
+    pictures = [re.findall(r"\]\((docs/[^)]+)\)", (ROOT / name).read_text(encoding="utf-8")) for name in READMES]
+    assert pictures[0] == pictures[1]
+    assert all((ROOT / path).is_file() for path in pictures[0])
+
+
+def test_the_first_two_commands_install_into_a_venv_of_their_own():
+    for command in commands("README.md")[:2]:
+        assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+
+
+@pytest.mark.parametrize("command", commands("README.md"))
+def test_every_command_runs_as_far_as_its_configuration(command):
+    program, _, rest = command.split("&&")[-1].strip().partition(" ")
+    assert program.endswith("python")
+    script, *arguments = shlex.split(rest)
+    if script == "-m":
+        assert arguments == ["pytest"]
+        return
+    assert script == "scripts/train.py" and (ROOT / script).is_file()
+    overrides = OverridesParser.create().parse_overrides([word for word in arguments if word != "-m"])
+    for job in BasicSweeper.split_arguments(overrides, None)[0]:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            checks.check(compose("train", job))
