@@ -36,6 +36,7 @@ class Training:
     seed: int
     epochs: int
     log_every: int  # batches a window
+    checkpoint_minutes: float
 
     def disk_bytes(self) -> int:
         """What the run's folder may come to, at most."""
@@ -67,6 +68,7 @@ def assemble(config: DictConfig) -> Training:
         seed=config.seed,
         epochs=config.epochs,
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
+        checkpoint_minutes=config.checkpoint_minutes,
     )
 
 
@@ -108,9 +110,15 @@ def _call(group: str, config: DictConfig, *arguments: Any, **facts: Any) -> Any:
 
 
 def _target(group: str, config: DictConfig) -> Callable[..., Any]:
-    if config._target_ not in checks.targets(group):
-        raise Mistake(f"{group}._target_={config._target_} isn't named by any file in conf/{group}.")
-    return get_object(config._target_)
+    """The class or function: its name must be in conf/, and what the name leads to of the group's kind."""
+    name = config._target_
+    if name not in checks.targets(group):
+        raise Mistake(f"{group}._target_={name} isn't named by any file in conf/{group}.")
+    target = get_object(name)
+    kind = {"model": torch.nn.Module, "optimizer": torch.optim.Optimizer}.get(group)
+    if not (issubclass(target, kind) if kind else f"{target.__module__}.{target.__qualname__}" == name):
+        raise Mistake(f"{group}._target_={name} leads to {target}, which is no {group}.")
+    return target
 
 
 def _bind(group: str, target: Callable[..., Any], arguments: tuple, keywords: dict[str, Any]) -> None:

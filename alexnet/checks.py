@@ -4,7 +4,7 @@ One word has one meaning here, so it has one range wherever it stands: `lr` of a
 A knob that only one model or optimizer knows is checked by that class itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
@@ -52,6 +52,7 @@ RANGES = {
     "epochs": _whole(1),
     "batch_size": _whole(1),
     "log_every": _whole(1),
+    "checkpoint_minutes": _above_zero,
     "language": _choice("en", "zh"),
     "dropout": _share,
     "root": _text,
@@ -95,13 +96,16 @@ def check(config: DictConfig) -> None:
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         if not isinstance(config.get(group), DictConfig):
             raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(options)}.")
-        if "_target_" in config[group] and config[group]._target_ not in targets(group):
+        offered = targets(group)
+        if offered and config[group].get("_target_") not in offered:
             raise Mistake(
-                f"{group}._target_={config[group]._target_} isn't one of the {group}s here "
-                f"({', '.join(sorted(targets(group)))}): only what a file in conf/{group} names can be built."
+                f"{group}._target_={config[group].get('_target_')} isn't one of the {group}s here "
+                f"({', '.join(sorted(offered))}): only what a file in conf/{group} names can be built."
             )
-    for path, value in _leaves(config):
-        _, _, name = path.rpartition(".")
+    for path, value in flat(config).items():
+        group, _, name = path.rpartition(".")
+        if name.startswith("_") and (name != "_target_" or group not in GROUPS):
+            raise Mistake(f"{path} isn't allowed: only model, dataset, optimizer and schedule have one _target_ each.")
         if value == "???":
             raise Mistake(f"{path} has no value: give {path}=VALUE, {RANGES[name][0]}.")
         if name in RANGES and not RANGES[name][1](value):
@@ -130,23 +134,24 @@ def _top_level() -> list[str]:
 def _usual(config: DictConfig, path: str) -> Any:
     """The value that conf/ gives that key, as an example."""
     group, _, key = path.rpartition(".")
-    files = (
-        [OmegaConf.load(file) for file in (CONF / group).glob("*.yaml")]
-        if group
-        else [OmegaConf.load(CONF / "train.yaml")]
-    )
-    same = [file for file in files if not group or file.get("_target_") == config[group].get("_target_")]
+    target = config[group].get("_target_") if group else None
+    files = map(OmegaConf.load, (CONF / group).glob("*.yaml" if group else "train.yaml"))
+    same = (file for file in files if file.get("_target_") == target)
     return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
 
 
-def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"model.dropout": 0.5, ...}: every value under its whole name, lists as they are, "???" where there is none."""
+    leaves = {}
     for key in config:
         path = f"{prefix}{key}"
-        value = "???" if OmegaConf.is_missing(config, key) else config[key]
-        if isinstance(value, DictConfig):
-            yield from _leaves(value, f"{path}.")
+        missing = isinstance(config, DictConfig) and OmegaConf.is_missing(config, key)
+        value = "???" if missing else config[key]
+        if isinstance(value, (Mapping, DictConfig)):
+            leaves |= flat(value, f"{path}.")
         else:
-            yield path, value
+            leaves[path] = value
+    return leaves
 
 
 def _check_together(config: DictConfig) -> None:

@@ -1,11 +1,18 @@
 """How well a network does on a split that it doesn't learn from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from alexnet import checks
+from alexnet.build import Training, assemble
+from alexnet.errors import Mistake
 from alexnet.loaders import Batches
+from alexnet.reproduce import overridden
+from alexnet.run import Run
 
 
 @dataclass(frozen=True)
@@ -40,3 +47,51 @@ def evaluate(model: nn.Module, batches: Batches, classes: int) -> Evaluation:
     count = len(batches.labels)
     confusion = confusion.view(classes, classes).cpu()
     return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)
+
+
+def test_figures(training: Training) -> dict[str, Any]:
+    """The network on the test split, as result.json holds it: plain values."""
+    classes = training.dataset.classes
+    test = evaluate(training.model, training.test, len(classes))
+    return {
+        "test_images": len(training.test.labels),
+        "test_loss": test.loss,
+        "test_accuracy": test.top1,
+        "test_top5_accuracy": test.top5,
+        "per_class_accuracy": dict(zip(classes, test.per_class, strict=True)),
+        "confusion_matrix": test.confusion.tolist(),
+    }
+
+
+def load_chosen(training: Training, run: Run) -> None:
+    """Gives the network the run's weights: of the best validation epoch, or of the end where there is no validation.
+
+    Raises Mistake where they are damaged or don't fit.
+    """
+    saved = run.load_checkpoint("best" if training.validation else "last")
+    try:
+        training.model.load_state_dict(saved["model"])
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml: {error}") from error
+
+
+def reevaluate(folder: str, overrides: Sequence[str]) -> int:
+    """Prints the test figures of the folder's weights to the last digit; 1 where result.json has others.
+
+    overrides: where data or device are others here, such as dataset.root=FOLDER.
+    Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
+    """
+    run = Run(folder)
+    config = run.config()
+    checks.check(config)
+    config, _ = overridden(config, overrides)
+    checks.check(config)
+    recorded = run.result() or {}
+    training = assemble(config)
+    load_chosen(training, run)
+    figures = test_figures(training)
+    for key in ("test_accuracy", "test_top5_accuracy", "test_loss", "test_images"):
+        told = recorded.get(key)
+        note = {None: "not in result.json", figures[key]: "as in result.json"}.get(told, f"result.json has {told!r}")
+        print(f"{key}: {figures[key]!r}   ({note})")
+    return 0 if all(recorded.get(key, value) == value for key, value in figures.items()) else 1

@@ -1,6 +1,7 @@
 """One run from its configuration to its exit status. Whatever happens, its folder says how it ended."""
 
 import logging
+import logging.config
 import sys
 import traceback
 from datetime import datetime
@@ -19,17 +20,35 @@ from alexnet.texts import TEXTS
 logger = logging.getLogger(__name__)
 
 
-def execute(config: DictConfig, run: Run, label: str = "") -> int:
-    """Trains in the run's folder and returns the exit status.
+def execute(config: DictConfig, run: Run, label: str = "", parent: Run | None = None) -> int:
+    """Trains in the run's folder, from its last checkpoint where it has one, and returns the exit status.
 
     An early end is one line on stderr, behind `label` (of a sweep's job), and a result.json with the reason;
     its stack trace goes to train.log alone. No exception gets out, so none keeps a model alive in a sweep.
+    parent: the run that this one reproduces, for environment.json.
     """
+    try:
+        with run.exclusive():
+            return _execute(config, run, label, parent)
+    except Mistake as mistake:  # another process has the folder, and will say how the run ends
+        print(f"{label}{mistake}", file=sys.stderr)
+        return mistake.exit_status
+
+
+def log_to(run: Run) -> None:
+    """Console and train.log as Hydra sets them up, where Hydra itself hasn't."""
+    settings = OmegaConf.load(checks.CONF / "hydra" / "job_logging" / "alexnet.yaml")
+    settings.handlers.file.filename = str(run.folder / "train.log")
+    logging.config.dictConfig(OmegaConf.to_container(settings))
+
+
+def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> int:
     started, clock = datetime.now(), perf_counter()
     exit_status = 0
     try:
+        run.set_result_aside()
         with Signals() as signals:
-            result = _train(config, run, signals)
+            result = _train(config, run, signals, parent)
     except (Mistake, Failure, Diverged, Interrupted) as error:
         result, exit_status = {"status": error.status, "reason": str(error)}, error.exit_status
     except Exception as error:
@@ -50,7 +69,7 @@ def execute(config: DictConfig, run: Run, label: str = "") -> int:
     return exit_status
 
 
-def _train(config: DictConfig, run: Run, signals: Signals) -> dict[str, Any]:
+def _train(config: DictConfig, run: Run, signals: Signals, parent: Run | None) -> dict[str, Any]:
     checks.check(config)
     run.write_config(OmegaConf.to_yaml(config, resolve=True))
     # torch takes seconds to import: only once the values are known to be good.
@@ -60,5 +79,15 @@ def _train(config: DictConfig, run: Run, signals: Signals) -> dict[str, Any]:
 
     training = assemble(config)
     run.check_space(training.disk_bytes())
-    run.write_environment(describe(training.device, training.dataset.fingerprint()))
+    environment = describe(training.device, training.dataset.fingerprint())
+    if parent:
+        environment["reproduces"] = str(parent.folder.absolute())
+    if before := run.environment():  # the run goes on
+        if before.get("data_sha256") != environment["data_sha256"]:
+            raise Mistake(
+                f"The data isn't what {run.folder} was trained on so far (environment.json has its fingerprint): "
+                f"bring that back, or train anew with python scripts/reproduce.py {run.folder}"
+            )
+        environment["earlier"] = [*before.pop("earlier", []), before]
+    run.write_environment(environment)
     return train(run, training, signals, TEXTS[config.language])

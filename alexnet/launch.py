@@ -16,6 +16,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from alexnet import checks, sweep
+from alexnet.command import mistakes_end_the_program
 from alexnet.errors import Mistake
 from alexnet.job import execute
 from alexnet.run import Run, claim
@@ -27,11 +28,11 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
     try:
         hydra.main(config_path=str(checks.CONF), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # a job's own errors end in execute
+    except (HydraException, OmegaConfBaseException, ValueError):  # a job's own errors end in execute
         if wants_trace:
             raise
-        with mistakes_end_the_program():
-            raise Mistake(explain(error)) from error
+        with checking():
+            raise
 
 
 def job(config: DictConfig) -> int:
@@ -53,13 +54,13 @@ class Launch(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes a folder that is this run's alone."""
-        with mistakes_end_the_program(), open_dict(config):
+        with checking(), open_dict(config):
             checks.check(config)
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
         """Checks every value of every job, then makes a folder that is this sweep's alone."""
-        with mistakes_end_the_program(), open_dict(config):
+        with checking(), open_dict(config):
             for overrides in sweep.jobs(config):
                 checks.check(hydra.compose(config_name, overrides))
             folder = str(claim(config.hydra.sweep.dir))
@@ -75,16 +76,13 @@ class Launch(Callback):
 
 
 @contextmanager
-def mistakes_end_the_program() -> Iterator[None]:
-    """A Mistake becomes one message and exit status 2 (Hydra would swallow an exception in a callback)."""
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        print(explain(error), file=sys.stderr)
-        sys.exit(Mistake.exit_status)
-    except Mistake as mistake:
-        print(mistake, file=sys.stderr)
-        sys.exit(mistake.exit_status)
+def checking() -> Iterator[None]:
+    """Ends the program for a mistake: from a callback Hydra would swallow the exception and go on."""
+    with mistakes_end_the_program():
+        try:
+            yield
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            raise Mistake(explain(error)) from error
 
 
 def explain(error: Exception) -> str:

@@ -69,14 +69,7 @@ def confusion_matrix(
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, fraction=0.046)
     size = None if numbered else max(2, 400 / len(classes))
-    axes.set_xticks(
-        range(len(classes)),
-        classes,
-        rotation=90 if len(classes) > 10 else 45,
-        ha="right" if len(classes) <= 10 else "center",
-        rotation_mode="anchor" if len(classes) <= 10 else None,
-        fontsize=size,
-    )
+    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=size)
     axes.set_yticks(range(len(classes)), classes, fontsize=size)
     axes.set_xlabel(texts.predicted_class)
     axes.set_ylabel(texts.true_class)

@@ -16,14 +16,26 @@ result.json                 how it ended; a folder without one is running, or wa
 import csv
 import io
 import json
+import logging
 import os
+import pickle
 import re
 import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import yaml
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from alexnet.errors import Mistake
+
+logger = logging.getLogger(__name__)
 
 
 def claim(wanted: str | Path) -> Path:
@@ -84,19 +96,63 @@ class Run:
         self._write("result.json", text + "\n")
 
     def result(self) -> dict[str, Any] | None:
-        """How the run ended; None while it runs, and where it was killed."""
-        path = self.folder / "result.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        """How the run ended; None while it runs, and where it was killed. Raises Mistake for a damaged file."""
+        return self._json("result.json")
+
+    def environment(self) -> dict[str, Any] | None:
+        """What `environment.describe` found when the run last started. Raises Mistake for a damaged file."""
+        return self._json("environment.json")
+
+    def config(self) -> DictConfig:
+        """The resolved configuration, as plain data: nothing in it is interpolated, built or run.
+
+        Raises Mistake where the folder has none, or one that no run could have written.
+        """
+        path = self.folder / "config.yaml"
+        try:
+            text = path.read_text(encoding="utf-8")
+            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+                raise ValueError("aliases aren't expected in it")  # they can blow up to any size
+            if "${" in text:
+                raise ValueError("it has an interpolation (${...}), and a saved configuration is resolved")
+            config = OmegaConf.create(text)
+        except FileNotFoundError as error:
+            raise Mistake(f"{self.folder} isn't the folder of a run: there is no config.yaml in it.") from error
+        except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+            raise Mistake(f"{path} is refused: {' '.join(str(error).split())}.") from error
+        if not isinstance(config, DictConfig):
+            raise Mistake(f"{path} is refused: expected keys and values.")
+        return config
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """While it lasts, no other process trains in this folder. Raises Mistake where one does."""
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise Mistake(f"{self.folder} is being trained by another process: wait for it, or stop it.") from error
+        try:
+            yield
+        finally:
+            (self.folder / ".lock").unlink(missing_ok=True)
+            lock.release()
+
+    def set_result_aside(self) -> None:
+        """An earlier end becomes result.previous.json: while a run goes on, it hasn't ended."""
+        if (self.folder / "result.json").exists():
+            os.replace(self.folder / "result.json", self.folder / "result.previous.json")
 
     def overrides(self) -> list[str]:
         """What the person gave on the command line, as Hydra wrote it down."""
-        from omegaconf import OmegaConf
-
         path = self.folder / ".hydra" / "overrides.yaml"
         return list(OmegaConf.load(path)) if path.is_file() else []
 
     def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
-        """`checkpoints/NAME.pt`: tensors and plain types, written aside, synced, then renamed."""
+        """`checkpoints/NAME.pt`: tensors and plain types, written aside, synced, then renamed.
+
+        The one that it replaces is there until it is done.
+        """
         import torch
 
         path = self.folder / "checkpoints" / f"{name}.pt"
@@ -110,13 +166,63 @@ class Run:
         except BaseException:
             aside.unlink(missing_ok=True)  # on a full disk this makes room for result.json
             raise
+        before = path.with_name("previous.pt")
+        if name == "last" and path.exists():
+            os.replace(path, before)
         os.replace(aside, path)
+        before.unlink(missing_ok=True)
 
     def load_checkpoint(self, name: str) -> dict[str, Any]:
-        """What `save_checkpoint` wrote; never runs code from the file."""
+        """What `save_checkpoint` wrote; never runs code from the file. Raises Mistake for a damaged one."""
         import torch
 
-        return torch.load(self.folder / "checkpoints" / f"{name}.pt", map_location="cpu", weights_only=True)
+        path = self.folder / "checkpoints" / f"{name}.pt"
+        try:
+            with zipfile.ZipFile(path) as archive:  # torch itself doesn't look at the checksums
+                if damaged := archive.testzip():
+                    raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            raise Mistake(f"{path} can't be read: {str(error).splitlines()[0]}") from error
+        if not isinstance(state, dict):
+            raise Mistake(f"{path} holds no checkpoint of this project.")
+        return state
+
+    def last_checkpoint(self) -> dict[str, Any] | None:
+        """The newest whole checkpoint to go on from; None where the run was stopped before its first one.
+
+        Raises Mistake where there are checkpoints and none is whole.
+        """
+        damaged = None
+        for name in ("last", "previous"):
+            if (self.folder / "checkpoints" / f"{name}.pt").exists():
+                try:
+                    state = self.load_checkpoint(name)
+                except Mistake as mistake:
+                    damaged = mistake
+                    continue
+                if damaged:
+                    logger.warning(f"{damaged} Going on from the checkpoint before it.")
+                return state
+        if damaged:
+            raise damaged
+        return None
+
+    def cut_rows(self, epoch: int, step: int) -> None:
+        """Keeps the rows of the first `epoch` epochs and up to `step` only; a half-written line goes, too."""
+        for name, last in (("losses.csv", ("step", step)), ("epochs.csv", ("epoch", epoch))):
+            path = self.folder / name
+            if last[1] == 0:
+                path.unlink(missing_ok=True)
+            if not path.is_file():
+                continue
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
+            try:
+                column = lines[0].strip().split(",").index(last[0])
+                kept = [line for line in lines[1:] if int(line.split(",")[column]) <= last[1]]
+            except (IndexError, ValueError) as error:
+                raise Mistake(f"{path} is damaged: expected a table with a column {last[0]}.") from error
+            self._write(name, "".join([lines[0], *kept]))
 
     def check_space(self, needed: int) -> None:
         """Raises Mistake where the disk has fewer than `needed` bytes free."""
@@ -127,6 +233,18 @@ class Run:
                 f"room, or give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)."
             )
 
+    def _json(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            raise Mistake(f"{path} is damaged: {error}") from error
+        if not isinstance(content, dict):
+            raise Mistake(f"{path} is damaged: expected keys and values.")
+        return content
+
     def _append(self, name: str, row: dict[str, Any]) -> None:
         path = self.folder / name
         text = io.StringIO()
@@ -136,6 +254,8 @@ class Run:
         writer.writerow(row)
         with open(path, "a", encoding="utf-8") as file:  # one write a row: a reader sees whole rows only
             file.write(text.getvalue())
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint must never be on disk before the rows up to it
 
     def _rows(self, name: str) -> list[dict[str, float]]:
         path = self.folder / name

@@ -45,3 +45,7 @@ def table(folder: str | Path) -> str:
         lines.append([*given, accuracy, result.get("status", "unfinished"), str(run.folder)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def is_sweep(folder: str | Path) -> bool:
+    return (Path(folder) / "multirun.yaml").is_file()

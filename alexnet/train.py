@@ -1,5 +1,6 @@
 """The training of one run, from the first step to the plots."""
 
+import hashlib
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from alexnet import plots, randomness
 from alexnet.build import Training
-from alexnet.errors import Diverged
-from alexnet.evaluate import evaluate
+from alexnet.errors import Diverged, Mistake
+from alexnet.evaluate import evaluate, load_chosen, test_figures
 from alexnet.run import Run
 from alexnet.signals import Interrupted, Signals
 from alexnet.texts import Texts
@@ -23,18 +24,28 @@ from alexnet.texts import Texts
 logger = logging.getLogger(__name__)
 
 
-@dataclass
 class Tally:
     """Sums over the batches of a window or an epoch, kept on the device and read only when asked for."""
 
-    sums: Tensor  # (2,): of the batches' losses, of right answers
-    batches: int = 0
-    images: int = 0
-    since: float = field(default_factory=perf_counter)
+    def __init__(self, device: torch.device, saved: dict[str, Any] | None = None):
+        """An empty one, or what `saved()` gave, the time between not counted."""
+        saved = saved or {"sums": [0.0, 0.0], "batches": 0, "images": 0, "seconds": 0.0}
+        precision = torch.float32 if device.type == "mps" else torch.float64
+        self.sums = torch.tensor(saved["sums"], dtype=precision, device=device)  # of losses, of right answers
+        self.batches, self.images = saved["batches"], saved["images"]
+        self.since = perf_counter() - saved["seconds"]
 
-    @classmethod
-    def empty(cls, device: torch.device) -> "Tally":
-        return cls(torch.zeros(2, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device))
+    def saved(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {
+            "sums": self.sums.tolist(),
+            "batches": self.batches,
+            "images": self.images,
+            "seconds": self.seconds(),
+        }
+
+    def seconds(self) -> float:
+        return perf_counter() - self.since
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """One batch: loss (), logits (B, K), labels (B,)."""
@@ -48,7 +59,7 @@ class Tally:
 
     def row(self) -> dict[str, float]:
         """loss, accuracy (a share) and images_per_second since the tally began."""
-        speed = self.images / (perf_counter() - self.since)
+        speed = self.images / self.seconds()
         accuracy = self.sums[1].item() / self.images
         return {"loss": self.loss(), "accuracy": accuracy, "images_per_second": round(speed, 1)}
 
@@ -64,53 +75,93 @@ class State:
     errors: list[float] = field(default_factory=list)  # of each finished epoch, for the schedule
     best_accuracy: float = -1.0  # on validation, where there is one
     best_epoch: int = 0
+    since: float = field(default_factory=perf_counter)  # when training began, pauses left out
+    saved_at: float = field(default_factory=perf_counter)  # the last checkpoint
+
+    def saved(self) -> dict[str, Any]:
+        """All of it as plain values, times as seconds so far."""
+        plain = {name: getattr(self, name) for name in ("epoch", "batch", "errors", "best_accuracy", "best_epoch")}
+        return {**plain, "whole": self.whole.saved(), "window": self.window.saved(), "seconds": self.seconds()}
+
+    @classmethod
+    def restored(cls, saved: dict[str, Any], device: torch.device) -> "State":
+        """What `saved()` gave. Raises KeyError or TypeError for anything else."""
+        saved = dict(saved)
+        since = perf_counter() - saved.pop("seconds")
+        whole, window = (Tally(device, saved.pop(name)) for name in ("whole", "window"))
+        return cls(whole, window, since=since, **saved)
+
+    def seconds(self) -> float:
+        return perf_counter() - self.since
 
 
 def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[str, Any]:
-    """Trains, chooses on validation, tests once, draws; returns what result.json is to hold.
+    """Trains from where the folder's checkpoint stands, chooses on validation, tests once, draws.
 
-    Raises Diverged for a loss that is NaN or infinite, Interrupted on SIGINT or SIGTERM; rows, curve and
-    checkpoint up to there are then in the run's folder.
+    Returns what result.json is to hold. Raises Diverged for a loss that is NaN or infinite, Interrupted on
+    SIGINT or SIGTERM; rows, curve and checkpoint up to there are then in the run's folder.
     """
-    started = perf_counter()
-    state = State(Tally.empty(training.device), Tally.empty(training.device))
+    state = restore(run, training)
     try:
         fit(run, training, state, signals)
     finally:
         draw_curve(run, training, texts)
-    trained = perf_counter()
+    training_seconds, tested = state.seconds(), perf_counter()
     logger.info(texts.finished)
 
     if training.validation:
-        training.model.load_state_dict(run.load_checkpoint("best")["model"])
-    classes = training.dataset.classes
-    test = evaluate(training.model, training.test, len(classes))
-    logger.info(texts.test_accuracy.format(100 * test.top1))
-    plots.confusion_matrix(run.confusion, test.confusion.tolist(), classes, test.top1, texts)
+        load_chosen(training, run)
+    test = test_figures(training)
+    accuracy = test["test_accuracy"]
+    logger.info(texts.test_accuracy.format(100 * accuracy))
+    plots.confusion_matrix(run.confusion, test["confusion_matrix"], training.dataset.classes, accuracy, texts)
     logger.info(texts.plot_saved.format(run.curve))
     return {
         "status": "finished",
         "epochs": state.epoch,
         "chosen_epoch": state.best_epoch if training.validation else state.epoch,
         "validation_accuracy": state.best_accuracy if training.validation else None,
-        "test_images": len(training.test.labels),
-        "test_loss": test.loss,
-        "test_accuracy": test.top1,
-        "test_top5_accuracy": test.top5,
-        "per_class_accuracy": dict(zip(classes, test.per_class, strict=True)),
-        "confusion_matrix": test.confusion.tolist(),
+        **test,
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
-        "training_seconds": round(trained - started, 3),
-        "test_seconds": round(perf_counter() - trained, 3),
-        "images_per_second": round(state.epoch * len(training.train.labels) / (trained - started), 1),
+        "weights_sha256": weights_sha256(training.model),
+        "training_seconds": round(training_seconds, 3),
+        "test_seconds": round(perf_counter() - tested, 3),
+        "images_per_second": round(state.epoch * len(training.train.labels) / training_seconds, 1),
     }
+
+
+def restore(run: Run, training: Training) -> State:
+    """The state in the folder's last checkpoint, with weights and optimizer; a fresh one where there is none.
+
+    Rows that were written after it are cut off: they will be written again. Raises Mistake for a checkpoint
+    that isn't this network's.
+    """
+    saved = run.last_checkpoint()
+    if saved is None:
+        run.cut_rows(epoch=0, step=0)
+        return State(Tally(training.device), Tally(training.device))
+    try:
+        training.model.load_state_dict(saved["model"])
+        training.optimizer.load_state_dict(saved["optimizer"])
+        state = State.restored(saved["state"], training.device)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise Mistake(f"The checkpoint in {run.folder} doesn't fit the network of its config.yaml: {error}") from error
+    run.cut_rows(state.epoch, state.epoch * len(training.train) + state.batch)
+    logger.info(f"Going on after epoch {state.epoch}, batch {state.batch}.")
+    return state
 
 
 def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
     """All epochs from `state` on: train, validate, record, save."""
     steps = len(training.train)
     with (
-        tqdm(total=training.epochs * steps, unit="batch", disable=None, dynamic_ncols=True) as bar,
+        tqdm(
+            total=training.epochs * steps,
+            initial=state.epoch * steps + state.batch,
+            unit="batch",
+            disable=None,
+            dynamic_ncols=True,
+        ) as bar,
         nullcontext() if bar.disable else logging_redirect_tqdm(),  # log lines go above the bar
     ):
         try:
@@ -123,7 +174,7 @@ def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
                     finish_epoch(run, training, state, validation)
         except Interrupted:
             with signals.whole():
-                run.save_checkpoint("last", checkpoint(training, state))
+                save(run, training, state)
             raise
 
 
@@ -154,7 +205,9 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
                 )
             if full:
                 record_window(run, state, steps, rate)
-                state.window = Tally.empty(training.device)
+                state.window = Tally(training.device)
+            if perf_counter() - state.saved_at > 60 * training.checkpoint_minutes:
+                save(run, training, state)
         bar.update()
 
 
@@ -184,18 +237,18 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
             "validation_loss": validation and validation.loss,
             "validation_accuracy": validation and validation.top1,
             "learning_rate": training.optimizer.param_groups[0]["lr"],
-            "seconds": round(perf_counter() - state.whole.since, 3),
+            "seconds": round(state.whole.seconds(), 3),
         }
     )
     state.errors.append(1 - (validation.top1 if validation else row["accuracy"]))
     state.epoch, state.batch = state.epoch + 1, 0
-    state.whole, state.window = Tally.empty(training.device), Tally.empty(training.device)
+    state.whole, state.window = Tally(training.device), Tally(training.device)
     if state.epoch == 1:
         warn_at_chance(run.windows()[-1]["loss"], len(training.dataset.classes))
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         run.save_checkpoint("best", {"model": training.model.state_dict(), "epoch": state.epoch})
-    run.save_checkpoint("last", checkpoint(training, state))
+    save(run, training, state)
 
 
 def warn_at_chance(loss: float, classes: int) -> None:
@@ -208,13 +261,20 @@ def warn_at_chance(loss: float, classes: int) -> None:
         )
 
 
-def checkpoint(training: Training, state: State) -> dict[str, Any]:
-    """Weights, optimizer and position, as tensors and plain types."""
-    return {
-        "model": training.model.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "state": {**vars(state), "whole": vars(state.whole), "window": vars(state.window)},
-    }
+def save(run: Run, training: Training, state: State) -> None:
+    """The checkpoint to go on from: weights, optimizer and state, as tensors and plain types."""
+    weights, optimizer = training.model.state_dict(), training.optimizer.state_dict()
+    run.save_checkpoint("last", {"model": weights, "optimizer": optimizer, "state": state.saved()})
+    state.saved_at = perf_counter()
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def draw_curve(run: Run, training: Training, texts: Texts) -> None:

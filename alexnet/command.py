@@ -1,0 +1,28 @@
+"""A command's arguments in, one call, its exit status out."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from alexnet.errors import Failure, Mistake
+
+
+@contextmanager
+def mistakes_end_the_program() -> Iterator[None]:
+    """A Mistake or Failure becomes one message on stderr and its exit status."""
+    try:
+        yield
+    except (Mistake, Failure) as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def on_run_folder(description: str, action: Callable[[str, Sequence[str]], int]) -> None:
+    """A script that takes a folder and overrides: calls action(folder, overrides), which gives the exit status."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="what is to be different")
+    arguments = parser.parse_args()
+    with mistakes_end_the_program():
+        sys.exit(action(arguments.folder, arguments.overrides))

@@ -1,0 +1,46 @@
+"""Going on with a run, or with a sweep, in its own folder."""
+
+import sys
+from collections.abc import Sequence
+
+from alexnet import checks, launch, sweep
+from alexnet.errors import Mistake
+from alexnet.job import execute, log_to
+from alexnet.reproduce import overridden
+from alexnet.run import Run
+
+
+def resume(folder: str, overrides: Sequence[str]) -> int:
+    """Trains on from the last checkpoint; `epochs=N` extends the run. Returns the exit status.
+
+    Raises Mistake where the folder isn't a run's, or anything but the number of epochs is to change.
+    """
+    if sweep.is_sweep(folder):
+        if overrides:
+            raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
+        sys.argv = [sys.argv[0], "--multirun", *sweep.overrides(folder), f"resume={folder}"]
+        return launch.main()
+    run = Run(folder)
+    config = run.config()
+    checks.check(config)
+    changed, differences = overridden(config, overrides)
+    others = [key for key, _, _ in differences if key != "epochs"]
+    if others:
+        raise Mistake(
+            f"{', '.join(others)} can't change when a run goes on, only epochs: for another run from the same "
+            f"configuration use python scripts/reproduce.py {folder} {' '.join(overrides)}"
+        )
+    if changed.epochs < config.epochs:
+        raise Mistake(f"epochs={changed.epochs} is less than the run's {config.epochs}: expected more.")
+    result = run.result() or {}
+    if result.get("status") == "finished" and changed.epochs == config.epochs:
+        print(f"{folder} is finished: {config.epochs} epochs. To extend it: epochs=N with N above {config.epochs}.")
+        return 0
+    log_to(run)
+    if result.get("status") == "finished" and not config.schedule._target_.endswith(("constant", "step", "plateau")):
+        print(
+            f"{config.schedule._target_} spans the whole run, and the first {config.epochs} epochs followed the "
+            f"shorter one: the end will differ from that of a run with epochs={changed.epochs} from the start.",
+            file=sys.stderr,
+        )
+    return execute(changed, run)
