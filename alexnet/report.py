@@ -33,19 +33,8 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     if path.suffix.lower() not in PICTURES:
         raise Mistake(f"--plot {path}: the name must end in {' or '.join(PICTURES)}: --plot curves.png.")
     scale = 100 if is_share(comparison.metric) else 1
-    sweeps = {
-        printable(key): [
-            (
-                name,
-                [value for value, _ in points],
-                [scale * spread.mean for _, spread in points],
-                [nan if spread.low is None else scale * (spread.high - spread.mean) for _, spread in points],
-            )
-            for name, points in list(comparison.lines(key).items())[:MOST_CURVES]
-        ]
-        for key in comparison.swept()[:3]
-        if any(len(points) > 1 for points in comparison.lines(key).values())
-    }
+    sweeps = {printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
+    sweeps = {key: lines for key, lines in sweeps.items() if any(len(values) > 1 for _, values, _, _ in lines)}
     curves = [(name, *configuration.curve) for name, configuration in drawn(comparison)]
     texts = language(comparison)
     metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if scale == 100 else "")
@@ -53,6 +42,16 @@ def draw(comparison: Comparison, path: str | Path) -> None:
         plots.comparison(path, curves, sweeps, metric, texts)
     except OSError as error:
         raise unwritable("--plot", path, error) from error
+
+
+def _lines(comparison: Comparison, key: str, scale: float) -> list[tuple[str, list[float], list[float], list[float]]]:
+    """As plots.comparison takes them: name, values, means, half the 95% intervals."""
+    lines = []
+    for name, points in list(comparison.lines(key).items())[:MOST_CURVES]:
+        values, spreads = zip(*points, strict=True)
+        halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for spread in spreads]
+        lines.append((name, list(values), [scale * spread.mean for spread in spreads], halves))
+    return lines
 
 
 def unwritable(option: str, path: Path, error: OSError) -> Mistake:
