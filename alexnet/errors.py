@@ -10,6 +10,10 @@ class Mistake(Exception):
     status, exit_status = "failed", 2
 
 
+class Damaged(Mistake):
+    """A file in a run's folder is not what a run writes."""
+
+
 class Failure(Exception):
     """Something the world did: no network, a full disk. Says what happened and the ways out."""
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet import checks
+from alexnet import checkpoints
 from alexnet.build import Training, assemble
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
-from alexnet.reproduce import overridden
+from alexnet.reproduce import overridden, saved_config
 from alexnet.run import Run
 
 
@@ -68,7 +68,7 @@ def load_chosen(training: Training, run: Run) -> None:
 
     Raises Mistake where they are damaged or don't fit.
     """
-    saved = run.load_checkpoint("best" if training.validation else "last")
+    saved = checkpoints.load(run.checkpoints, "best" if training.validation else "last")
     try:
         training.model.load_state_dict(saved["model"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
@@ -82,10 +82,7 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
     Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
     """
     run = Run(folder)
-    config = run.config()
-    checks.check(config)
-    config, _ = overridden(config, overrides)
-    checks.check(config)
+    config, _ = overridden(saved_config(run), overrides)
     recorded = run.result() or {}
     training = assemble(config)
     load_chosen(training, run)

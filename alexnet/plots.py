@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -13,12 +14,15 @@ from matplotlib.ticker import MaxNLocator
 from alexnet.texts import Texts
 
 
+def chinese_font() -> Path:
+    """Noto Sans SC, as zhplot ships it."""
+    # zhplot is looked up, not imported: its import would change every figure's font.
+    return Path(find_spec("zhplot").origin).parent / "fonts" / "NotoSansSC-Regular.ttf"
+
+
 def use_fonts() -> None:
     """Latin from matplotlib's own font, Chinese from the one that zhplot ships: no system font is needed."""
-    # zhplot is looked up, not imported: its import would change every figure's font.
-    fonts = Path(find_spec("zhplot").origin).parent / "fonts"
-    for path in fonts.glob("*.ttf"):
-        font_manager.fontManager.addfont(path)
+    font_manager.fontManager.addfont(chinese_font())
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans SC"]
 
 
@@ -82,3 +86,60 @@ def confusion_matrix(
     figure.tight_layout()
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
+
+
+def comparison(
+    path: Path,
+    curves: Sequence[tuple[str, Sequence[float], Any, Any]],
+    sweeps: dict[str, Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float]]]],
+    metric: str,
+    texts: Texts,
+) -> None:
+    """Learning curves over one another, and beside them a metric over each swept number. 150 dpi.
+
+    curves: name, epochs (W,), mean loss (W,), its standard deviation over seeds (W,) or None.
+    sweeps: by key, lines of name, values (N,), means (N,), half the 95% intervals (N,), NaN for a single run.
+    metric: as the axis is to call it.
+    """
+    use_fonts()
+    figure, panels = pyplot.subplots(1, 1 + len(sweeps), figsize=(8 + 6 * len(sweeps), 5.5), squeeze=False)
+    _curves(panels[0][0], curves, texts)
+    for axes, (key, lines) in zip(panels[0][1:], sweeps.items(), strict=True):
+        _over_key(axes, key, lines)
+        axes.set_ylabel(_literal(metric))
+    for axes in panels[0]:
+        axes.grid(True, alpha=0.4)
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def _curves(axes, curves: Sequence[tuple[str, Any, Any, Any]], texts: Texts) -> None:
+    colours = pyplot.get_cmap("tab10") if len(curves) <= 10 else pyplot.get_cmap("turbo", len(curves))
+    for index, (name, epochs, mean, std) in enumerate(curves):
+        axes.plot(epochs, mean, color=colours(index), label=_literal(name))
+        if std is not None:
+            axes.fill_between(epochs, mean - std, mean + std, color=colours(index), alpha=0.2, linewidth=0)
+    axes.set(xlabel=texts.epoch, ylabel=texts.curve_label)
+
+
+def _over_key(axes, key: str, lines: Sequence[tuple[str, Any, Any, Any]]) -> None:
+    """One line for each setting of the other keys, on a logarithmic axis; 0 has its place on it too."""
+    for name, values, means, halves in lines:
+        axes.errorbar(values, means, yerr=halves, marker="o", capsize=3, label=_literal(name) or None)
+    values = [value for _, values, _, _ in lines for value in values]
+    if min(values) > 0:
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=min((abs(value) for value in values if value), default=1))
+    if len(set(values)) <= 8:
+        axes.set_xticks(sorted(set(values)), [f"{value:g}" for value in sorted(set(values))])
+        axes.minorticks_off()
+    axes.set_xlabel(_literal(key))
+
+
+def _literal(text: str) -> str:
+    """matplotlib would set what stands between two dollars as mathematics."""
+    return text.replace("$", r"\$")

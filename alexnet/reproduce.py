@@ -25,10 +25,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     Raises Mistake where the folder isn't a run's, or its configuration or an override is refused.
     """
     original = Run(folder)
-    config = original.config()
-    checks.check(config)
-    config, differences = overridden(config, overrides)
-    checks.check(config)
+    config, differences = overridden(saved_config(original), overrides)
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     print(f"Reproducing {folder} in {run.folder}")
     for key, before, after in differences:
@@ -43,6 +40,25 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
         for key, before, after in environment_differences(original, run):
             print(f"environment differs: {key}: {before} -> {after}")
     return 0 if identical else 1
+
+
+def saved_config(run: Run) -> DictConfig:
+    """The folder's resolved configuration, checked: a stranger may have written it.
+
+    Raises Mistake where there is none, and for any value or target that the project itself wouldn't use.
+    """
+    saved = run.config()
+    if not saved:
+        raise Mistake(f"{run.folder} isn't the folder of a run: there is no config.yaml in it.")
+    for key, value in checks.flat(saved).items():
+        if "${" in f"{key} {value}":
+            raise Mistake(f"{run.folder}/config.yaml is refused: {key} has an interpolation, ${{...}}.")
+    try:
+        config = OmegaConf.create(saved)
+    except OmegaConfBaseException as error:
+        raise Mistake(f"{run.folder}/config.yaml is refused: {' '.join(str(error).split())}") from error
+    checks.check(config)
+    return config
 
 
 def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:
@@ -64,6 +80,7 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig
     except (HydraException, OmegaConfBaseException) as error:
         raise Mistake(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
     OmegaConf.set_struct(changed, False)
+    checks.check(changed)
     return changed, differing(checks.flat(config), checks.flat(changed))
 
 

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from alexnet import checks, launch, sweep
+from alexnet import launch, sweep
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
-from alexnet.reproduce import overridden
+from alexnet.reproduce import overridden, saved_config
 from alexnet.run import Run
 
 
@@ -21,8 +21,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         sys.argv = [sys.argv[0], "--multirun", *sweep.overrides(folder), f"resume={folder}"]
         return launch.main()
     run = Run(folder)
-    config = run.config()
-    checks.check(config)
+    config = saved_config(run)
     changed, differences = overridden(config, overrides)
     others = [key for key, _, _ in differences if key != "epochs"]
     if others:

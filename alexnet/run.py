@@ -16,13 +16,10 @@ result.json                 how it ended; a folder without one is running, or wa
 import csv
 import io
 import json
-import logging
 import os
-import pickle
 import re
 import shutil
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -30,12 +27,9 @@ from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 
-from alexnet.errors import Mistake
-
-logger = logging.getLogger(__name__)
+from alexnet.errors import Damaged, Mistake
 
 
 def claim(wanted: str | Path) -> Path:
@@ -60,13 +54,36 @@ def claim(wanted: str | Path) -> Path:
         ) from error
 
 
+def find(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None) -> list["Run"]:
+    """The runs in a folder at any depth, or the folder itself where it is one; 2 before 10.
+
+    Links are not followed, so no run is met twice. unreadable: called for a folder that can't be listed.
+    """
+    found = []
+    for path, folders, files in os.walk(folder, onerror=unreadable):
+        if ".hydra" in folders or "config.yaml" in files or "result.json" in files:
+            found.append(path)
+            folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+    return [Run(path) for path in sorted(found, key=in_natural_order)]
+
+
+def in_natural_order(path: str | Path) -> list[str | int]:
+    """What to sort paths by: numbers in them as numbers."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path))]
+
+
 class Run:
-    """One run's folder, to write to and to read from."""
+    """One run's folder, to write to and to read from.
+
+    Reading raises Damaged for a file that is not what a run writes.
+    """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.curve = self.folder / "alexnet_training_curve.png"
         self.confusion = self.folder / "confusion_matrix.png"
+        self.checkpoints = self.folder / "checkpoints"
 
     def record_window(self, row: dict[str, Any]) -> None:
         """A row of losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""
@@ -96,33 +113,20 @@ class Run:
         self._write("result.json", text + "\n")
 
     def result(self) -> dict[str, Any] | None:
-        """How the run ended; None while it runs, and where it was killed. Raises Mistake for a damaged file."""
-        return self._json("result.json")
+        """How the run ended; None while it runs, and where it was killed."""
+        return self._mapping("result.json", json.loads)
 
-    def environment(self) -> dict[str, Any] | None:
-        """What `environment.describe` found when the run last started. Raises Mistake for a damaged file."""
-        return self._json("environment.json")
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, nested; as it was composed where the run ended before it was resolved.
 
-    def config(self) -> DictConfig:
-        """The resolved configuration, as plain data: nothing in it is interpolated, built or run.
-
-        Raises Mistake where the folder has none, or one that no run could have written.
+        Plain YAML: nothing in it is run or looked up, whoever wrote it.
         """
-        path = self.folder / "config.yaml"
-        try:
-            text = path.read_text(encoding="utf-8")
-            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-                raise ValueError("aliases aren't expected in it")  # they can blow up to any size
-            if "${" in text:
-                raise ValueError("it has an interpolation (${...}), and a saved configuration is resolved")
-            config = OmegaConf.create(text)
-        except FileNotFoundError as error:
-            raise Mistake(f"{self.folder} isn't the folder of a run: there is no config.yaml in it.") from error
-        except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
-            raise Mistake(f"{path} is refused: {' '.join(str(error).split())}.") from error
-        if not isinstance(config, DictConfig):
-            raise Mistake(f"{path} is refused: expected keys and values.")
-        return config
+        resolved = self._mapping("config.yaml", _load_yaml)
+        return resolved if resolved is not None else self._mapping(".hydra/config.yaml", _load_yaml) or {}
+
+    def environment(self) -> dict[str, Any]:
+        """What the numbers depend on beside the configuration; empty where that was never written."""
+        return self._mapping("environment.json", json.loads) or {}
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -147,66 +151,6 @@ class Run:
         """What the person gave on the command line, as Hydra wrote it down."""
         path = self.folder / ".hydra" / "overrides.yaml"
         return list(OmegaConf.load(path)) if path.is_file() else []
-
-    def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
-        """`checkpoints/NAME.pt`: tensors and plain types, written aside, synced, then renamed.
-
-        The one that it replaces is there until it is done.
-        """
-        import torch
-
-        path = self.folder / "checkpoints" / f"{name}.pt"
-        path.parent.mkdir(exist_ok=True)
-        aside = path.with_suffix(".part")
-        try:
-            with open(aside, "wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            aside.unlink(missing_ok=True)  # on a full disk this makes room for result.json
-            raise
-        before = path.with_name("previous.pt")
-        if name == "last" and path.exists():
-            os.replace(path, before)
-        os.replace(aside, path)
-        before.unlink(missing_ok=True)
-
-    def load_checkpoint(self, name: str) -> dict[str, Any]:
-        """What `save_checkpoint` wrote; never runs code from the file. Raises Mistake for a damaged one."""
-        import torch
-
-        path = self.folder / "checkpoints" / f"{name}.pt"
-        try:
-            with zipfile.ZipFile(path) as archive:  # torch itself doesn't look at the checksums
-                if damaged := archive.testzip():
-                    raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            raise Mistake(f"{path} can't be read: {str(error).splitlines()[0]}") from error
-        if not isinstance(state, dict):
-            raise Mistake(f"{path} holds no checkpoint of this project.")
-        return state
-
-    def last_checkpoint(self) -> dict[str, Any] | None:
-        """The newest whole checkpoint to go on from; None where the run was stopped before its first one.
-
-        Raises Mistake where there are checkpoints and none is whole.
-        """
-        damaged = None
-        for name in ("last", "previous"):
-            if (self.folder / "checkpoints" / f"{name}.pt").exists():
-                try:
-                    state = self.load_checkpoint(name)
-                except Mistake as mistake:
-                    damaged = mistake
-                    continue
-                if damaged:
-                    logger.warning(f"{damaged} Going on from the checkpoint before it.")
-                return state
-        if damaged:
-            raise damaged
-        return None
 
     def cut_rows(self, epoch: int, step: int) -> None:
         """Keeps the rows of the first `epoch` epochs and up to `step` only; a half-written line goes, too."""
@@ -233,18 +177,6 @@ class Run:
                 f"room, or give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)."
             )
 
-    def _json(self, name: str) -> dict[str, Any] | None:
-        path = self.folder / name
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, RecursionError) as error:
-            raise Mistake(f"{path} is damaged: {error}") from error
-        if not isinstance(content, dict):
-            raise Mistake(f"{path} is damaged: expected keys and values.")
-        return content
-
     def _append(self, name: str, row: dict[str, Any]) -> None:
         path = self.folder / name
         text = io.StringIO()
@@ -258,16 +190,43 @@ class Run:
             os.fsync(file.fileno())  # a checkpoint must never be on disk before the rows up to it
 
     def _rows(self, name: str) -> list[dict[str, float]]:
+        def parse(text: str) -> list[dict[str, float]]:
+            rows = csv.DictReader(io.StringIO(text), strict=True)
+            return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+
+        return self._parsed(name, parse) or []
+
+    def _mapping(self, name: str, parse: Callable[[str], Any]) -> dict[str, Any] | None:
+        content = self._parsed(name, parse)
+        if content is not None and not isinstance(content, dict):
+            raise Damaged(f"{self.folder / name} can't be read: expected a mapping, not {content!r:.20}.")
+        return content
+
+    def _parsed(self, name: str, parse: Callable[[str], Any]) -> Any:
+        """The file's content; None where there is no such file."""
         path = self.folder / name
-        if not path.is_file():
-            return []
-        with open(path, newline="", encoding="utf-8") as file:
-            return [
-                {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
-            ]
+        try:
+            return parse(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except (OSError, ValueError, TypeError, RecursionError, csv.Error, yaml.YAMLError) as error:
+            raise Damaged(f"{path} can't be read: {' '.join(str(error).split())}.") from error
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name
         aside = path.with_name(name + ".part")
         aside.write_text(text, encoding="utf-8")
         os.replace(aside, path)
+
+
+def _load_yaml(text: str) -> Any:
+    """Plain values only, from whomever the file came.
+
+    Aliases and deep nesting, which no run writes, are refused: a few of them can stand for a billion values,
+    or crash the parser.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads ten times as fast
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > 50:
+            raise ValueError("it has YAML aliases, or more than 50 levels")
+    return yaml.load(text, Loader=loader)

@@ -17,6 +17,7 @@ class Texts:
     true_class: str
     predicted_class: str
     models: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
 
 
 TEXTS = {
@@ -47,5 +48,6 @@ TEXTS = {
         true_class="真实类别",
         predicted_class="预测类别",
         models={"AlexNetCifar": "简化版AlexNet"},
+        metrics={"test_accuracy": "测试集准确率"},
     ),
 }

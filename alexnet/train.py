@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet import plots, randomness
+from alexnet import checkpoints, plots, randomness
 from alexnet.build import Training
 from alexnet.errors import Diverged, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
@@ -136,7 +136,7 @@ def restore(run: Run, training: Training) -> State:
     Rows that were written after it are cut off: they will be written again. Raises Mistake for a checkpoint
     that isn't this network's.
     """
-    saved = run.last_checkpoint()
+    saved = checkpoints.newest(run.checkpoints)
     if saved is None:
         run.cut_rows(epoch=0, step=0)
         return State(Tally(training.device), Tally(training.device))
@@ -247,7 +247,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
         warn_at_chance(run.windows()[-1]["loss"], len(training.dataset.classes))
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
-        run.save_checkpoint("best", {"model": training.model.state_dict(), "epoch": state.epoch})
+        checkpoints.save(run.checkpoints, "best", {"model": training.model.state_dict(), "epoch": state.epoch})
     save(run, training, state)
 
 
@@ -264,7 +264,7 @@ def warn_at_chance(loss: float, classes: int) -> None:
 def save(run: Run, training: Training, state: State) -> None:
     """The checkpoint to go on from: weights, optimizer and state, as tensors and plain types."""
     weights, optimizer = training.model.state_dict(), training.optimizer.state_dict()
-    run.save_checkpoint("last", {"model": weights, "optimizer": optimizer, "state": state.saved()})
+    checkpoints.save(run.checkpoints, "last", {"model": weights, "optimizer": optimizer, "state": state.saved()})
     state.saved_at = perf_counter()
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from conftest import ROOT, run_folders, train_command
 
+from alexnet import checkpoints
 from alexnet.run import Run
 
 # What is typed, and what the one message must say.
@@ -138,7 +139,7 @@ def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, sma
     assert process.returncode == 1
     assert "No space is left" in errors and "Traceback" not in errors
     run = Run(disk / "run")
-    assert run.load_checkpoint("last")["state"]["epoch"] >= 1
+    assert checkpoints.load(run.checkpoints, "last")["state"]["epoch"] >= 1
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "--resolve"]])
@@ -217,7 +218,7 @@ def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, numb
     (folder,) = run_folders(tmp_path)
     run = Run(folder)
     assert run.result()["status"] == "interrupted"
-    saved = run.load_checkpoint("last")["state"]
+    saved = checkpoints.load(run.checkpoints, "last")["state"]
     steps = saved["epoch"] * 6 + saved["batch"]
     assert steps >= 2 and steps // 2 == len(run.windows())
     assert run.curve.is_file()

@@ -39,7 +39,7 @@ def test_every_model_keeps_the_contract(compose, option, classes, channels, size
     """Model(classes, channels, size, **knobs) has features and a classifier, and gives (B, classes) logits."""
     config = compose(f"model={option}").model
     model = build._call("model", config, classes=classes, channels=channels, size=size)
-    assert len(list(model.features.children())) and len(list(model.classifier.children()))
+    assert list(model.features.parameters()) and list(model.classifier.parameters())
     logits = model(torch.randn(2, channels, size, size))
     assert logits.shape == (2, classes)
     logits.sum().backward()

@@ -3,6 +3,7 @@ from conftest import SHARED
 from torch import nn
 
 from alexnet.models.alexnet_cifar import AlexNetCifar
+from alexnet.models.cuda_convnet import CudaConvnet
 
 
 def tutorial_network():
@@ -55,6 +56,12 @@ def test_takes_the_tutorials_own_weights():
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(2, 3, 32, 32)
     assert torch.equal(ours(images), theirs(images))
+
+
+def test_cuda_convnet_has_its_known_size():
+    model = CudaConvnet(10, 3, 32)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 89_578
+    assert model.features(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 4, 4)
 
 
 def test_local_response_normalisation_is_the_papers():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import ROOT, train_command, write_images
 
+from alexnet import checkpoints
 from alexnet.errors import Mistake
 from alexnet.run import Run
 
@@ -101,19 +102,19 @@ def test_interrupted_then_resumed_then_extended(settings, tmp_path):
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, caplog):
     """One flipped bit in the tensors is noticed by its checksum; with none whole, the damage is named."""
     run = Run(tmp_path)
-    run.save_checkpoint("last", {"model": torch.zeros(1000), "state": 1})
+    checkpoints.save(run.checkpoints, "last", {"model": torch.zeros(1000), "state": 1})
     (tmp_path / "checkpoints" / "last.pt").rename(tmp_path / "checkpoints" / "kept.pt")
-    run.save_checkpoint("last", {"model": torch.zeros(1000), "state": 2})
+    checkpoints.save(run.checkpoints, "last", {"model": torch.zeros(1000), "state": 2})
     (tmp_path / "checkpoints" / "kept.pt").rename(tmp_path / "checkpoints" / "previous.pt")
     newest = tmp_path / "checkpoints" / "last.pt"
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    assert run.last_checkpoint()["state"] == 1
+    assert checkpoints.newest(run.checkpoints)["state"] == 1
     assert "last.pt" in caplog.text and "checkpoint before it" in caplog.text
     (tmp_path / "checkpoints" / "previous.pt").unlink()
     with pytest.raises(Mistake, match=r"last\.pt"):
-        run.last_checkpoint()
+        checkpoints.newest(run.checkpoints)
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):

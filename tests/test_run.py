@@ -13,6 +13,7 @@ import torch
 from conftest import ROOT, run_folders
 from omegaconf import OmegaConf
 
+from alexnet import checkpoints
 from alexnet.errors import Mistake
 from alexnet.run import Run, claim
 
@@ -68,10 +69,10 @@ def test_losses_are_readable_by_pandas_after_every_row(tmp_path):
 
 def test_a_checkpoint_that_fails_to_write_leaves_the_previous_one(tmp_path):
     run = Run(tmp_path)
-    run.save_checkpoint("last", {"model": torch.ones(3)})
+    checkpoints.save(run.checkpoints, "last", {"model": torch.ones(3)})
     with pytest.raises(AttributeError):
-        run.save_checkpoint("last", {"model": lambda: None})  # can't be saved
-    assert torch.equal(run.load_checkpoint("last")["model"], torch.ones(3))
+        checkpoints.save(run.checkpoints, "last", {"model": lambda: None})  # can't be saved
+    assert torch.equal(checkpoints.load(run.checkpoints, "last")["model"], torch.ones(3))
 
 
 def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path):
@@ -82,7 +83,7 @@ def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     torch.save({"model": Hostile()}, tmp_path / "checkpoints" / "last.pt")
     with pytest.raises(Exception, match=r"weights_only|Unsupported"):
-        Run(tmp_path).load_checkpoint("last")
+        checkpoints.load(Run(tmp_path).checkpoints, "last")
     assert not (tmp_path / "owned").exists()
 
 

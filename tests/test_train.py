@@ -8,6 +8,7 @@ import torch
 from conftest import run_folders, write_images
 from torch import nn
 
+from alexnet import checkpoints
 from alexnet import train as training_module
 from alexnet.build import assemble
 from alexnet.errors import Diverged
@@ -74,7 +75,7 @@ def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
     """Accuracy, loss, classes and confusion, worked out anew from last.pt one image at a time."""
     training, result = run_in(tmp_path / "run", compose(*small))
     model = assemble(compose(*small)).model
-    model.load_state_dict(Run(tmp_path / "run").load_checkpoint("last")["model"])
+    model.load_state_dict(checkpoints.load(Run(tmp_path / "run").checkpoints, "last")["model"])
     model.eval()
     confusion, loss = [[0, 0], [0, 0]], 0.0
     for image, label in zip(training.dataset.test.images, training.dataset.test.labels.tolist(), strict=True):

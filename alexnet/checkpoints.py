@@ -1,0 +1,78 @@
+"""Checkpoints in a run's `checkpoints/`: tensors and plain types, written so that one is always whole."""
+
+import logging
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alexnet.errors import Damaged
+
+logger = logging.getLogger(__name__)
+
+
+def save(folder: Path, name: str, state: dict[str, Any]) -> None:
+    """`NAME.pt`, written aside, synced, then renamed; the one that it replaces is there until that is done."""
+    folder.mkdir(exist_ok=True)
+    path, aside, before = folder / f"{name}.pt", folder / f"{name}.part", folder / "previous.pt"
+    try:
+        with open(aside, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        aside.unlink(missing_ok=True)  # on a full disk this makes room for result.json
+        raise
+    if name == "last" and path.exists():
+        os.replace(path, before)
+    os.replace(aside, path)
+    _sync(folder)
+    before.unlink(missing_ok=True)
+
+
+def load(folder: Path, name: str) -> dict[str, Any]:
+    """What `save` wrote, on the CPU; never runs code from the file. Raises Damaged for what isn't that."""
+    path = folder / f"{name}.pt"
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch itself doesn't look at the checksums
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{path} can't be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict):
+        raise Damaged(f"{path} holds no checkpoint of this project.")
+    return state
+
+
+def newest(folder: Path) -> dict[str, Any] | None:
+    """The newest whole checkpoint to go on from; None where the run was stopped before its first one.
+
+    Raises Damaged where there are checkpoints and none is whole.
+    """
+    damaged = None
+    for name in ("last", "previous"):
+        if (folder / f"{name}.pt").exists():
+            try:
+                state = load(folder, name)
+            except Damaged as error:
+                damaged = damaged or error
+                continue
+            if damaged:
+                logger.warning(f"{damaged} Going on from the checkpoint before it.")
+            return state
+    if damaged:
+        raise damaged
+    return None
+
+
+def _sync(folder: Path) -> None:
+    """Makes the renames in the folder as lasting as the files."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

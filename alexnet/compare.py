@@ -1,0 +1,199 @@
+"""Runs taken together by what they compute, so that configurations are compared and not single runs.
+
+A configuration is every key of a run's config.yaml but `seed` and those of NOT_COMPARED, together with the
+hash of its data. Runs of one configuration are its repeats: each seed counts once, by its newest finished
+run, for the same run twice tells nothing new. What didn't finish is listed, and never averaged in.
+No torch here.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from alexnet.checks import nearest
+from alexnet.errors import Mistake
+from alexnet.records import MADE_WITH, Record, printable, shown
+from alexnet.spread import Spread
+
+# They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
+NOT_COMPARED = (
+    "language",
+    "log_every",
+    "dataset.root",
+    "dataset.url",
+    "dataset.download",
+    "dataset.memory_share",
+    "device.workers",
+)
+METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # the table's
+
+
+@dataclass
+class Configuration:
+    """The runs that differ in nothing but their seed."""
+
+    config: dict[str, Any]  # flat, without the seed and NOT_COMPARED
+    records: list[Record]
+
+    @cached_property
+    def repeats(self) -> dict[Any, Record]:
+        """By seed, the newest finished run."""
+        finished = [record for record in self.records if record.finished]
+        newest_last = sorted(finished, key=lambda record: record.started)
+        return {record.seed: record for record in newest_last}
+
+    @cached_property
+    def left_out(self) -> list[tuple[Record, str]]:
+        """The runs that are not averaged, and why."""
+        kept = {id(record) for record in self.repeats.values()}
+        return [(record, self._why(record)) for record in self.records if id(record) not in kept]
+
+    def _why(self, record: Record) -> str:
+        if record.finished:
+            newer = self.repeats[record.seed].run.folder
+            return f"the same configuration and seed as {newer}, which is newer"
+        return record.reason
+
+    @cached_property
+    def mixed(self) -> dict[str, list[str]]:
+        """The commits, and the devices, of the averaged runs, where they are not from one."""
+        made = [record.made_with for record in self.repeats.values()]
+        found = {name: {each.get(name, "?") for each in made} for name in MADE_WITH}
+        return {name: sorted(values) for name, values in found.items() if len(values) > 1}
+
+    def values(self, metric: str) -> dict[Any, float]:
+        """By seed, where the run has that metric."""
+        return {seed: run.metrics[metric] for seed, run in self.repeats.items() if metric in run.metrics}
+
+    def spread(self, metric: str) -> Spread | None:
+        return Spread.of(self.values(metric).values())
+
+    @property
+    def status(self) -> str:
+        """'finished', or '2 finished, 1 diverged'."""
+        counts = Counter(record.status for record in self.records)
+        if len(counts) == 1:
+            return self.records[0].status
+        return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+    @cached_property
+    def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+        """Epochs passed, mean training loss, its standard deviation over seeds: each (W,), a point a window.
+
+        The deviation is None for one seed, the whole curve where no run finished.
+        """
+        curves = [np.array(record.curve).T for record in self.repeats.values() if record.curve]
+        if not curves:
+            return None
+        epochs = curves[0][0]  # windows may differ in length (log_every): the other curves are read off here
+        losses = np.stack([np.interp(epochs, *curve) for curve in curves])
+        return epochs, losses.mean(0), losses.std(0, ddof=1) if len(losses) > 1 else None
+
+
+@dataclass
+class Comparison:
+    configurations: list[Configuration]  # in the table's order
+    keys: list[str]  # those in which they differ
+    metric: str
+
+    def name(self, configuration: Configuration) -> str:
+        """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
+        config = configuration.config
+        return ", ".join(f"{printable(key)}={shown(config.get(key))}" for key in self.keys) or "all runs"
+
+    def swept(self) -> list[str]:
+        """The keys with two different numbers or more, and nothing but numbers where they are given."""
+        configs = [each.config for each in self.configurations]
+        given = {key: {config.get(key) for config in configs} - {None} for key in self.keys}
+        return [key for key, found in given.items() if len(found) > 1 and {*map(type, found)} <= {int, float}]
+
+    def lines(self, key: str) -> dict[str, list[tuple[float, Spread]]]:
+        """The metric over a swept key: points in order of its value, by the name of what else differs."""
+        lines = defaultdict(list)
+        others = replace(self, keys=[other for other in self.keys if other != key])
+        for each in self.configurations:
+            spread = each.spread(self.metric)
+            if spread and each.config.get(key) is not None:
+                lines[others.name(each) if others.keys else ""].append((each.config[key], spread))
+        return {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items()}
+
+    @cached_property
+    def left_out(self) -> list[tuple[Record, str]]:
+        return [pair for configuration in self.configurations for pair in configuration.left_out]
+
+
+def compare(records: Sequence[Record], metric: str = "test_accuracy", sort: str | None = None) -> Comparison:
+    """The configurations among the runs, best first by `metric`, or in order of `sort`.
+
+    sort: a key of the configuration, a metric, n or status.
+    Raises Mistake for a metric or sort key that none of the runs has.
+    """
+    metrics = {*METRICS, *(name for record in records for name in record.metrics)}
+    if metric not in metrics:
+        raise Mistake(f"--metric {metric}: no finished run here has it{nearest(metric, sorted(metrics))}.")
+    configurations = group(records)
+    keys = {key for each in configurations for key in each.config}
+    sort = sort or metric
+    known = metrics | keys | {"n", "status"}
+    if sort not in known:
+        near = nearest(sort, sorted(known))
+        raise Mistake(f"--sort {sort}: not a key or metric of these runs, n or status{near}.")
+    configurations.sort(key=lambda each: place(each, sort, metric, keys))
+    return Comparison(configurations, differing([each.config for each in configurations]), metric)
+
+
+def group(records: Iterable[Record]) -> list[Configuration]:
+    """Taken together by configuration; a run that ended before its data was read goes with the others."""
+    places = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        config = compared(record.config)
+        data = config.pop("data_sha256", None)
+        places[frozenset(config.items())][data].append(record)
+    configurations = []
+    for by_data in places.values():
+        if None in by_data and len(by_data) == 2:
+            known = next(data for data in by_data if data is not None)
+            by_data[known] += by_data.pop(None)
+        for runs in by_data.values():
+            config = compared(runs[0].config)
+            if len(by_data) == 1:  # other keys tell it apart, so this one would only take room
+                config.pop("data_sha256", None)
+            configurations.append(Configuration(config, runs))
+    return configurations
+
+
+def compared(config: dict[str, Any]) -> dict[str, Any]:
+    """What identifies the configuration."""
+    return {key: value for key, value in config.items() if key != "seed" and key not in NOT_COMPARED}
+
+
+def differing(configs: Sequence[dict[str, Any]]) -> list[str]:
+    """The keys that don't have the same value in all of them, in the order of the configuration."""
+    missing = object()
+    keys = dict.fromkeys(key for config in configs for key in config)
+    return [key for key in keys if len({config.get(key, missing) for config in configs}) > 1]
+
+
+def higher_is_better(metric: str) -> bool:
+    return not any(word in metric for word in ("loss", "seconds", "error"))
+
+
+def is_share(metric: str) -> bool:
+    """Whether it is shown in percent."""
+    return "accuracy" in metric
+
+
+def place(configuration: Configuration, sort: str, metric: str, keys: set[str]) -> tuple:
+    """What to sort by: metrics best first, keys upwards with numbers before texts; what has no value last."""
+    if sort == "n":
+        return (-len(configuration.values(metric)),)
+    if sort in keys or sort == "status":
+        value = configuration.status if sort == "status" else configuration.config.get(sort)
+        number = type(value) in (int, float)
+        return value is None, not number, value if number else str(value)
+    spread = configuration.spread(sort)
+    return spread is None, spread and (-spread.mean if higher_is_better(sort) else spread.mean)

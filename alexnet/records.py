@@ -1,0 +1,177 @@
+"""What one run's folder has to say in a comparison."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from glob import glob
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from alexnet.checks import nearest
+from alexnet.errors import Damaged, Mistake
+from alexnet.run import Run, find
+
+MADE_WITH = {"commits": "source.commit", "devices": "device_name"}  # as environment.json calls them
+UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, or was killed"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. Metrics and curve are empty unless it finished: nothing of it may reach an average."""
+
+    run: Run
+    config: dict[str, Any]  # flat: optimizer.lr; the _target_ of a group under the group's own name
+    status: str
+    reason: str  # why it didn't finish, in a sentence
+    started: str  # ISO time
+    metrics: dict[str, float]
+    curve: list[tuple[float, float]]  # training loss of each window, by epochs passed
+    made_with: dict[str, str]  # what is no configuration, and yet can tell two runs apart: commit, device
+
+    @property
+    def finished(self) -> bool:
+        return self.status == "finished"
+
+    @property
+    def seed(self) -> Any:
+        return self.config.get("seed")
+
+
+def read(run: Run) -> Record:
+    """Raises Damaged for a folder with a file that is not what a run writes."""
+    result = run.result() or UNFINISHED
+    config = flat(run.config())
+    environment = flat(run.environment())
+    if not config:
+        raise Damaged(f"{run.folder} has no configuration in it.")
+    if "data_sha256" in environment:
+        config["data_sha256"] = str(environment["data_sha256"])[:12]
+    try:
+        metrics, curve = _measured(run, result) if result.get("status") == "finished" else ({}, [])
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise Damaged(f"{run.folder} can't be read: {type(error).__name__}: {error}.") from error
+    words = {key: str(result.get(key, "")) for key in ("status", "reason", "started")}
+    made_with = {name: str(environment[key]) for name, key in MADE_WITH.items() if key in environment}
+    return Record(run, config, **words, metrics=metrics, curve=curve, made_with=made_with)
+
+
+def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]]]:
+    """The numbers of result.json with the epochs' best and final loss, and the curve."""
+    numbers = {key: value for key, value in flat(result).items() if type(value) in (int, float)}
+    metrics = {key: value for key, value in numbers.items() if isfinite(value)}
+    epochs = run.epochs()
+    if not epochs:
+        return metrics, []
+    losses = [epoch["loss"] for epoch in epochs]
+    steps = epochs[0]["step"] / epochs[0]["epoch"]  # an epoch
+    curve = [(window["step"] / steps, float(window["loss"])) for window in run.windows()]
+    return {**metrics, "best_loss": min(losses), "final_loss": losses[-1]}, curve
+
+
+def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{'optimizer': {'_target_': T, 'lr': 1}} as {'optimizer': T, 'optimizer.lr': 1}; lists become tuples."""
+    leaves = {}
+    for key, value in nested.items():
+        path = prefix.removesuffix(".") if key == "_target_" and prefix else f"{prefix}{key}"
+        if isinstance(value, dict):
+            leaves.update(flat(value, f"{path}."))
+        else:
+            leaves[path] = _frozen(value)
+    return leaves
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return str(value)
+    return tuple(map(_frozen, value)) if isinstance(value, (list, set)) else value
+
+
+def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
+    """The runs in folders, sweeps, whole days and globs, each once; a damaged one is a warning.
+
+    Raises Mistake for a place that isn't there, and where there is no run in any of them.
+    """
+    given, records = list(given), []
+    for run in _found(given, warn):
+        try:
+            records.append(read(run))
+        except Damaged as damage:
+            warn(printable(f"left out: {damage}"))
+    if not records:
+        raise Mistake(
+            f"There is no readable run in {', '.join(given)}: expected a run's folder, or one with such "
+            f"folders in it, such as outputs/2012-09-30. python scripts/train.py makes one."
+        )
+    return records
+
+
+def _found(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
+    def unreadable(error: OSError) -> None:
+        warn(printable(f"left out: {error.filename} can't be listed: {error.strerror}."))
+
+    folders = [folder for place in given for folder in _folders(place)]
+    runs = [run for folder in folders for run in find(folder, unreadable)]
+    return list({run.folder.resolve(): run for run in runs}.values())
+
+
+def _folders(place: str) -> list[str]:
+    if Path(place).is_dir():
+        return [place]
+    matching = sorted(path for path in glob(place, recursive=True) if Path(path).is_dir())
+    if not matching:
+        known = "it is a file" if Path(place).is_file() else "there is no such folder"
+        raise Mistake(
+            f"{place}: {known}. Expected the folder of a run, a sweep or a day (outputs/2012-09-30), or a "
+            f"pattern in quotes ('outputs/*/*'): ls outputs shows the days."
+        )
+    return matching
+
+
+def filtered(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:
+    """The runs for which every KEY=VALUE holds.
+
+    Raises Mistake for what isn't KEY=VALUE, for an unknown key, and where no run is left.
+    """
+    for condition in conditions:
+        key, equals, wanted = condition.partition("=")
+        if not equals:
+            raise Mistake(f"--where {condition}: expected KEY=VALUE, such as --where optimizer.lr=0.01.")
+        keys = sorted({key for record in records for key in record.config})
+        if key not in keys:
+            raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}.")
+        kept = [record for record in records if key in record.config and is_meant(wanted, record.config[key])]
+        if not kept:
+            there = sorted({shown(record.config[key]) for record in records if key in record.config})
+            raise Mistake(f"--where {condition}: no run has that value. Here {key} is {' or '.join(there)}.")
+        records = kept
+    return list(records)
+
+
+def is_meant(given: str, value: Any) -> bool:
+    """Whether a person who types `given` means the value: 1e-2 is 0.01, adam is torch.optim.Adam."""
+    if type(value) in (int, float):
+        try:
+            return float(given) == value
+        except ValueError:
+            return False
+    return given == str(value) or _plain(given) == _plain(shown(value))
+
+
+def _plain(text: str) -> str:
+    return text.replace("_", "").replace(" ", "").casefold()
+
+
+def shown(value: Any) -> str:
+    """A value of a configuration, for a terminal or a page: a _target_ by its last name."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if text.startswith(("alexnet.", "torch.")):
+        text = text.rpartition(".")[2]
+    return printable(text)
+
+
+def printable(text: Any) -> str:
+    """In one line, and without letters that would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in re.sub(r"\s", " ", str(text)))

@@ -1,0 +1,57 @@
+"""Run folders made by hand, as a training would leave them, for tests of what is done with them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONFIG = {
+    "seed": 0,
+    "epochs": 2,
+    "batch_size": 64,
+    "log_every": 200,
+    "language": "en",
+    "model": {"_target_": "alexnet.models.alexnet_cifar.AlexNetCifar", "dropout": 0.5},
+    "dataset": {"_target_": "alexnet.datasets.cifar10", "root": "data", "size": 32},
+    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9},
+    "device": {"name": "cpu", "workers": 2},
+}
+FINISHED = {"status": "finished", "seconds": 60.0, "images_per_second": 1000.0}
+
+
+def make(
+    folder: str | Path,
+    changes: dict[str, Any] | None = None,
+    accuracy: float | None = 0.9,
+    result: dict[str, Any] | None = None,
+    losses: tuple[float, ...] = (2.0, 1.0),
+    data: str | None = "abc",
+) -> Path:
+    """A finished run with that test accuracy; with accuracy=None one whose result.json is `result`, or none.
+
+    changes: {'optimizer.lr': 0.1}; losses: of each epoch, with one window an epoch; data: its hash.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    config = json.loads(json.dumps(CONFIG))
+    for path, value in (changes or {}).items():
+        *groups, key = path.split(".")
+        place = config
+        for group in groups:
+            place = place[group]
+        place[key] = value
+    if accuracy is not None:
+        result = {**FINISHED, "test_accuracy": accuracy, **(result or {})}
+    rows = [(epoch, 10 * epoch, loss) for epoch, loss in enumerate(losses, 1)]
+    files = {
+        "config.yaml": yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
+        "environment.json": data and json.dumps({"python": "3.11.2", "data_sha256": data}),
+        "epochs.csv": "epoch,step,loss\n" + "".join(f"{epoch},{step},{loss}\n" for epoch, step, loss in rows),
+        "losses.csv": "batch,step,loss\n" + "".join(f"10,{step},{loss}\n" for _, step, loss in rows),
+        "result.json": result and json.dumps(result, ensure_ascii=False),
+    }
+    for name, text in files.items():
+        if text:
+            (folder / name).write_text(text, encoding="utf-8")
+    return folder
