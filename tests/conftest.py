@@ -69,14 +69,12 @@ def write_images(root, train=12, test=4):
 @pytest.fixture
 def small(images):
     """Overrides for a run of seconds: the small network and images, 4 a batch, a window of 2 batches."""
-    return [
-        "model=cuda_convnet",
-        "dataset=image_folder",
-        f"dataset.root={images}",
-        "batch_size=4",
-        "log_every=2",
-        "epochs=2",
-    ]
+    return ["model=cuda_convnet", *small_data(images)]
+
+
+def small_data(images):
+    """The same for any network."""
+    return ["dataset=image_folder", f"dataset.root={images}", "batch_size=4", "log_every=2", "epochs=2"]
 
 
 def run_folders(root):

@@ -14,7 +14,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, run_folders, train_command
+from conftest import ROOT, run_folders, small_data, train_command
 
 from alexnet import checkpoints
 from alexnet.run import Run
@@ -111,9 +111,9 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], capture_output=True)
 
 
-def test_a_disk_too_small_for_the_run_is_told_before_training(train, small, small_disk):
+def test_a_disk_too_small_for_the_run_is_told_before_training(train, images, small_disk):
     disk = small_disk(300)
-    done = train(*small, f"hydra.run.dir={disk}/run")
+    done = train(*small_data(images), f"hydra.run.dir={disk}/run")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "MB free" in done.stderr and "hydra.run.dir=FOLDER" in done.stderr
     assert not Run(disk / "run").windows()
@@ -121,7 +121,7 @@ def test_a_disk_too_small_for_the_run_is_told_before_training(train, small, smal
 
 def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, small_disk, tmp_path):
     """Another program takes the space during training: status failed, exit 1, the previous checkpoint whole."""
-    disk = small_disk(1200)
+    disk = small_disk(40)
     process = subprocess.Popen(
         train_command(*small, "epochs=100", f"hydra.run.dir={disk}/run"),
         cwd=tmp_path,
@@ -235,7 +235,7 @@ def test_a_sweep_is_numbered_folders_and_a_table_best_first(train, small, tmp_pa
     assert header == ["optimizer.lr", "test", "accuracy", "status", "folder"]
     assert [row[2] for row in rows] == ["finished", "finished", "diverged"]
     assert {row[0] for row in rows} == {"1e+30", "0.01", "0.001"}
-    assert rows[0][1] >= rows[1][1] and rows[2][3].endswith("/0")
+    assert float(rows[0][1].rstrip("%")) >= float(rows[1][1].rstrip("%")) and rows[2][3].endswith("/0")
     assert "optimizer.lr=1e+30" in done.stderr and "Try a lower optimizer.lr" in done.stderr
     assert "Traceback" not in done.stderr
     for row in rows[:2]:

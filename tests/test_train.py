@@ -5,10 +5,11 @@ import logging
 
 import pytest
 import torch
-from conftest import run_folders, write_images
+from conftest import run_folders, small_data, write_images
 from torch import nn
 
 from alexnet import checkpoints
+from alexnet import evaluate as evaluation_module
 from alexnet import train as training_module
 from alexnet.build import assemble
 from alexnet.errors import Diverged
@@ -99,8 +100,11 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(compose, tmp_path, small,
 
 
 @pytest.mark.parametrize("rate, normalisation, warned", [(1e-12, "none", True), (0.01, "batch", False)])
-def test_a_loss_that_never_leaves_chance_is_warned_about(compose, tmp_path, small, caplog, rate, normalisation, warned):
-    config = compose(*small, "epochs=1", f"optimizer.lr={rate}", f"model.normalisation={normalisation}")
+def test_a_loss_that_never_leaves_chance_is_warned_about(
+    compose, tmp_path, images, caplog, rate, normalisation, warned
+):
+    knobs = ["epochs=1", f"optimizer.lr={rate}", f"model.normalisation={normalisation}"]
+    config = compose(*small_data(images), *knobs)
     with caplog.at_level(logging.WARNING):
         run_in(tmp_path / "run", config)
     assert ("ln 2 = 0.693" in caplog.text) == warned
@@ -122,6 +126,7 @@ def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compo
         return type(found)(found.loss, accuracy, found.top5, found.confusion)
 
     monkeypatch.setattr(training_module, "evaluate", scripted)
+    monkeypatch.setattr(evaluation_module, "evaluate", scripted)
     _, result = run_in(tmp_path / "run", compose(*small, "dataset.validation=0.25", "epochs=3", "optimizer.lr=0.01"))
     assert [split for split, _ in seen] == ["validation"] * 3 + ["test"]
     assert seen[3][1] == seen[1][1] != seen[2][1]
