@@ -35,8 +35,11 @@ def main() -> None:
             raise
 
 
-def job(config: DictConfig) -> int:
-    """One run, alone or within a sweep; returns its exit status, or ends the program with it."""
+def job(config: DictConfig) -> float:
+    """One run: alone it ends the program with its exit status; in a sweep it returns what a search maximises.
+
+    That is the best validation accuracy, and 0 for a run that didn't finish or has no validation split.
+    """
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
     if settings.mode is not RunMode.MULTIRUN:
@@ -46,7 +49,7 @@ def job(config: DictConfig) -> int:
     if exit_status > 128:  # a person wants the sweep to stop, not only this job
         print(sweep.table(settings.sweep.dir))
         sys.exit(exit_status)
-    return exit_status
+    return (run.result() or {}).get("validation_accuracy") or 0.0
 
 
 class Launch(Callback):
