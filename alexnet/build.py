@@ -38,13 +38,6 @@ class Training:
     log_every: int  # batches a window
     checkpoint_minutes: float
 
-    def disk_bytes(self) -> int:
-        """What the run's folder may come to, at most."""
-        weights = sum(value.numel() * value.element_size() for value in self.model.state_dict().values())
-        # Two checkpoints while one replaces the other, each with up to two moments for every weight, the
-        # best weights beside them, and 20 MB of rows and plots.
-        return weights * (2 * 3 + (1 if self.validation else 0)) + 20 * 2**20
-
 
 def assemble(config: DictConfig) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run."""
@@ -70,6 +63,18 @@ def assemble(config: DictConfig) -> Training:
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
         checkpoint_minutes=config.checkpoint_minutes,
     )
+
+
+def disk_bytes(config: DictConfig) -> tuple[int, int]:
+    """What the run's folder comes to at most, and what it takes more while a checkpoint replaces another.
+
+    Known before the data is: for images of three channels in up to 1,000 classes.
+    """
+    with torch.device("meta"):  # nothing is allocated
+        model = _call("model", config.model, classes=1000, channels=3, size=config.dataset.get("size", 224))
+    weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    checkpoint = 3 * weights  # with up to two moments for every weight
+    return checkpoint + (weights if config.dataset.get("validation") else 0) + 20 * 2**20, checkpoint
 
 
 def _data(config: DictConfig, device: torch.device) -> tuple[Dataset, Batches, Batches | None, Batches]:
@@ -116,7 +121,11 @@ def _target(group: str, config: DictConfig) -> Callable[..., Any]:
         raise Mistake(f"{group}._target_={name} isn't named by any file in conf/{group}.")
     target = get_object(name)
     kind = {"model": torch.nn.Module, "optimizer": torch.optim.Optimizer}.get(group)
-    if not (issubclass(target, kind) if kind else f"{target.__module__}.{target.__qualname__}" == name):
+    if kind:
+        right = isinstance(target, type) and issubclass(target, kind)
+    else:  # a function, by the name that it was defined under
+        right = f"{target.__module__}.{target.__qualname__}" == name
+    if not right:
         raise Mistake(f"{group}._target_={name} leads to {target}, which is no {group}.")
     return target
 

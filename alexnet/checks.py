@@ -53,6 +53,8 @@ RANGES = {
     "batch_size": _whole(1),
     "log_every": _whole(1),
     "checkpoint_minutes": _above_zero,
+    "resume": _or_null(_text),
+    "dry_run": _switch,
     "language": _choice("en", "zh"),
     "dropout": _share,
     "root": _text,
@@ -87,7 +89,6 @@ RANGES = {
 
 def check(config: DictConfig) -> None:
     """Raises Mistake for the first unknown key, unusable value or target that the project doesn't offer."""
-    config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     known = [*GROUPS, *_top_level()]
     for key in config:
         if key not in known:
@@ -97,7 +98,7 @@ def check(config: DictConfig) -> None:
         if not isinstance(config.get(group), DictConfig):
             raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(options)}.")
         offered = targets(group)
-        if offered and config[group].get("_target_") not in offered:
+        if config[group].get("_target_") not in (offered or {None}):
             raise Mistake(
                 f"{group}._target_={config[group].get('_target_')} isn't one of the {group}s here "
                 f"({', '.join(sorted(offered))}): only what a file in conf/{group} names can be built."

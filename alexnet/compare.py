@@ -23,6 +23,7 @@ from alexnet.spread import Spread
 NOT_COMPARED = (
     "language",
     "log_every",
+    "checkpoint_minutes",
     "dataset.root",
     "dataset.url",
     "dataset.download",

@@ -73,12 +73,12 @@ def _train(config: DictConfig, run: Run, signals: Signals, parent: Run | None) -
     checks.check(config)
     run.write_config(OmegaConf.to_yaml(config, resolve=True))
     # torch takes seconds to import: only once the values are known to be good.
-    from alexnet.build import assemble
+    from alexnet.build import assemble, disk_bytes
     from alexnet.environment import describe
     from alexnet.train import train
 
+    run.check_space(sum(disk_bytes(config)))
     training = assemble(config)
-    run.check_space(training.disk_bytes())
     environment = describe(training.device, training.dataset.fingerprint())
     if parent:
         environment["reproduces"] = str(parent.folder.absolute())

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from alexnet import checks, sweep
@@ -42,13 +42,18 @@ def job(config: DictConfig) -> float:
     """
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
+    trained = OmegaConf.masked_copy(config, [key for key in config if key not in sweep.LAUNCH])
     if settings.mode is not RunMode.MULTIRUN:
-        sys.exit(execute(config, run))
-    label = f"job {settings.job.num} ({settings.job.override_dirname}) ended early: "
-    exit_status = execute(config, run, label)
-    if exit_status > 128:  # a person wants the sweep to stop, not only this job
-        print(sweep.table(settings.sweep.dir))
-        sys.exit(exit_status)
+        sys.exit(execute(trained, run))
+    name = f"job {settings.job.num} ({' '.join(sweep.without_launch(settings.overrides.task))})"
+    if config.resume and sweep.is_done(run):
+        print(f"{name} is done: {run.result()['status']}")
+    else:
+        exit_status = execute(trained, run, f"{name} ended early: ")
+        table = sweep.report(settings.sweep.dir)
+        if exit_status > 128:  # a person wants the sweep to stop, not only this job
+            print(table)
+            sys.exit(exit_status)
     return (run.result() or {}).get("validation_accuracy") or 0.0
 
 
@@ -58,24 +63,52 @@ class Launch(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes a folder that is this run's alone."""
         with checking(), open_dict(config):
-            checks.check(config)
+            checks.check(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+            if config.resume:
+                raise Mistake(
+                    f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
+                    f"python scripts/resume.py {config.resume}"
+                )
+            if config.dry_run:
+                print(sweep.plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
+                sys.exit()
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
-        """Checks every value of every job, then makes a folder that is this sweep's alone."""
+        """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
         with checking(), open_dict(config):
-            for overrides in sweep.jobs(config):
-                checks.check(hydra.compose(config_name, overrides))
-            folder = str(claim(config.hydra.sweep.dir))
+            planned = sweep.jobs(config)
+            configs = [hydra.compose(config_name, overrides) for overrides in planned]
+            for each in configs:
+                checks.check(each)
+            needed = disk_bytes(configs)
+            if config.dry_run:
+                print(sweep.plan(planned, needed, config.hydra.sweep.dir))
+                sys.exit()
+            if config.resume:
+                folder = str(sweep.existing(config.resume, config.hydra.overrides.task))
+            else:
+                folder = str(claim(config.hydra.sweep.dir))
+                Run(folder).check_space(needed)
             config.hydra.sweep.dir = folder
             quoted = folder.replace("\\", "\\\\").replace("'", "\\'")
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")  # each job is composed anew
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """The table of all jobs; status 1 where one of them didn't finish."""
-        print(sweep.table(config.hydra.sweep.dir))
-        if not sweep.all_finished(config.hydra.sweep.dir):
+        print(sweep.report(config.hydra.sweep.dir))
+        finished, jobs = sweep.tally(config.hydra.sweep.dir)
+        print(f"{finished} of {jobs} ok")
+        if finished < jobs:
             sys.exit(1)
+
+
+def disk_bytes(configs: Sequence[DictConfig]) -> int:
+    """What the runs' folders may come to, at most, in bytes."""
+    from alexnet.build import disk_bytes
+
+    needs = [disk_bytes(config) for config in configs]
+    return sum(kept for kept, _ in needs) + max((replacing for _, replacing in needs), default=0)
 
 
 @contextmanager

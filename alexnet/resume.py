@@ -15,12 +15,13 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
 
     Raises Mistake where the folder isn't a run's, or anything but the number of epochs is to change.
     """
-    if sweep.is_sweep(folder):
+    run = Run(folder)
+    if run.sweep_overrides() is not None:
         if overrides:
             raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
-        sys.argv = [sys.argv[0], "--multirun", *sweep.overrides(folder), f"resume={folder}"]
-        return launch.main()
-    run = Run(folder)
+        sys.argv = [sys.argv[0], *sweep.command(folder)]
+        launch.main()
+        return 0
     config = saved_config(run)
     changed, differences = overridden(config, overrides)
     others = [key for key, _, _ in differences if key != "epochs"]

@@ -27,7 +27,6 @@ from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
 
 from alexnet.errors import Damaged, Mistake
 
@@ -147,10 +146,13 @@ class Run:
         if (self.folder / "result.json").exists():
             os.replace(self.folder / "result.json", self.folder / "result.previous.json")
 
-    def overrides(self) -> list[str]:
-        """What the person gave on the command line, as Hydra wrote it down."""
-        path = self.folder / ".hydra" / "overrides.yaml"
-        return list(OmegaConf.load(path)) if path.is_file() else []
+    def sweep_overrides(self) -> dict[str, list[str]] | None:
+        """Where the folder is a sweep's, what it was started with: `task` and `hydra` overrides; else None."""
+        content = self._mapping("multirun.yaml", _load_yaml)
+        try:
+            return content and {kind: list(map(str, content["hydra"]["overrides"][kind])) for kind in ("task", "hydra")}
+        except (KeyError, TypeError) as error:
+            raise Damaged(f"{self.folder}/multirun.yaml can't be read: it has no hydra.overrides.") from error
 
     def cut_rows(self, epoch: int, step: int) -> None:
         """Keeps the rows of the first `epoch` epochs and up to `step` only; a half-written line goes, too."""

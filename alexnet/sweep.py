@@ -1,5 +1,8 @@
-"""A sweep's jobs before they run, and its table afterwards."""
+"""A sweep's jobs before they run, its report after each of them, and going on with it."""
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -7,7 +10,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from alexnet.run import Run
+from alexnet.compare import compare
+from alexnet.errors import Damaged, Mistake
+from alexnet.records import read, read_all
+from alexnet.run import Run, find
+from alexnet.tables import describe
+
+# What says how to launch, and is no part of what is trained.
+LAUNCH = ("resume", "dry_run")
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
@@ -20,32 +30,76 @@ def jobs(config: DictConfig) -> list[list[str]]:
     return BasicSweeper.split_arguments(overrides, None)[0]
 
 
-def runs(folder: str | Path) -> list[Run]:
-    """The sweep's jobs that have a folder, in order of their numbers."""
-    folders = [path for path in Path(folder).iterdir() if path.is_dir() and path.name.isdigit()]
-    return [Run(path) for path in sorted(folders, key=lambda path: int(path.name))]
+def plan(planned: Sequence[Sequence[str]], needed: int, folder: Path) -> str:
+    """What dry_run=true shows: the jobs, their number, the disk that they need at most. needed: bytes."""
+    lines = [f"job {number}: {' '.join(without_launch(job))}" for number, job in enumerate(planned)]
+    return "\n".join([*lines, f"{len(planned)} jobs in {folder}, at most {needed >> 20} MB of disk; nothing was run"])
 
 
-def all_finished(folder: str | Path) -> bool:
-    return all((run.result() or {}).get("status") == "finished" for run in runs(folder))
+def existing(folder: str, overrides: Sequence[str]) -> Path:
+    """The sweep's folder to go on in. Raises Mistake where it is none, or was started with other overrides."""
+    started = Run(folder).sweep_overrides()
+    if started is None:
+        raise Mistake(f"resume={folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
+    before, now = (without_launch(given) for given in (started["task"], overrides))
+    if sorted(before) != sorted(now):
+        missing = [f"without {given}" for given in before if given not in now]
+        added = [f"with {given}" for given in now if given not in before]
+        raise Mistake(
+            f"resume={folder}: that sweep was started otherwise; this command is {', '.join([*missing, *added])}. "
+            f"To go on as it was: python scripts/resume.py {folder}"
+        )
+    return Path(folder)
 
 
-def table(folder: str | Path) -> str:
-    """A line a job, best test accuracy first: what differs between the jobs, accuracy, status, folder."""
-    found = [
-        (dict(line.partition("=")[::2] for line in run.overrides()), run.result() or {}, run) for run in runs(folder)
-    ]
-    keys = list(dict.fromkeys(key for overrides, _, _ in found for key in overrides))
-    differing = [key for key in keys if len(found) == 1 or len({given.get(key) for given, _, _ in found}) > 1]
-    found.sort(key=lambda job: job[1].get("test_accuracy", -1), reverse=True)
-    lines = [[*differing, "test accuracy", "status", "folder"]]
-    for overrides, result, run in found:
-        accuracy = f"{100 * result['test_accuracy']:.2f}%" if "test_accuracy" in result else "-"
-        given = [overrides.get(key, "-") for key in differing]
-        lines.append([*given, accuracy, result.get("status", "unfinished"), str(run.folder)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+def command(folder: str) -> list[str]:
+    """The arguments of scripts/train.py that go on with the sweep. Raises Damaged for what isn't one."""
+    started = Run(folder).sweep_overrides()
+    # The folder may be a stranger's: of Hydra's own settings only the choice of launcher and sweeper is kept.
+    choices = [given for given in started["hydra"] if given.startswith(("hydra/launcher=", "hydra/sweeper="))]
+    return ["--multirun", *choices, *without_launch(started["task"]), f"resume={folder}"]
 
 
-def is_sweep(folder: str | Path) -> bool:
-    return (Path(folder) / "multirun.yaml").is_file()
+def without_launch(overrides: Sequence[str]) -> list[str]:
+    return [given for given in overrides if given.partition("=")[0].lstrip("+") not in LAUNCH]
+
+
+def is_done(run: Run) -> bool:
+    """Whether running the job again could only end the same way."""
+    return (run.result() or {}).get("status") in ("finished", "diverged")
+
+
+def report(folder: str | Path) -> str:
+    """Writes sweep.csv, sweep.md and sweep.png of the jobs so far, and returns the table for the console.
+
+    A row is a configuration, averaged over its seeds, best test accuracy first.
+    """
+    from alexnet.report import draw
+
+    folder = Path(folder)
+    comparison = compare(read_all([str(folder)], lambda line: print(line, file=sys.stderr)))
+    _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
+    _write(folder / "sweep.md", describe("markdown", comparison) + "\n")
+    aside = folder / ".sweep.png"
+    draw(comparison, aside)
+    os.replace(aside, folder / "sweep.png")
+    return describe("text", comparison)
+
+
+def tally(folder: str | Path) -> tuple[int, int]:
+    """How many of the sweep's jobs have finished, and how many there are."""
+    finished = [_status(run) == "finished" for run in find(folder)]
+    return sum(finished), len(finished)
+
+
+def _status(run: Run) -> str:
+    try:
+        return read(run).status
+    except Damaged:
+        return "damaged"
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)

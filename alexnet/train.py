@@ -201,7 +201,7 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
                 raise Diverged(
                     f"The loss became {loss.item()} in epoch {state.epoch + 1}, batch {state.batch}, at a learning "
                     f"rate of {rate:g}. Try a lower optimizer.lr, schedule=one_cycle, which starts low, or "
-                    f"model.normalisation=batch."
+                    f"batch normalisation."
                 )
             if full:
                 record_window(run, state, steps, rate)
@@ -257,7 +257,7 @@ def warn_at_chance(loss: float, classes: int) -> None:
         logger.warning(
             f"After the first epoch the loss is {loss:.3f}, still that of guessing among {classes} classes "
             f"(ln {classes} = {log(classes):.3f}): nothing is learnt yet. If it stays so, try another optimizer.lr "
-            f"or model.normalisation=batch."
+            f"or batch normalisation."
         )
 
 

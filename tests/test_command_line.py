@@ -222,21 +222,3 @@ def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, numb
     steps = saved["epoch"] * 6 + saved["batch"]
     assert steps >= 2 and steps // 2 == len(run.windows())
     assert run.curve.is_file()
-
-
-def test_a_sweep_is_numbered_folders_and_a_table_best_first(train, small, tmp_path):
-    """Three jobs, one of which diverges: it is told at once, the others run, the table says all, exit 1."""
-    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001")
-    assert done.returncode == 1
-    (sweep,) = {folder.parent for folder in run_folders(tmp_path)}
-    assert sorted(folder.name for folder in run_folders(tmp_path)) == ["0", "1", "2"]
-    assert sweep.parent.parent == tmp_path / "outputs"
-    header, *rows = [line.split() for line in done.stdout.splitlines()[-4:]]
-    assert header == ["optimizer.lr", "test", "accuracy", "status", "folder"]
-    assert [row[2] for row in rows] == ["finished", "finished", "diverged"]
-    assert {row[0] for row in rows} == {"1e+30", "0.01", "0.001"}
-    assert float(rows[0][1].rstrip("%")) >= float(rows[1][1].rstrip("%")) and rows[2][3].endswith("/0")
-    assert "optimizer.lr=1e+30" in done.stderr and "Try a lower optimizer.lr" in done.stderr
-    assert "Traceback" not in done.stderr
-    for row in rows[:2]:
-        assert row[1] == f"{100 * Run(tmp_path / row[3]).result()['test_accuracy']:.2f}%"

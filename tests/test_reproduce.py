@@ -1,0 +1,103 @@
+"""The same run again, with a verdict; and measured again from its folder alone."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, run_folders
+
+from alexnet.run import Run
+
+
+@pytest.fixture
+def script(tmp_path):
+    def script(name, *arguments):
+        command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+
+    return script
+
+
+@pytest.fixture
+def run(train, small, tmp_path):
+    """A finished run with seed 0, augmentation and a validation split."""
+    done = train(*small, "dataset.crop=4", "dataset.validation=0.25", "seed=0", "hydra.run.dir=run")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "run"
+
+
+def test_identical_with_the_windows_counted(run, script, tmp_path):
+    """In a new folder that names its parent; also from a copy elsewhere, without .hydra, and for seed 0."""
+    copy = tmp_path / "elsewhere" / "copied"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns(".hydra", "checkpoints"))
+    done = script("reproduce", copy)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "identical: 4 of 4 windows, weights equal"
+    (folder,) = run_folders(tmp_path)
+    assert Run(folder).environment()["reproduces"] == str(copy)
+    assert Run(folder).result()["weights_sha256"] == Run(run).result()["weights_sha256"]
+
+
+def test_an_override_is_the_intended_difference_and_the_first_one_is_measured(run, script):
+    done = script("reproduce", run, "optimizer.lr=0.002", "seed=0")
+    assert done.returncode == 1
+    assert "intended difference: optimizer.lr: 0.001 -> 0.002" in done.stdout
+    assert "intended difference: seed" not in done.stdout
+    assert "different: first in epoch 1, batch 2: loss" in done.stdout
+
+
+def test_what_differs_in_data_and_environment_is_named(run, script, tmp_path):
+    """Images have changed since, and the original says that it was made with another torch."""
+    for image in (tmp_path / "images" / "train" / "dark").iterdir():
+        image.write_bytes((tmp_path / "images" / "train" / "light" / image.name).read_bytes())
+    environment = json.loads((run / "environment.json").read_text())
+    environment["packages"]["torch"] = "1.0"
+    (run / "environment.json").write_text(json.dumps(environment))
+    done = script("reproduce", run)
+    assert done.returncode == 1 and "different: first in epoch 1" in done.stdout
+    assert "environment differs: packages.torch: 1.0 -> " in done.stdout
+    assert "environment differs: data_sha256: " in done.stdout
+
+
+def test_weights_that_differ_are_no_identical_run(run, script):
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "weights_sha256": "0" * 64}))
+    done = script("reproduce", run)
+    assert done.returncode == 1 and "4 of 4 windows equal, weights not" in done.stdout
+
+
+def test_an_unfinished_run_is_compared_as_far_as_it_went(run, script):
+    (run / "result.json").unlink()
+    lines = (run / "losses.csv").read_text().splitlines(keepends=True)
+    (run / "losses.csv").write_text("".join(lines[:3]))
+    done = script("reproduce", run)
+    assert done.returncode == 0 and "identical as far as the original went: 2 of 2 windows" in done.stdout
+
+
+def test_evaluate_gives_the_figures_to_the_last_digit(run, script):
+    recorded = Run(run).result()
+    done = script("evaluate", run)
+    assert done.returncode == 0, done.stderr
+    for name in ("test_accuracy", "test_top5_accuracy", "test_loss"):
+        assert f"{name}: {recorded[name]!r}   (as in result.json)" in done.stdout
+    (run / "result.json").write_text(json.dumps({**recorded, "test_loss": 0.5}))
+    other = script("evaluate", run)
+    assert other.returncode == 1 and "result.json has 0.5" in other.stdout
+
+
+@pytest.mark.parametrize("name", ["reproduce", "resume", "evaluate"])
+def test_a_folder_that_is_no_runs_is_one_sentence(script, tmp_path, name):
+    done = script(name, tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "isn't the folder of a run" in done.stderr
+
+
+def test_unknown_overrides_are_refused(run, script):
+    for override, said in (
+        ("optimizer.lrr=1", "lrr"),
+        ("model=alexnet_cifr", "alexnet_cifar"),
+        ("seed=1,2", "seed=1,2"),
+    ):
+        done = script("reproduce", run, override)
+        assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr

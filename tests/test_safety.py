@@ -1,0 +1,155 @@
+"""Folders come from strangers: nothing in a saved configuration or checkpoint may run code."""
+
+import os
+import pickle
+
+import pytest
+import torch
+import yaml
+from conftest import small_data
+from omegaconf import OmegaConf
+
+from alexnet import build, checkpoints, checks
+from alexnet.errors import Mistake
+from alexnet.evaluate import reevaluate
+from alexnet.reproduce import reproduce, saved_config
+from alexnet.resume import resume
+from alexnet.run import Run
+
+
+@pytest.fixture
+def saved(compose, images, tmp_path):
+    """saved(change) writes a run's config.yaml after change(config) and gives the folder."""
+
+    def saved(change=lambda config: None):
+        config = OmegaConf.to_container(compose("model=cuda_convnet", *small_data(images)))
+        change(config)
+        folder = tmp_path / "stranger"
+        folder.mkdir()
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        return folder
+
+    return saved
+
+
+def put(path, value):
+    """A change that sets `path` (group.key.key) to the value."""
+
+    def change(config):
+        *groups, key = path.split(".")
+        for group in groups:
+            config = config.setdefault(group, {})
+        config[key] = value
+
+    return change
+
+
+CALL = {"_target_": "os.system", "command": "touch owned"}
+HOSTILE = {
+    "a function of os": put("optimizer._target_", "os.system"),
+    "an alias of it": put("optimizer._target_", "logging.os.system"),
+    "an alias in torch": put("model._target_", "torch.os.system"),
+    "an alias in our own module": put("dataset._target_", "alexnet.datasets.os.system"),
+    "a re-exported name": put("dataset._target_", "alexnet.datasets.fetch"),
+    "another group's target": put("model._target_", "alexnet.datasets.digits"),
+    "a loader of pickles": put("model._target_", "torch.load"),
+    "builtins": put("schedule._target_", "builtins.eval"),
+    "hydra's own": put("model._target_", "hydra.utils.instantiate"),
+    "a method of an allowed class": put("optimizer._target_", "torch.optim.SGD.load_state_dict"),
+    "spaces around a name": put("optimizer._target_", " torch.optim.SGD"),
+    "no text": put("optimizer._target_", ["torch.optim.SGD"]),
+    "a target in a knob": put("model.activation", CALL),
+    "a target deep in a knob": put("dataset.mean", {"a": {"b": CALL}}),
+    "a target in a list": put("dataset.mean", [CALL]),
+    "a target on top": put("_target_", "os.system"),
+    "a target in a group of its own": put("hook", CALL),
+    "a target in device": put("device._target_", "os.system"),
+    "partial": put("optimizer._partial_", True),
+    "arguments": put("optimizer._args_", ["touch owned"]),
+    "conversion": put("model._convert_", "all"),
+    "the environment": put("dataset.root", "${oc.env:HOME}"),
+    "the environment in a key": put("dataset.${oc.env:HOME}", 1),
+    "a decoded interpolation": put("dataset.root", "${oc.decode:1}"),
+    "an own resolver": put("seed", "${now:%S}"),
+    "hydra's settings": put("hydra.callbacks.x", CALL),
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_configuration_is_refused_by_every_command(saved, change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = saved(change)
+    for command in (reproduce, resume, reevaluate):
+        with pytest.raises(Mistake):
+            command(str(folder), [])
+    assert not (tmp_path / "owned").exists() and not (tmp_path / "outputs").exists()
+
+
+def test_the_configuration_that_the_hostile_ones_are_made_from_is_fine(saved):
+    assert saved_config(Run(saved())).model._target_ == "alexnet.models.cuda_convnet.CudaConvnet"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/object/apply:os.system ['touch owned']",
+        "seed: !!python/name:os.system",
+        "a: &a [x, x]\nb: &b [*a, *a]\nseed: *b",
+        "[" * 100_000,
+        "seed: 0\x00",
+        "- a list",
+        "",
+    ],
+)
+def test_a_hostile_yaml_file_is_refused(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(Mistake):
+        reproduce(str(tmp_path), [])
+    assert not (tmp_path / "owned").exists()
+
+
+def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
+    """Even where a name is on the list, what it leads to must be of the group's kind."""
+    names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.schedules.cos", "model": "torch.optim.SGD"}
+    monkeypatch.setattr(checks, "targets", lambda group: {names[group]})
+    for group, name in names.items():
+        with pytest.raises(Mistake, match=f"no {group}"):
+            build._target(group, OmegaConf.create({"_target_": name}))
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("owned",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": Hostile()},
+        Hostile(),
+        {"model": {}, "optimizer": {}, "state": {}},
+        {"model": {"features.0.weight": torch.zeros(1)}, "optimizer": {}, "state": {}},
+        {"model": None},
+        [1, 2, 3],
+        torch.zeros(3),
+    ],
+)
+def test_a_hostile_checkpoint_is_refused(saved, tmp_path, monkeypatch, capsys, content):
+    monkeypatch.chdir(tmp_path)
+    folder = saved()
+    (folder / "checkpoints").mkdir()
+    torch.save(content, folder / "checkpoints" / "last.pt")
+    assert resume(str(folder), []) == 2
+    assert "checkpoint" in capsys.readouterr().err.lower()
+    with pytest.raises(Mistake):
+        reevaluate(str(folder), [])
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_plain_pickle_is_no_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "last.pt").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(Mistake):
+        checkpoints.load(tmp_path, "last")
+    assert not (tmp_path / "owned").exists()

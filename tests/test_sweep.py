@@ -1,0 +1,142 @@
+"""Sweeps tell the truth while they run, and go on where they were cut."""
+
+import csv
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT, run_folders, train_command
+
+from alexnet.run import Run
+
+RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
+
+
+def table(sweep):
+    with open(sweep / "sweep.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(rows):
+    """What an unbroken sweep and one that was cut must have in common."""
+    return [
+        {name: value for name, value in row.items() if not name.startswith(("seconds", "images_per_second", "folders"))}
+        for row in rows
+    ]
+
+
+def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path):
+    """Three jobs, one diverges: numbered folders, one line with its cause, a table best first, '2 of 3 ok', exit 1."""
+    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001")
+    assert done.returncode == 1
+    assert sorted(folder.name for folder in run_folders(tmp_path)) == ["0", "1", "2"]
+    (sweep,) = {folder.parent for folder in run_folders(tmp_path)}
+    assert sweep.parent.parent == tmp_path / "outputs"
+    (told,) = [line for line in done.stderr.splitlines() if "ended early" in line]
+    assert told.startswith("job 0 (") and "optimizer.lr=1e+30" in told and "Try a lower optimizer.lr" in told
+    assert "Traceback" not in done.stderr + done.stdout
+    assert (
+        "Traceback" in (sweep / "0" / "train.log").read_text()
+        and "Traceback" not in (sweep / "1" / "train.log").read_text()
+    )
+    assert done.stdout.splitlines()[-1] == "2 of 3 ok"
+    rows = table(sweep)
+    assert [row["status"] for row in rows] == ["finished", "finished", "diverged"]
+    accuracies = [float(row["test_accuracy"]) for row in rows[:2]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    for row in rows[:2]:
+        assert float(row["test_accuracy"]) == Run(tmp_path / row["folders"]).result()["test_accuracy"]
+        assert row["optimizer.lr"] in done.stdout and row["folders"] in done.stdout
+    assert (sweep / "sweep.png").stat().st_size > 10_000 and "| optimizer.lr |" in (sweep / "sweep.md").read_text()
+
+
+def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, small, tmp_path):
+    assert train("-m", *small, "epochs=1", "seed=range(0,2)", "optimizer.lr=0.01", "hydra.sweep.dir=s").returncode == 0
+    assert train(*small, "epochs=1", "seed=1", "optimizer.lr=0.01", "hydra.run.dir=alone").returncode == 0
+    inside, alone = Run(tmp_path / "s" / "1").result(), Run(tmp_path / "alone").result()
+    assert inside["weights_sha256"] == alone["weights_sha256"]
+    (row,) = table(tmp_path / "s")
+    both = [Run(tmp_path / "s" / str(seed)).result()["test_accuracy"] for seed in (0, 1)]
+    assert row["n"] == "2" and float(row["test_accuracy"]) == pytest.approx(sum(both) / 2)
+
+
+@pytest.mark.parametrize("by_script", [False, True])
+def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(small, tmp_path, by_script):
+    """SIGKILL during the second of three jobs; the report is right then; the rest runs, in the same folders."""
+    arguments = ["-m", *small, "epochs=2", "optimizer.lr=0.02,0.01,0.005", "checkpoint_minutes=0.001"]
+    whole = subprocess.run([*train_command(*arguments), "hydra.sweep.dir=whole"], cwd=tmp_path, capture_output=True)
+    assert whole.returncode == 0
+    slow = [*train_command(*arguments), "hydra.sweep.dir=cut"]
+    process = subprocess.Popen(slow, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "cut" / "1" / "losses.csv").is_file():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (row,) = table(tmp_path / "cut")
+    assert row["status"] == "finished" and row["folders"] == "cut/0"
+    first = (tmp_path / "cut" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns
+
+    go_on = [*RESUME, "cut"] if by_script else train_command(*arguments, "resume=cut")
+    done = subprocess.run(go_on, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "is done: finished" in done.stdout and done.stdout.splitlines()[-1] == "3 of 3 ok"
+    assert (tmp_path / "cut" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir() if path.is_dir()) == ["0", "1", "2"]
+    assert without_times(table(tmp_path / "cut")) == without_times(table(tmp_path / "whole"))
+    for job in "012":
+        ends = [Run(tmp_path / sweep / job).result()["weights_sha256"] for sweep in ("cut", "whole")]
+        assert ends[0] == ends[1]
+
+
+def test_other_arguments_than_the_sweeps_are_refused_with_the_difference(train, small, tmp_path):
+    assert train("-m", *small, "epochs=1", "seed=0,1", "hydra.sweep.dir=s").returncode == 0
+    refused = train("-m", *small, "epochs=3", "seed=0,1", "resume=s")
+    assert refused.returncode == 2 and "without epochs=1, with epochs=3" in refused.stderr
+    nowhere = train("-m", *small, "resume=nowhere")
+    assert nowhere.returncode == 2 and "isn't the folder of a sweep" in nowhere.stderr
+    alone = train(*small, "resume=s")
+    assert alone.returncode == 2 and "scripts/resume.py s" in alone.stderr
+
+
+@pytest.mark.parametrize("jobs, arguments", [(1, ["seed=3"]), (6, ["-m", "optimizer.lr=0.1,0.01", "seed=range(0,3)"])])
+def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, arguments):
+    done = train(*arguments, "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == jobs + 1 and all(line.startswith(f"job {n}: ") for n, line in enumerate(lines[:-1]))
+    assert f"{jobs} jobs in outputs/" in lines[-1] and "MB of disk; nothing was run" in lines[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_jobs_memory_is_free_before_the_next_begins(small, tmp_path):
+    """Job 0 fails in the middle of training with its network alive; job 1 looks for networks before it builds one."""
+    program = f"""
+import gc, sys
+sys.argv = ["train.py", "-m", *{small!r}, "epochs=1", "seed=0,1", "hydra.sweep.dir=s"]
+import torch
+from alexnet import build, launch, train
+fit, assemble, alive = train.fit, build.assemble, []
+
+def failing(run, training, state, signals):
+    if training.seed == 0:
+        network = training.model
+        raise RuntimeError("out of memory")
+    fit(run, training, state, signals)
+
+def watched(config):
+    gc.collect()
+    alive.append(sum(isinstance(thing, torch.nn.Module) for thing in gc.get_objects()))
+    return assemble(config)
+
+train.fit, build.assemble = failing, watched
+try:
+    launch.main()
+except SystemExit as end:
+    assert end.code == 1
+print(alive)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[0, 0]", done.stderr
+    assert "RuntimeError: out of memory" in done.stderr and "1 of 2 ok" in done.stdout
