@@ -45,18 +45,20 @@ def log_to(run: Run) -> None:
 def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> int:
     started, clock = datetime.now(), perf_counter()
     exit_status = 0
+    logging.raiseExceptions = False  # a log line that finds no room on the disk must not cover the reason
     try:
         run.set_result_aside()
         with Signals() as signals:
             result = _train(config, run, signals, parent)
     except (Mistake, Failure, Diverged, Interrupted) as error:
         result, exit_status = {"status": error.status, "reason": str(error)}, error.exit_status
+        logger.debug(traceback.format_exc())
     except Exception as error:
         full = isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
         reason = f"No space is left on the disk of {run.folder}." if full else f"{type(error).__name__}: {error}"
         result, exit_status = {"status": "failed", "reason": reason}, 1
-    if "reason" in result:
         logger.debug(traceback.format_exc())
+    if "reason" in result:
         reason = f"{label}{result['reason']}"
         logger.debug(reason)
         print(reason, file=sys.stderr)

@@ -121,7 +121,7 @@ def test_a_disk_too_small_for_the_run_is_told_before_training(train, images, sma
 
 def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, small_disk, tmp_path):
     """Another program takes the space during training: status failed, exit 1, the previous checkpoint whole."""
-    disk = small_disk(40)
+    disk = small_disk(80)
     process = subprocess.Popen(
         train_command(*small, "epochs=100", f"hydra.run.dir={disk}/run"),
         cwd=tmp_path,

@@ -1,7 +1,9 @@
 """Every command in both READMEs composes, and both say the same commands."""
 
 import re
+import runpy
 import shlex
+import sys
 
 import pytest
 from conftest import ROOT
@@ -10,6 +12,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from alexnet import checks
+from alexnet.reproduce import overridden
 
 READMES = ["README.md", "README.zh-CN.md"]
 
@@ -33,15 +36,26 @@ def test_the_first_two_commands_install_into_a_venv_of_their_own():
 
 
 @pytest.mark.parametrize("command", commands("README.md"))
-def test_every_command_runs_as_far_as_its_configuration(command):
+def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     program, _, rest = command.split("&&")[-1].strip().partition(" ")
     assert program.endswith("python")
     script, *arguments = shlex.split(rest)
     if script == "-m":
         assert arguments == ["pytest"]
-        return
-    assert script == "scripts/train.py" and (ROOT / script).is_file()
-    overrides = OverridesParser.create().parse_overrides([word for word in arguments if word != "-m"])
-    for job in BasicSweeper.split_arguments(overrides, None)[0]:
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            checks.check(compose("train", job))
+    elif script == "scripts/train.py":
+        overrides = OverridesParser.create().parse_overrides([word for word in arguments if word != "-m"])
+        for job in BasicSweeper.split_arguments(overrides, None)[0]:
+            checks.check(composed(job))
+    elif script == "scripts/compare.py":
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        assert runpy.run_path(str(ROOT / script))["parse"]().folders
+    else:
+        assert script in ("scripts/resume.py", "scripts/reproduce.py", "scripts/evaluate.py")
+        folder, *overrides = arguments
+        assert (ROOT / script).is_file() and folder.startswith("outputs/")
+        overridden(composed([]), overrides)
+
+
+def composed(overrides):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("train", overrides)
