@@ -36,10 +36,7 @@ def main() -> None:
 
 
 def job(config: DictConfig) -> float:
-    """One run: alone it ends the program with its exit status; in a sweep it returns what a search maximises.
-
-    That is the best validation accuracy, and 0 for a run that didn't finish or has no validation split.
-    """
+    """One run: alone it ends the program with its exit status; in a sweep it returns what a search maximises."""
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
     trained = OmegaConf.masked_copy(config, [key for key in config if key not in sweep.LAUNCH])
@@ -54,7 +51,7 @@ def job(config: DictConfig) -> float:
         if exit_status > 128:  # a person wants the sweep to stop, not only this job
             print(table)
             sys.exit(exit_status)
-    return (run.result() or {}).get("validation_accuracy") or 0.0
+    return sweep.score(run)
 
 
 class Launch(Callback):

@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
+from alexnet import search
 from alexnet.compare import compare
 from alexnet.errors import Damaged, Mistake
 from alexnet.records import read, read_all
@@ -21,7 +22,9 @@ LAUNCH = ("resume", "dry_run")
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, as Hydra's own sweeper will make them; none for other sweepers."""
+    """The overrides of each job, as Hydra's own sweeper will make them; of a search, the two extremes."""
+    if config.hydra.sweeper._target_ == search.TARGET:
+        return search.extremes(config)
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []
     given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
@@ -67,6 +70,11 @@ def without_launch(overrides: Sequence[str]) -> list[str]:
 def is_done(run: Run) -> bool:
     """Whether running the job again could only end the same way."""
     return (run.result() or {}).get("status") in ("finished", "diverged")
+
+
+def score(run: Run) -> float:
+    """What a search maximises: the best validation accuracy; 0 for a run that didn't finish or has none."""
+    return (run.result() or {}).get("validation_accuracy") or 0.0
 
 
 def report(folder: str | Path) -> str:

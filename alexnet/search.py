@@ -1,0 +1,133 @@
+"""A sweep whose values are chosen as it goes, by Optuna, for the best validation accuracy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from alexnet.errors import Mistake
+
+if TYPE_CHECKING:
+    import optuna
+
+TARGET = "hydra_plugins.alexnet.Search"
+Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval, or a choice
+
+
+class Search(Sweeper):
+    """hydra/sweeper=optuna. trials: how many this command runs; params: {key: Hydra's interval(), choice() or value}.
+
+    The study is study.db in the sweep's folder; a trial's number is its job's. A job that didn't finish counts as
+    accuracy 0, the worst.
+    """
+
+    __module__ = "hydra_plugins.alexnet"  # Hydra takes plugins from packages of that name alone
+
+    def __init__(self, trials: int, params: DictConfig):
+        self.trials = trials
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> None:
+        import optuna
+
+        folder = Path(self.config.hydra.sweep.dir)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        study = open_study(folder, self.config.seed)
+        fixed, space = split(self.config)
+        at_once = getattr(self.launcher, "at_once", 1)
+        # A trial that was cut off has its folder and goes on there, from its checkpoint.
+        cut = [trial.number for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING])]
+        for number in cut:
+            self.launch(study, [number], [study.trials[number].user_attrs["overrides"]])
+        for start in range(0, self.trials, at_once):
+            asked = [study.ask() for _ in range(min(at_once, self.trials - start))]
+            jobs = [[*fixed, *suggested(trial, space)] for trial in asked]
+            for trial, overrides in zip(asked, jobs, strict=True):
+                trial.set_user_attr("overrides", overrides)
+            self.launch(study, [trial.number for trial in asked], jobs)
+        best = study.best_trial
+        values = " ".join(f"{key}={value}" for key, value in best.params.items())
+        print(f"best of {len(study.trials)} trials: job {best.number}, {100 * best.value:.2f}% of validation: {values}")
+
+    def launch(self, study: "optuna.Study", numbers: list[int], jobs: list[list[str]]) -> None:
+        """Runs trials of consecutive numbers and tells the study how good they are."""
+        for number, job in zip(numbers, self.launcher.launch(jobs, initial_job_idx=numbers[0]), strict=True):
+            study.tell(number, job.return_value)
+
+
+def open_study(folder: Path, seed: int) -> "optuna.Study":
+    """The study in the folder, a new one where there is none."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = f"sqlite:///{(folder / 'study.db').absolute()}"
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    # A study that goes on must not draw the same random numbers again.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    return study
+
+
+def suggested(trial: "optuna.Trial", space: Space) -> list[str]:
+    """The overrides of one trial."""
+    values: dict[str, Any] = {}
+    for key, span in space.items():
+        if isinstance(span, IntervalSweep):
+            values[key] = trial.suggest_float(key, span.start, span.end, log="log" in span.tags)
+        else:
+            values[key] = trial.suggest_categorical(key, span)
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def split(config: DictConfig) -> tuple[list[str], Space]:
+    """What is the same in all trials, as overrides, and what is searched over.
+
+    hydra.sweeper.params gives the usual space, of which a key that the configuration doesn't have is left out (adam
+    has no momentum); the command line goes before it.
+    """
+    params = config.hydra.sweeper.params or {}
+    usual = [f"{key}={span}" for key, span in params.items() if OmegaConf.select(config, key) is not None]
+    given = {
+        override.get_key_element(): override
+        for override in OverridesParser.create().parse_overrides([*usual, *config.hydra.overrides.task])
+    }
+    fixed = [f"{key}={each.get_value_element_as_str()}" for key, each in given.items() if not each.is_sweep_override()]
+    return fixed, {key: _span(override) for key, override in given.items() if override.is_sweep_override()}
+
+
+def _span(override: Override) -> IntervalSweep | list[str]:
+    return override.value() if override.is_interval_sweep() else list(override.sweep_string_iterator())
+
+
+def extremes(config: DictConfig) -> list[Sequence[str]]:
+    """The overrides of two jobs, with the least and the greatest of every value, to check before the search.
+
+    Raises Mistake where there is nothing to search over or by, and where Optuna isn't installed.
+    """
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise Mistake("hydra/sweeper=optuna needs Optuna: pip install -e '.[search]'") from error
+    trials = config.hydra.sweeper.trials
+    if type(trials) is not int or trials < 1:
+        raise Mistake(f"hydra.sweeper.trials={trials}: expected a whole number, 1 or more.")
+    if config.dry_run:
+        raise Mistake("dry_run=true lists the jobs of a sweep, but a search chooses them as it goes: leave it out.")
+    if config.dataset.validation == 0:
+        raise Mistake("dataset.validation=0: a search chooses by validation accuracy; give dataset.validation=0.1.")
+    fixed, space = split(config)
+    if not space:
+        raise Mistake("Nothing is left to search over: give for example 'optimizer.lr=tag(log,interval(1e-4,0.1))'.")
+    ends = {
+        key: (span.start, span.end) if isinstance(span, IntervalSweep) else (span[0], span[-1])
+        for key, span in space.items()
+    }
+    return [[*fixed, *(f"{key}={end[which]}" for key, end in ends.items())] for which in (0, 1)]
