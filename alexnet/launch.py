@@ -9,13 +9,14 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from alexnet import checks, sweep
+from alexnet import checks, parallel, search, sweep
 from alexnet.command import mistakes_end_the_program
 from alexnet.errors import Mistake
 from alexnet.job import execute
@@ -26,6 +27,8 @@ def main() -> None:
     """scripts/train.py: from the command line to one run, or with -m to a sweep of them."""
     wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
+    for plugin in (parallel.Parallel, search.Search):  # Hydra itself finds none in an editable install
+        Plugins.instance().register(plugin)
     try:
         hydra.main(config_path=str(checks.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError):  # a job's own errors end in execute
@@ -74,6 +77,7 @@ class Launch(Callback):
     def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
         """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
         with checking(), open_dict(config):
+            parallel.check(config)
             planned = sweep.jobs(config)
             configs = [hydra.compose(config_name, overrides) for overrides in planned]
             for each in configs:

@@ -18,7 +18,6 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from alexnet import sweep
-from alexnet.command import mistakes_end_the_program
 from alexnet.errors import Mistake
 from alexnet.run import Run
 from alexnet.signals import Interrupted, Signals
@@ -37,9 +36,6 @@ class Parallel(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.config = hydra_context, task_function, config
         self.gpus = gpus()
-        with mistakes_end_the_program():
-            if self.jobs is not None and (type(self.jobs) is not int or self.jobs < 1):
-                raise Mistake(f"hydra.launcher.jobs={self.jobs}: expected a whole number, 1 or more, or null.")
         self.at_once = self.jobs or len(self.gpus) or 2
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -84,6 +80,13 @@ class Parallel(Launcher):
             # In the configuration and not only in the process, so that reproducing the job gives the same weights.
             config.device.threads = config.device.threads or max(1, THREADS // at_once)
         return config
+
+
+def check(config: DictConfig) -> None:
+    """Raises Mistake for a number of jobs at once that is none."""
+    jobs = config.hydra.launcher.get("jobs")
+    if jobs is not None and (type(jobs) is not int or jobs < 1):
+        raise Mistake(f"hydra.launcher.jobs={jobs}: expected a whole number, 1 or more, or null.")
 
 
 def gpus() -> list[str]:

@@ -21,7 +21,7 @@ Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval
 
 
 class Search(Sweeper):
-    """hydra/sweeper=optuna. trials: how many this command runs; params: {key: Hydra's interval(), choice() or value}.
+    """hydra/sweeper=search. trials: how many this command runs; params: {key: Hydra's interval(), choice() or value}.
 
     The study is study.db in the sweep's folder; a trial's number is its job's. A job that didn't finish counts as
     accuracy 0, the worst.
@@ -115,7 +115,7 @@ def extremes(config: DictConfig) -> list[Sequence[str]]:
     try:
         import optuna  # noqa: F401
     except ImportError as error:
-        raise Mistake("hydra/sweeper=optuna needs Optuna: pip install -e '.[search]'") from error
+        raise Mistake("hydra/sweeper=search needs Optuna: pip install -e '.[search]'") from error
     trials = config.hydra.sweeper.trials
     if type(trials) is not int or trials < 1:
         raise Mistake(f"hydra.sweeper.trials={trials}: expected a whole number, 1 or more.")
