@@ -31,6 +31,8 @@ def main() -> None:
         Plugins.instance().register(plugin)
     try:
         hydra.main(config_path=str(checks.CONF), config_name="train", version_base="1.3")(job)()
+    except KeyboardInterrupt:  # before a job catches signals by itself
+        sys.exit(130)
     except (HydraException, OmegaConfBaseException, ValueError):  # a job's own errors end in execute
         if wants_trace:
             raise

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from alexnet import checks
 from alexnet.checks import nearest
 from alexnet.errors import Damaged, Mistake
 from alexnet.run import Run, find
@@ -71,14 +72,8 @@ def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[
 
 def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{'optimizer': {'_target_': T, 'lr': 1}} as {'optimizer': T, 'optimizer.lr': 1}; lists become tuples."""
-    leaves = {}
-    for key, value in nested.items():
-        path = prefix.removesuffix(".") if key == "_target_" and prefix else f"{prefix}{key}"
-        if isinstance(value, dict):
-            leaves.update(flat(value, f"{path}."))
-        else:
-            leaves[path] = _frozen(value)
-    return leaves
+    leaves = checks.flat(nested, prefix)
+    return {path.removesuffix("._target_"): _frozen(value) for path, value in leaves.items()}
 
 
 def _frozen(value: Any) -> Any:

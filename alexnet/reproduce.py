@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alexnet import checks
+from alexnet.difference import brief
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
 from alexnet.run import Run, claim
@@ -38,7 +39,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     print(text)
     if not identical:
         for key, before, after in environment_differences(original, run):
-            print(f"environment differs: {key}: {before} -> {after}")
+            print(f"environment differs: {key}: {brief(before)} -> {brief(after)}")
     return 0 if identical else 1
 
 

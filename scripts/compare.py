@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet import tables
+from alexnet.command import mistakes_end_the_program
 from alexnet.compare import compare
 from alexnet.difference import differences
 from alexnet.errors import Mistake
@@ -60,10 +61,8 @@ def main() -> None:
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="replace")  # a terminal without ± still gets its table
     try:
-        main()
+        with mistakes_end_the_program():
+            main()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has enough: nothing more is to be flushed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Mistake as mistake:
-        print(mistake, file=sys.stderr)
-        sys.exit(mistake.exit_status)
