@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -15,6 +15,7 @@ from alexnet.errors import Mistake
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import BaseTrial
 
 TARGET = "hydra_plugins.alexnet.Search"
 Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval, or a choice
@@ -44,24 +45,20 @@ class Search(Sweeper):
         study = open_study(folder, self.config.seed)
         fixed, space = split(self.config)
         at_once = getattr(self.launcher, "at_once", 1)
-        # A trial that was cut off has its folder and goes on there, from its checkpoint.
-        cut = [trial.number for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING])]
-        for number in cut:
-            self.launch(study, [number], [study.trials[number].user_attrs["overrides"]])
+        cut = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+        self.launch(study, cut, fixed)  # each goes on in its folder, from its checkpoint
         for start in range(0, self.trials, at_once):
-            asked = [study.ask() for _ in range(min(at_once, self.trials - start))]
-            jobs = [[*fixed, *suggested(trial, space)] for trial in asked]
-            for trial, overrides in zip(asked, jobs, strict=True):
-                trial.set_user_attr("overrides", overrides)
-            self.launch(study, [trial.number for trial in asked], jobs)
+            self.launch(study, [suggested(study, space) for _ in range(min(at_once, self.trials - start))], fixed)
         best = study.best_trial
         values = " ".join(f"{key}={value}" for key, value in best.params.items())
         print(f"best of {len(study.trials)} trials: job {best.number}, {100 * best.value:.2f}% of validation: {values}")
 
-    def launch(self, study: "optuna.Study", numbers: list[int], jobs: list[list[str]]) -> None:
+    def launch(self, study: "optuna.Study", trials: Sequence["BaseTrial"], fixed: list[str]) -> None:
         """Runs trials of consecutive numbers and tells the study how good they are."""
-        for number, job in zip(numbers, self.launcher.launch(jobs, initial_job_idx=numbers[0]), strict=True):
-            study.tell(number, job.return_value)
+        jobs = [[*fixed, *(f"{key}={value}" for key, value in trial.params.items())] for trial in trials]
+        ended = self.launcher.launch(jobs, initial_job_idx=trials[0].number) if trials else []
+        for trial, job in zip(trials, ended, strict=True):
+            study.tell(trial.number, job.return_value)
 
 
 def open_study(folder: Path, seed: int) -> "optuna.Study":
@@ -76,15 +73,15 @@ def open_study(folder: Path, seed: int) -> "optuna.Study":
     return study
 
 
-def suggested(trial: "optuna.Trial", space: Space) -> list[str]:
-    """The overrides of one trial."""
-    values: dict[str, Any] = {}
+def suggested(study: "optuna.Study", space: Space) -> "optuna.Trial":
+    """A new trial, with a value for every key."""
+    trial = study.ask()
     for key, span in space.items():
         if isinstance(span, IntervalSweep):
-            values[key] = trial.suggest_float(key, span.start, span.end, log="log" in span.tags)
+            trial.suggest_float(key, span.start, span.end, log="log" in span.tags)
         else:
-            values[key] = trial.suggest_categorical(key, span)
-    return [f"{key}={value}" for key, value in values.items()]
+            trial.suggest_categorical(key, span)
+    return trial
 
 
 def split(config: DictConfig) -> tuple[list[str], Space]:
