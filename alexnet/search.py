@@ -22,10 +22,10 @@ Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval
 
 
 class Search(Sweeper):
-    """hydra/sweeper=search. trials: how many this command runs; params: {key: Hydra's interval(), choice() or value}.
+    """hydra/sweeper=search. trials: how many; params: {key: Hydra's interval(), choice() or a value}.
 
-    The study is study.db in the sweep's folder; a trial's number is its job's. A job that didn't finish counts as
-    accuracy 0, the worst.
+    The study is study.db in the sweep's folder, and a trial's number is its job's. In an existing folder an
+    interrupted search goes on to the number that it was to have, and a complete one gets `trials` more.
     """
 
     __module__ = "hydra_plugins.alexnet"  # Hydra takes plugins from packages of that name alone
@@ -46,9 +46,14 @@ class Search(Sweeper):
         fixed, space = split(self.config)
         at_once = getattr(self.launcher, "at_once", 1)
         cut = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+        goal = study.user_attrs.get("goal", 0)
+        if not cut and len(study.trials) >= goal:
+            goal += self.trials
+            study.set_user_attr("goal", goal)
         self.launch(study, cut, fixed)  # each goes on in its folder, from its checkpoint
-        for start in range(0, self.trials, at_once):
-            self.launch(study, [suggested(study, space) for _ in range(min(at_once, self.trials - start))], fixed)
+        while len(study.trials) < goal:
+            together = min(at_once, goal - len(study.trials))
+            self.launch(study, [suggested(study, space) for _ in range(together)], fixed)
         best = study.best_trial
         values = " ".join(f"{key}={value}" for key, value in best.params.items())
         print(f"best of {len(study.trials)} trials: job {best.number}, {100 * best.value:.2f}% of validation: {values}")

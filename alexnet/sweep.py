@@ -1,6 +1,7 @@
 """A sweep's jobs before they run, its report after each of them, and going on with it."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,8 +59,9 @@ def existing(folder: str, overrides: Sequence[str]) -> Path:
 def command(folder: str) -> list[str]:
     """The arguments of scripts/train.py that go on with the sweep. Raises Damaged for what isn't one."""
     started = Run(folder).sweep_overrides()
-    # The folder may be a stranger's: of Hydra's own settings only the choice of launcher and sweeper is kept.
-    choices = [given for given in started["hydra"] if given.startswith(("hydra/launcher=", "hydra/sweeper="))]
+    # The folder may be a stranger's: of Hydra's own settings only launcher and sweeper and their numbers are kept.
+    kept = re.compile(r"hydra/(launcher|sweeper)=.*|hydra\.(launcher\.jobs|sweeper\.trials)=\d+")
+    choices = [given for given in started["hydra"] if kept.fullmatch(given)]
     return ["--multirun", *choices, *without_launch(started["task"]), f"resume={folder}"]
 
 

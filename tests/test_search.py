@@ -5,6 +5,7 @@ import sys
 import hydra
 import pytest
 from conftest import ROOT
+from hydra.core.utils import JobReturn, JobStatus
 
 from alexnet import search
 from alexnet.errors import Mistake
@@ -23,20 +24,67 @@ def searching():
 
 
 def test_a_search_keeps_its_study_and_goes_on(train, small, tmp_path):
-    """A diverged trial is one of accuracy 0, no end; the same command with resume adds trials to the study."""
+    """A trial counts with its validation accuracy, a diverged one with 0; with resume the command adds trials."""
     optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
-    command = ["-m", "hydra/sweeper=search", *small, "epochs=1", "dataset.validation=0.3", "optimizer.momentum=0.9"]
-    first = train(*command, "optimizer.lr=choice(1e30)", "hydra.sweeper.trials=2", "hydra.sweep.dir=found")
-    assert first.returncode == 1 and "0 of 2 ok" in first.stdout and "Traceback" not in first.stderr
+    command = ["-m", "hydra/sweeper=search", *small, "epochs=1", "dataset.validation=0.3"]
+    command += ["optimizer.lr=choice(0.01,1e30)", "optimizer.momentum=interval(0.8,0.9)"]
+    first = train(*command, "hydra.sweeper.trials=3", "hydra.sweep.dir=found")
+    second = train(*command, "hydra.sweeper.trials=1", "resume=found")
+    for done, trials in ((first, 3), (second, 4)):
+        assert f"best of {trials} trials" in done.stdout and "Traceback" not in done.stderr
 
-    second = train(*command, "optimizer.lr=choice(1e30)", "hydra.sweeper.trials=1", "resume=found")
-    assert "best of 3 trials" in second.stdout and "Traceback" not in second.stderr
-    study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path}/found/study.db")
-    assert [trial.number for trial in study.trials] == [0, 1, 2]
-    for trial in study.trials:
-        assert trial.value == 0 and Run(tmp_path / "found" / str(trial.number)).result()["status"] == "diverged"
-        assert set(trial.params) == {"optimizer.lr", "optimizer.weight_decay", "batch_size"}
-    assert len({trial.params["optimizer.weight_decay"] for trial in study.trials}) == 3
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/found/study.db")
+    results = [Run(tmp_path / "found" / str(trial.number)).result() for trial in study.trials]
+    assert {result["status"] for result in results} == {"finished", "diverged"}
+    assert [trial.value for trial in study.trials] == [result.get("validation_accuracy", 0) for result in results]
+    assert all(
+        set(trial.params) == {"optimizer.lr", "optimizer.momentum", "optimizer.weight_decay"} for trial in study.trials
+    )
+    assert len({trial.params["optimizer.momentum"] for trial in study.trials}) == 4
+
+
+class StoppedOnce:
+    """A launcher whose second job is stopped by a signal."""
+
+    def __init__(self):
+        self.launched = []
+
+    def launch(self, jobs, initial_job_idx):
+        self.launched.append((initial_job_idx, jobs))
+        if len(self.launched) == 2:
+            raise SystemExit(130)
+        return [JobReturn(status=JobStatus.COMPLETED, _return_value=0.5)]
+
+
+def test_an_interrupted_search_goes_on_to_the_number_that_it_was_to_have(searching, tmp_path):
+    """The trial that was cut off comes first, with its values and in its folder."""
+    pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    sweeper = search.Search(trials=3, params=None)
+    sweeper.config, sweeper.launcher = searching(f"hydra.sweep.dir={tmp_path}"), StoppedOnce()
+    with pytest.raises(SystemExit):
+        sweeper.sweep([])
+    sweeper.sweep([])
+    numbers = [number for number, _ in sweeper.launcher.launched]
+    assert numbers == [0, 1, 1, 2]
+    assert sweeper.launcher.launched[1] == sweeper.launcher.launched[2] != sweeper.launcher.launched[3]
+    sweeper.sweep([])  # complete, so three more
+    assert [number for number, _ in sweeper.launcher.launched[4:]] == [3, 4, 5]
+
+
+def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):
+    """The preset's own ranges for sgd, without momentum for adam; the command line goes before them."""
+    assert set(search.split(searching())[1]) == {
+        "optimizer.lr",
+        "optimizer.momentum",
+        "optimizer.weight_decay",
+        "batch_size",
+    }
+    fixed, space = search.split(searching("optimizer=adam", "batch_size=64"))
+    assert fixed == ["batch_size=64", "optimizer=adam"] and set(space) == {"optimizer.lr", "optimizer.weight_decay"}
+    assert "log" in space["optimizer.lr"].tags and (space["optimizer.lr"].start, space["optimizer.lr"].end) == (
+        1e-4,
+        0.1,
+    )
 
 
 def test_a_search_needs_a_validation_split(train, tmp_path):
