@@ -39,17 +39,30 @@ def test_a_job_among_others_gives_the_weights_that_it_gives_alone(train, small, 
     assert job.result()["weights_sha256"] == Run(tmp_path / "alone").result()["weights_sha256"]
 
 
-def begin(small, tmp_path, *overrides):
-    """A sweep over two seeds, and its folder, once both jobs have trained a window."""
-    command = train_command("-m", *small, "seed=0,1", *overrides, *PARALLEL)
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    runs = [Run(tmp_path / "sweep" / number) for number in "01"]
-    while not all((run.folder / "losses.csv").is_file() for run in runs):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    return process, runs
+@pytest.fixture
+def begin(small, tmp_path):
+    """begin("epochs=9") gives a sweep over two seeds, and its runs, once both have trained a window."""
+    started = []
+
+    def begin(*overrides):
+        process = subprocess.Popen(
+            train_command("-m", *small, "seed=0,1", *overrides, *PARALLEL),
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        runs = [Run(tmp_path / "sweep" / number) for number in "01"]
+        while not all((run.folder / "losses.csv").is_file() for run in runs):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        return process, runs
+
+    yield begin
+    for process in started:
+        process.kill()  # its jobs end with it
 
 
 def jobs_of(process):
@@ -68,9 +81,9 @@ def command_line(pid):
 
 
 @pytest.mark.parametrize("number, to_all", [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_a_signal_stops_all_jobs_each_with_what_it_trained(small, tmp_path, number, to_all):
+def test_a_signal_stops_all_jobs_each_with_what_it_trained(begin, number, to_all):
     """Ctrl-C in a terminal goes to the whole group of processes, kill to the sweep alone."""
-    process, runs = begin(small, tmp_path, "epochs=1000")
+    process, runs = begin("epochs=1000")
     jobs = jobs_of(process)
     (os.killpg if to_all else os.kill)(process.pid, number)
     _, errors = process.communicate(timeout=60)
@@ -82,9 +95,9 @@ def test_a_signal_stops_all_jobs_each_with_what_it_trained(small, tmp_path, numb
         assert (saved["epoch"] * 6 + saved["batch"]) // 2 == len(run.windows()) > 0
 
 
-def test_a_killed_job_is_told_and_the_others_finish(small, tmp_path):
+def test_a_killed_job_is_told_and_the_others_finish(begin, tmp_path):
     """As when memory runs out; the sweep then goes on with that job alone."""
-    process, runs = begin(small, tmp_path, "epochs=20")
+    process, runs = begin("epochs=20")
     os.kill(jobs_of(process)[0], signal.SIGKILL)
     printed, errors = process.communicate(timeout=100)
     assert process.returncode == 1 and "1 of 2 ok" in printed and "Traceback" not in errors
