@@ -12,11 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from alexnet import search
-from alexnet.compare import compare
 from alexnet.errors import Damaged, Mistake
-from alexnet.records import read, read_all
 from alexnet.run import Run, find
-from alexnet.tables import describe
 
 # What says how to launch, and is no part of what is trained.
 LAUNCH = ("resume", "dry_run")
@@ -84,7 +81,11 @@ def report(folder: str | Path) -> str:
 
     A row is a configuration, averaged over its seeds, best test accuracy first.
     """
+    # Here and not above: they take longer to import than --help or a mistake should take to answer.
+    from alexnet.compare import compare
+    from alexnet.records import read_all
     from alexnet.report import draw
+    from alexnet.tables import describe
 
     folder = Path(folder)
     comparison = compare(read_all([str(folder)], lambda line: print(line, file=sys.stderr)))
@@ -104,7 +105,7 @@ def tally(folder: str | Path) -> tuple[int, int]:
 
 def _status(run: Run) -> str:
     try:
-        return read(run).status
+        return (run.result() or {}).get("status", "unfinished")
     except Damaged:
         return "damaged"
 
