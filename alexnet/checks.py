@@ -93,6 +93,9 @@ def check(config: DictConfig) -> None:
     for key in config:
         if key not in known:
             raise Mistake(f"{key} isn't a key of this configuration{nearest(key, known)}")
+    for key in _top_level():
+        if key not in config and key not in ("dry_run", "resume"):  # which a saved configuration doesn't have
+            raise Mistake(f"{key} is missing: give {key}={_usual(config, key)}.")
     for group in GROUPS:
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         if not isinstance(config.get(group), DictConfig):

@@ -24,6 +24,8 @@ NOT_COMPARED = (
     "language",
     "log_every",
     "checkpoint_minutes",
+    "dry_run",
+    "resume",
     "dataset.root",
     "dataset.url",
     "dataset.download",
@@ -144,7 +146,7 @@ def compare(records: Sequence[Record], metric: str = "test_accuracy", sort: str 
         near = nearest(sort, sorted(known))
         raise Mistake(f"--sort {sort}: not a key or metric of these runs, n or status{near}.")
     configurations.sort(key=lambda each: place(each, sort, metric, keys))
-    return Comparison(configurations, differing([each.config for each in configurations]), metric)
+    return Comparison(configurations, telling([each.config for each in configurations]), metric)
 
 
 def group(records: Iterable[Record]) -> list[Configuration]:
@@ -177,6 +179,17 @@ def differing(configs: Sequence[dict[str, Any]]) -> list[str]:
     missing = object()
     keys = dict.fromkeys(key for config in configs for key in config)
     return [key for key in keys if len({config.get(key, missing) for config in configs}) > 1]
+
+
+def telling(configs: Sequence[dict[str, Any]]) -> list[str]:
+    """The differing keys, but for those that only come along with a group's choice: adam alone has betas."""
+    keys = differing(configs)
+
+    def comes_along(key: str) -> bool:
+        values = {config[key] for config in configs if key in config}
+        return len(values) == 1 and key.rpartition(".")[0] in keys
+
+    return [key for key in keys if not comes_along(key)]
 
 
 def higher_is_better(metric: str) -> bool:

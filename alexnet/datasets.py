@@ -236,6 +236,8 @@ def image_folder(root: str, size: int, memory_share: float) -> Dataset:
             raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
     found = [_scan(place) for place in places]
     (classes, _, _), (test_classes, _, _) = found
+    if len(classes) < 2:
+        raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")
     if classes != test_classes:
         only = [
             f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}"
@@ -257,12 +259,28 @@ def image_folder(root: str, size: int, memory_share: float) -> Dataset:
     return Dataset(classes, 3, size, train, test)
 
 
+class VisibleImages(torchvision.datasets.ImageFolder):
+    """Without the hidden folders and files that editors and operating systems leave behind."""
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        classes, _ = super().find_classes(directory)
+        visible = [name for name in classes if not name.startswith(".")]
+        return visible, {name: index for index, name in enumerate(visible)}
+
+
+def is_image(path: str) -> bool:
+    """By its name: hidden files aren't."""
+    name = Path(path).name
+    return not name.startswith(".") and torchvision.datasets.folder.is_image_file(name)
+
+
 def _scan(place: Path) -> tuple[list[str], list[Path], list[int]]:
     """The classes, image files and labels under one split's folder, in sorted order."""
     try:
-        found = torchvision.datasets.ImageFolder(place)
-    except FileNotFoundError as error:  # torchvision names the empty classes and the endings it knows
-        raise Mistake(f"{place}: {error}") from error
+        found = VisibleImages(place, is_valid_file=is_image)
+    except (FileNotFoundError, ValueError) as error:  # torchvision names the empty classes
+        endings = ", ".join(torchvision.datasets.folder.IMG_EXTENSIONS)
+        raise Mistake(f"{place}: {error} Images end in {endings}.") from error
     return found.classes, [Path(path) for path, _ in found.samples], found.targets
 
 

@@ -72,7 +72,8 @@ def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
         if not check_md5(part, md5):
             raise ValueError(f"what came isn't the published file (its MD5 isn't {md5})")
     except (OSError, HTTPException, ValueError) as error:
-        part.unlink(missing_ok=True)
+        for left in part.parent.glob(f"{part.name}*"):
+            left.unlink()
         raise Failure(f"Could not download {url}: {error}. {ways_out}") from error
     finally:
         socket.setdefaulttimeout(patience)

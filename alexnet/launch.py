@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,14 +26,16 @@ from alexnet.run import Run, claim
 
 def main() -> None:
     """scripts/train.py: from the command line to one run, or with -m to a sweep of them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a trace
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal without Chinese still gets its lines
+    sys.argv[1:] = map(sweep.parsable, sys.argv[1:])
     wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
     for plugin in (parallel.Parallel, search.Search):  # Hydra itself finds none in an editable install
         Plugins.instance().register(plugin)
     try:
         hydra.main(config_path=str(checks.CONF), config_name="train", version_base="1.3")(job)()
-    except KeyboardInterrupt:  # before a job catches signals by itself
-        sys.exit(130)
     except (HydraException, OmegaConfBaseException, ValueError):  # a job's own errors end in execute
         if wants_trace:
             raise
@@ -94,8 +97,7 @@ class Launch(Callback):
                 folder = str(claim(config.hydra.sweep.dir))
                 Run(folder).check_space(needed)
             config.hydra.sweep.dir = folder
-            quoted = folder.replace("\\", "\\\\").replace("'", "\\'")
-            config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")  # each job is composed anew
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={sweep.quoted(folder)}")  # each job is composed anew
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """The table of all jobs; status 1 where one of them didn't finish."""

@@ -65,8 +65,8 @@ class Batches:
             self.images,
             batch_sampler=[some.tolist() for some in chosen],
             num_workers=self.workers,
-            collate_fn=lambda images: images,
-            worker_init_fn=lambda _: ignore_interrupts(),
+            collate_fn=_as_it_is,
+            worker_init_fn=ignore_interrupts,
             pin_memory=self.device.type == "cuda",
         )
         for images in loader:
@@ -82,3 +82,8 @@ class Batches:
             if self.flip:
                 images = augment.random_flip(images, generator)
         return augment.normalise(images, self.mean, self.std)
+
+
+def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:
+    """The files come as a whole batch already. (No lambda: a spawned worker must be able to import it.)"""
+    return batch

@@ -66,6 +66,7 @@ def confusion_matrix(
 ) -> None:
     """counts[true][predicted]: shades are shares of the true class; numbers where there is room for them."""
     use_fonts()
+    classes = [_literal(name) for name in classes]
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
     numbered = len(classes) <= 20
     side = max(6, 0.55 * len(classes)) if numbered else 12

@@ -36,6 +36,8 @@ def claim(wanted: str | Path) -> Path:
 
     The folder is made by this call alone, so two runs never share one. Raises Mistake where none can be made.
     """
+    if not Path(wanted).name:
+        raise Mistake(f"The run's folder has no name: '{wanted}'. Give one with hydra.run.dir=FOLDER.")
     wanted = Path(wanted)
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,6 @@ class Signals:
             raise Interrupted(number)
 
 
-def ignore_interrupts() -> None:
+def ignore_interrupts(worker: int = 0) -> None:
     """For a worker process: the terminal sends Ctrl-C to it as well; the parent decides what to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

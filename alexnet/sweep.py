@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
 from alexnet import search
@@ -59,7 +60,24 @@ def command(folder: str) -> list[str]:
     # The folder may be a stranger's: of Hydra's own settings only launcher and sweeper and their numbers are kept.
     kept = re.compile(r"hydra/(launcher|sweeper)=.*|hydra\.(launcher\.jobs|sweeper\.trials)=\d+")
     choices = [given for given in started["hydra"] if kept.fullmatch(given)]
-    return ["--multirun", *choices, *without_launch(started["task"]), f"resume={folder}"]
+    return ["--multirun", *choices, *without_launch(started["task"]), f"resume={quoted(folder)}"]
+
+
+def quoted(text: str) -> str:
+    """As a value that Hydra's grammar takes for this text, whatever is in it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def parsable(argument: str) -> str:
+    """An argument key=value, with the value quoted where Hydra's grammar has no other way: 图像, or im(1)."""
+    key, equals, value = argument.partition("=")
+    if argument.startswith("-") or not equals:
+        return argument
+    try:
+        OverridesParser.create().parse_override(argument)
+        return argument
+    except OverrideParseException:
+        return f"{key}={quoted(value)}"
 
 
 def without_launch(overrides: Sequence[str]) -> list[str]:

@@ -112,6 +112,7 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
     if training.validation:
         load_chosen(training, run)
     test = test_figures(training)
+    check_finite(test["test_loss"], "The test loss after the last step")
     accuracy = test["test_accuracy"]
     logger.info(texts.test_accuracy.format(100 * accuracy))
     plots.confusion_matrix(run.confusion, test["confusion_matrix"], training.dataset.classes, accuracy, texts)
@@ -170,6 +171,9 @@ def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
                 validation = training.validation and evaluate(
                     training.model, training.validation, len(training.dataset.classes)
                 )
+                check_finite(state.whole.loss(), f"The loss in epoch {state.epoch + 1}")
+                if validation:
+                    check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}")
                 with signals.whole():
                     finish_epoch(run, training, state, validation)
         except Interrupted:
@@ -197,18 +201,23 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
             state.window.add(loss, logits, labels)
             full = state.window.batches == training.log_every
             # Reading the loss makes a GPU wait, so there it is looked at once a window only.
-            if (full or training.device.type == "cpu") and not isfinite(state.window.loss()):
-                raise Diverged(
-                    f"The loss became {loss.item()} in epoch {state.epoch + 1}, batch {state.batch}, at a learning "
-                    f"rate of {rate:g}. Try a lower optimizer.lr, schedule=one_cycle, which starts low, or "
-                    f"batch normalisation."
-                )
+            if full or training.device.type == "cpu":
+                check_finite(state.window.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
             if full:
                 record_window(run, state, steps, rate)
                 state.window = Tally(training.device)
             if perf_counter() - state.saved_at > 60 * training.checkpoint_minutes:
                 save(run, training, state)
         bar.update()
+
+
+def check_finite(loss: float, which: str) -> None:
+    """Raises Diverged for a loss that is no number any more, with what to try."""
+    if not isfinite(loss):
+        raise Diverged(
+            f"{which} is {loss}. Try a lower optimizer.lr, schedule=one_cycle, which starts low, or batch "
+            f"normalisation."
+        )
 
 
 def set_learning_rate(training: Training, epoch: float, errors: list[float]) -> float:

@@ -307,6 +307,13 @@ def test_val_will_do_for_test(images):
     assert len(datasets.image_folder(str(images), 32, 0.25).test) == 8
 
 
+def test_hidden_files_and_folders_are_no_images(images):
+    """What editors and operating systems leave behind is passed over."""
+    (images / "train" / ".ipynb_checkpoints").mkdir()
+    (images / "train" / "dark" / "._00.jpg").write_bytes(b"no image")
+    assert len(datasets.image_folder(str(images), 32, 0.25).train) == 24
+
+
 @pytest.mark.parametrize(
     "spoil, named",
     [

@@ -63,30 +63,30 @@ def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, sma
 
 @pytest.mark.parametrize("by_script", [False, True])
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(small, tmp_path, by_script):
-    """SIGKILL during the second of three jobs; the report is right then; the rest runs, in the same folders."""
+    """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders."""
     arguments = ["-m", *small, "epochs=2", "optimizer.lr=0.02,0.01,0.005", "checkpoint_minutes=0.001"]
     whole = subprocess.run([*train_command(*arguments), "hydra.sweep.dir=whole"], cwd=tmp_path, capture_output=True)
     assert whole.returncode == 0
-    slow = [*train_command(*arguments), "hydra.sweep.dir=cut"]
+    slow = [*train_command(*arguments), "hydra.sweep.dir=扫 (1)"]
     process = subprocess.Popen(slow, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "cut" / "1" / "losses.csv").is_file():
+    while not (tmp_path / "扫 (1)" / "1" / "losses.csv").is_file():
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
     process.wait()
-    (row,) = table(tmp_path / "cut")
-    assert row["status"] == "finished" and row["folders"] == "cut/0"
-    first = (tmp_path / "cut" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns
+    (row,) = table(tmp_path / "扫 (1)")
+    assert row["status"] == "finished" and row["folders"] == "扫 (1)/0"
+    first = (tmp_path / "扫 (1)" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns
 
-    go_on = [*RESUME, "cut"] if by_script else train_command(*arguments, "resume=cut")
+    go_on = [*RESUME, "扫 (1)"] if by_script else train_command(*arguments, "resume=扫 (1)")
     done = subprocess.run(go_on, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "is done: finished" in done.stdout and done.stdout.splitlines()[-1] == "3 of 3 ok"
-    assert (tmp_path / "cut" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
-    assert sorted(path.name for path in (tmp_path / "cut").iterdir() if path.is_dir()) == ["0", "1", "2"]
-    assert without_times(table(tmp_path / "cut")) == without_times(table(tmp_path / "whole"))
+    assert (tmp_path / "扫 (1)" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
+    assert sorted(path.name for path in (tmp_path / "扫 (1)").iterdir() if path.is_dir()) == ["0", "1", "2"]
+    assert without_times(table(tmp_path / "扫 (1)")) == without_times(table(tmp_path / "whole"))
     for job in "012":
-        ends = [Run(tmp_path / sweep / job).result()["weights_sha256"] for sweep in ("cut", "whole")]
+        ends = [Run(tmp_path / sweep / job).result()["weights_sha256"] for sweep in ("扫 (1)", "whole")]
         assert ends[0] == ends[1]
 
 

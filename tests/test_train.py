@@ -99,6 +99,16 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(compose, tmp_path, small,
     assert all(abs(window["loss"]) < float("inf") for window in Run(tmp_path / "run").windows())
 
 
+@pytest.mark.parametrize("validation", ["0", "0.25"])
+def test_weights_that_blow_up_in_the_last_step_are_no_finished_run(compose, tmp_path, small, validation):
+    """The only step's own loss is fine; what comes of it isn't, and is neither chosen nor reported as a result."""
+    batch = 24 if validation == "0" else 18
+    one_step = ["epochs=1", f"dataset.validation={validation}", "optimizer.lr=1e38", f"batch_size={batch}"]
+    with pytest.raises(Diverged, match="validation loss" if validation != "0" else "test loss"):
+        run_in(tmp_path / "run", compose(*[given for given in small if "batch_size" not in given], *one_step))
+    assert not (tmp_path / "run" / "checkpoints" / "best.pt").exists()
+
+
 @pytest.mark.parametrize("rate, normalisation, warned", [(1e-12, "none", True), (0.01, "batch", False)])
 def test_a_loss_that_never_leaves_chance_is_warned_about(
     compose, tmp_path, images, caplog, rate, normalisation, warned

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 class CudaConvnet(nn.Module):
     """Three convolutions and a fully connected layer: images (B, channels, size, size) to logits (B, classes).
 
-    activation: relu | tanh. Raises ValueError where it has another value.
+    activation: relu | tanh. Raises ValueError where it has another value, or the image is too small.
     """
 
     def __init__(self, classes: int, channels: int, size: int, activation: str = "relu"):
@@ -31,6 +31,8 @@ class CudaConvnet(nn.Module):
             raise ValueError(f"activation={activation!r}: expected one of {', '.join(activations)}")
         act = activations[activation]
         side = _halved(_halved(_halved(size)))
+        if side < 1:
+            raise ValueError(f"images of {size}x{size} are too small for cuda_convnet: give dataset.size=8 or more")
         self.features = nn.Sequential(
             nn.Conv2d(channels, 32, 5, padding=2),
             nn.MaxPool2d(3, 2, ceil_mode=True),  # (B, 32, 16, 16)
