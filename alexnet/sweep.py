@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from alexnet import search
@@ -76,7 +76,7 @@ def parsable(argument: str) -> str:
     try:
         OverridesParser.create().parse_override(argument)
         return argument
-    except OverrideParseException:
+    except HydraException:  # which the parser raises for what it cannot read
         return f"{key}={quoted(value)}"
 
 
