@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, a thread each
+
 import hydra
 import numpy as np
 import pytest
