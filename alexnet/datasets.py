@@ -10,54 +10,22 @@ import logging
 import os
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
-from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.datasets.utils import extract_archive
 from torchvision.transforms.v2 import functional
-from tqdm import tqdm
 
 from alexnet import randomness
 from alexnet.download import exclusive, fetch, intact
 from alexnet.errors import Mistake
+from alexnet.images import ImageFiles, scan
 
 log = logging.getLogger(__name__)
-
-
-class ImageFiles:
-    """Images that are decoded when asked for: a torch dataset of RGB files, each cut to size x size."""
-
-    def __init__(self, paths: Sequence[Path], size: int):
-        self.paths, self.size = np.array(paths, dtype=object), size
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, indices: Tensor) -> "ImageFiles":
-        """The files at those indices, (N,)."""
-        return ImageFiles(self.paths[indices.numpy()], self.size)
-
-    def __getitems__(self, indices: Sequence[int]) -> Tensor | Mistake:
-        """(B, 3, size, size) uint8, or the Mistake that a broken file makes (a worker can't raise it whole)."""
-        try:
-            return torch.stack([decode(self.paths[index], self.size) for index in indices])
-        except Mistake as mistake:
-            return mistake
-
-    def decoded(self) -> Tensor:
-        """All of them, (N, 3, size, size) uint8. Raises Mistake for a broken file."""
-        images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock
-            results = pool.map(lambda path: decode(path, self.size), self.paths)
-            for index, image in enumerate(tqdm(results, "Decoding", len(self), leave=False, disable=None)):
-                images[index] = image
-        return images
 
 
 @dataclass(frozen=True)
@@ -234,7 +202,7 @@ def image_folder(root: str, size: int, memory_share: float) -> Dataset:
     for place in places:
         if not place.is_dir():
             raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
-    found = [_scan(place) for place in places]
+    found = [scan(place) for place in places]
     (classes, _, _), (test_classes, _, _) = found
     if len(classes) < 2:
         raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")
@@ -257,44 +225,6 @@ def image_folder(root: str, size: int, memory_share: float) -> Dataset:
         for files, labels in ((ImageFiles(paths, size), labels) for _, paths, labels in found)
     )
     return Dataset(classes, 3, size, train, test)
-
-
-class VisibleImages(torchvision.datasets.ImageFolder):
-    """Without the hidden folders and files that editors and operating systems leave behind."""
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        classes, _ = super().find_classes(directory)
-        visible = [name for name in classes if not name.startswith(".")]
-        return visible, {name: index for index, name in enumerate(visible)}
-
-
-def is_image(path: str) -> bool:
-    """By its name: hidden files aren't."""
-    name = Path(path).name
-    return not name.startswith(".") and torchvision.datasets.folder.is_image_file(name)
-
-
-def _scan(place: Path) -> tuple[list[str], list[Path], list[int]]:
-    """The classes, image files and labels under one split's folder, in sorted order."""
-    try:
-        found = VisibleImages(place, is_valid_file=is_image)
-    except (FileNotFoundError, ValueError) as error:  # torchvision names the empty classes
-        endings = ", ".join(torchvision.datasets.folder.IMG_EXTENSIONS)
-        raise Mistake(f"{place}: {error} Images end in {endings}.") from error
-    return found.classes, [Path(path) for path, _ in found.samples], found.targets
-
-
-def decode(path: Path, size: int) -> Tensor:
-    """One image file as RGB, upright, (3, size, size) uint8. Raises Mistake where it can't be read."""
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16-bit greys, which Pillow would cut off at 255
-                image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-            image = functional.resize(image.convert("RGB"), size)
-            return functional.pil_to_tensor(functional.center_crop(image, size))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Mistake(f"{path} can't be read as an image ({error}): mend it or take it away.") from error
 
 
 def _resized(images: Tensor, size: int) -> Tensor:

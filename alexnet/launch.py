@@ -50,7 +50,7 @@ def job(config: DictConfig) -> float:
     trained = OmegaConf.masked_copy(config, [key for key in config if key not in sweep.LAUNCH])
     if settings.mode is not RunMode.MULTIRUN:
         sys.exit(execute(trained, run))
-    name = f"job {settings.job.num} ({' '.join(sweep.without_launch(settings.overrides.task))})"
+    name = sweep.job_name(settings)
     if config.resume and sweep.is_done(run):
         print(f"{name} is done: {run.result()['status']}")
     else:

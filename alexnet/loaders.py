@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from alexnet import augment, randomness
-from alexnet.datasets import ImageFiles, Split
+from alexnet.datasets import Split
 from alexnet.errors import Mistake
+from alexnet.images import ImageFiles
 from alexnet.signals import ignore_interrupts
 
 

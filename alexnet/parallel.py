@@ -159,33 +159,32 @@ def folder(config: DictConfig) -> Path:
     return Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
 
 
-def name(config: DictConfig) -> str:
-    return f"job {config.hydra.job.num} ({' '.join(sweep.without_launch(config.hydra.overrides.task))})"
-
-
 def told_as_done(config: DictConfig) -> bool:
     run = Run(folder(config))
     if not (config.resume and sweep.is_done(run)):
         return False
-    print(f"{name(config)} is done: {run.result()['status']}")
+    print(f"{sweep.job_name(config.hydra)} is done: {run.result()['status']}")
     return True
 
 
 def tell(config: DictConfig, exit_status: int) -> None:
     """The job's one line. exit_status: the process's; below 0 the number of the signal that killed it."""
-    result = Run(folder(config)).result()
+    name, result = sweep.job_name(config.hydra), Run(folder(config)).result()
     if exit_status < 0:
         print(
-            f"{name(config)} was killed by {signal.Signals(-exit_status).name}. If memory ran out, run fewer at once "
+            f"{name} was killed by {signal.Signals(-exit_status).name}. If memory ran out, run fewer at once "
             f"with hydra.launcher.jobs. To go on with it: python scripts/resume.py {config.hydra.sweep.dir}",
             file=sys.stderr,
         )
     elif result and "reason" in result:
-        print(f"{name(config)} ended early: {result['reason']}", file=sys.stderr)
+        print(f"{name} ended early: {result['reason']}", file=sys.stderr)
     elif result and exit_status == 0:
-        print(f"{name(config)} {result['status']}: test accuracy {100 * result['test_accuracy']:.2f}%", flush=True)
+        print(
+            f"{name} {result['status']}: test accuracy {100 * result['test_accuracy']:.2f}%",
+            flush=True,
+        )
     else:
-        print(f"{name(config)} ended early, with exit status {exit_status}.", file=sys.stderr)
+        print(f"{name} ended early, with exit status {exit_status}.", file=sys.stderr)
 
 
 def returned(config: DictConfig) -> JobReturn:

@@ -11,6 +11,7 @@ confusion_matrix.png        the test images by true and predicted class
 checkpoints/last.pt         weights, optimizer and position
 checkpoints/best.pt         weights of the best validation epoch, where there is a validation split
 result.json                 how it ended; a folder without one is running, or was killed
+result.previous.json        how it had ended before it was gone on with
 """
 
 import csv

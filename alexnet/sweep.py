@@ -84,6 +84,11 @@ def without_launch(overrides: Sequence[str]) -> list[str]:
     return [given for given in overrides if given.partition("=")[0].lstrip("+") not in LAUNCH]
 
 
+def job_name(settings: DictConfig) -> str:
+    """'job 1 (optimizer.lr=0.1)'. settings: the job's hydra node."""
+    return f"job {settings.job.num} ({' '.join(without_launch(settings.overrides.task))})"
+
+
 def is_done(run: Run) -> bool:
     """Whether running the job again could only end the same way."""
     return (run.result() or {}).get("status") in ("finished", "diverged")

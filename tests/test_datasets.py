@@ -21,6 +21,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from alexnet import datasets
+from alexnet import images as images_module
 from alexnet.errors import Failure, Mistake
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -297,7 +298,7 @@ def test_image_folder_takes_every_common_kind(tmp_path):
 def test_streamed_images_are_those_held_in_memory(images):
     held = datasets.image_folder(str(images), 32, 0.25)
     streamed = datasets.image_folder(str(images), 32, 0)
-    assert isinstance(streamed.train.images, datasets.ImageFiles)
+    assert isinstance(streamed.train.images, images_module.ImageFiles)
     assert torch.equal(streamed.train.images.decoded(), held.train.images)
     assert torch.equal(streamed.train.labels, held.train.labels)
 
