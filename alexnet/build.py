@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet import checks, randomness
 from alexnet import device as devices
 from alexnet.datasets import Dataset, split_validation
+from alexnet.device import Engine
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
 
@@ -23,15 +24,21 @@ ALL_IMAGES = ("mean", "std")
 
 @dataclass
 class Training:
-    """All that a run is made of, on its device. schedule(epoch, epochs, errors) gives the lr's factor."""
+    """All that a run is made of, on its device.
 
-    device: torch.device
+    forward(images) gives the model's logits as the engine computes them; schedule(epoch, epochs, errors) the
+    factor of the learning rate. `model` stays the bare network, whose weights are saved.
+    """
+
+    engine: Engine
     dataset: Dataset
     train: Batches
     validation: Batches | None
     test: Batches
     model: torch.nn.Module
+    forward: Callable[[torch.Tensor], torch.Tensor]
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     schedule: Callable[..., float]
     seed: int
     epochs: int
@@ -41,22 +48,24 @@ class Training:
 
 def assemble(config: DictConfig) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run."""
-    device = devices.choose(config.device.name, config.device.threads)
-    dataset, train, validation, test = _data(config, device)
+    engine = _engine(config)
+    dataset, train, validation, test = _data(config, engine)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
-    model = _call("model", config.model, **facts).to(device)
-    optimizer = _call("optimizer", config.optimizer, model.parameters())
+    model = engine.place(_call("model", config.model, **facts))
+    optimizer = _optimizer(config, engine, model)
     schedule = _target("schedule", config.schedule)
     _bind("schedule", schedule, (0.0, 1, []), knobs := _knobs(config.schedule))
     return Training(
-        device,
+        engine,
         dataset,
         train,
         validation,
         test,
         model,
+        engine.forward(model),
         optimizer,
+        engine.scaler(),
         partial(schedule, **knobs),
         seed=config.seed,
         epochs=config.epochs,
@@ -77,7 +86,18 @@ def disk_bytes(config: DictConfig) -> tuple[int, int]:
     return checkpoint + (weights if config.dataset.get("validation") else 0) + 20 * 2**20, checkpoint
 
 
-def _data(config: DictConfig, device: torch.device) -> tuple[Dataset, Batches, Batches | None, Batches]:
+def _engine(config: DictConfig) -> Engine:
+    knobs = {name: value for name, value in _knobs(config.device).items() if name != "workers"}  # those are the data's
+    _bind("device", devices.engine, (), knobs)
+    return devices.engine(**knobs)
+
+
+def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
+    fused = engine.fused and "fused" in inspect.signature(_target("optimizer", config.optimizer)).parameters
+    return _call("optimizer", config.optimizer, model.parameters(), **({"fused": True} if fused else {}))
+
+
+def _data(config: DictConfig, engine: Engine) -> tuple[Dataset, Batches, Batches | None, Batches]:
     knobs = _knobs(config.dataset)
     all_images = {name: knobs.pop(name) for name in ALL_IMAGES if name in knobs}
     training_images = {name: knobs.pop(name) for name in TRAINING_IMAGES if name in knobs}
@@ -94,7 +114,14 @@ def _data(config: DictConfig, device: torch.device) -> tuple[Dataset, Batches, B
             f"batch_size={config.batch_size} is more than the {len(train)} images to train on: "
             f"give batch_size={len(train)} or less."
         )
-    batches = partial(Batches, batch_size=config.batch_size, device=device, workers=config.device.workers, **all_images)
+    batches = partial(
+        Batches,
+        batch_size=config.batch_size,
+        device=engine.device,
+        memory_format=engine.memory_format,
+        workers=config.device.get("workers", 2),
+        **all_images,
+    )
     return (
         dataset,
         batches(train, shuffle=True, seed=config.seed, **training_images),

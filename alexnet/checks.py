@@ -67,6 +67,7 @@ RANGES = {
     "flip": _switch,
     "validation": _share,
     "memory_share": _share,
+    "cache": _or_null(_text),
     "lr": _above_zero,
     "momentum": _share,
     "weight_decay": _zero_or_more,
@@ -83,6 +84,11 @@ RANGES = {
     "threshold": _share,
     "name": _choice("auto", "cpu", "cuda", "mps"),
     "threads": _or_null(_whole(1)),
+    "precision": _choice("auto", "float32", "tf32", "bf16", "fp16"),
+    "channels_last": _switch,
+    "fused": _switch,
+    "compile": _switch,
+    "deterministic": _switch,
     "workers": _whole(0),
 }
 

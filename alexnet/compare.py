@@ -30,6 +30,7 @@ NOT_COMPARED = (
     "dataset.url",
     "dataset.download",
     "dataset.memory_share",
+    "dataset.cache",
     "device.workers",
 )
 METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # the table's

@@ -21,6 +21,7 @@ from torchvision.datasets.utils import extract_archive
 from torchvision.transforms.v2 import functional
 
 from alexnet import randomness
+from alexnet.cache import stored
 from alexnet.download import exclusive, fetch, intact
 from alexnet.errors import Mistake
 from alexnet.images import ImageFiles, scan
@@ -187,11 +188,12 @@ def digits(size: int) -> Dataset:
     return Dataset([str(name) for name in data.target_names], 3, size, train, test)
 
 
-def image_folder(root: str, size: int, memory_share: float) -> Dataset:
+def image_folder(root: str, size: int, memory_share: float, cache: str | None = None) -> Dataset:
     """A folder per class under root/train and root/test (or root/val): JPEG, PNG, WebP and the like.
 
     Each image's shorter side is resized to `size` and the centre cut out. They are held decoded where all
-    take at most `memory_share` of this machine's memory, and streamed from their files otherwise.
+    take at most `memory_share` of this machine's memory, and streamed otherwise. Either way they are decoded
+    once, into a file in the folder `cache`; None decodes the files each time.
     Raises Mistake for a folder that isn't there, an empty class, classes that differ, a broken image.
     """
     folder = Path(root).expanduser()
@@ -222,9 +224,14 @@ def image_folder(root: str, size: int, memory_share: float) -> Dataset:
         )
     train, test = (
         Split(files.decoded() if held else files, torch.tensor(labels))
-        for files, labels in ((ImageFiles(paths, size), labels) for _, paths, labels in found)
+        for files, labels in ((_files(paths, size, cache), labels) for _, paths, labels in found)
     )
     return Dataset(classes, 3, size, train, test)
+
+
+def _files(paths: Sequence[Path], size: int, cache: str | None) -> ImageFiles:
+    files = ImageFiles(paths, size)
+    return stored(files, cache) if cache else files
 
 
 def _resized(images: Tensor, size: int) -> Tensor:

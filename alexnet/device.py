@@ -1,18 +1,121 @@
-"""Where a run computes."""
+"""Where and how a run computes: device, precision, memory format, threads, compilation."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
 
 import torch
+from torch import Tensor, nn
 
 from alexnet.errors import Mistake
 
 THREADS = torch.get_num_threads()  # torch's own choice, to go back to when one job of a sweep had another
+DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose(name: str, threads: int | None = None) -> torch.device:
-    """The device of that name; `auto` is a CUDA GPU where there is one, else Apple's, else the processor.
+@dataclass(frozen=True)
+class Engine:
+    """What carries out the steps of a run. Weights and their updates are float32 in every precision."""
 
-    threads: processor threads for torch; None leaves torch's own choice.
-    Raises Mistake where the device asked for isn't there.
+    device: torch.device
+    precision: str  # of convolutions and matrix products: a key of DTYPES
+    memory_format: torch.memory_format  # of images and convolution weights
+    fused: bool  # the whole update as one kernel, where the optimizer has one
+    compile: bool
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The model on the device, its convolution weights in the memory format."""
+        return model.to(self.device).to(memory_format=self.memory_format)
+
+    def forward(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
+        """images (B, C, H, W) float32 to logits (B, K) float32, computed in the engine's precision."""
+        network: Callable[[Tensor], Tensor] = model
+        if self.compile:
+            # Fixed shapes: kernels must not depend on which shapes came first, or a resumed run would differ.
+            network = torch.compile(
+                model, dynamic=False, mode="reduce-overhead" if self.device.type == "cuda" else "default"
+            )
+        mixed = torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision in ("bf16", "fp16"))
+
+        def forward(images: Tensor) -> Tensor:
+            with mixed:
+                logits = network(images)
+            return logits.float()
+
+        return forward
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Keeps float16 gradients from vanishing: scales the loss up and the gradients down. Else it does nothing."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+
+
+def engine(
+    name: str,
+    threads: int | None = None,
+    precision: str = "auto",
+    channels_last: bool = True,
+    fused: bool = True,
+    compile: bool = False,
+    deterministic: bool = True,
+) -> Engine:
+    """The engine of those settings; torch's switches, which are the process's own, are set to them.
+
+    name: `auto` is a CUDA GPU where there is one, else Apple's, else the processor. precision: `auto` is the
+    fastest that is native to the device. threads: of the processor; None leaves torch's own choice.
+    Raises Mistake where the device or the precision asked for isn't there.
     """
+    device = _device(name)
+    torch.set_num_threads(threads or THREADS)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products on a GPU may vary
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # for finding bugs; costs time
+    torch.backends.cudnn.benchmark = not deterministic  # tries algorithms out, and may choose another next time
+    tf32_there = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    if precision == "tf32" and not tf32_there:
+        raise Mistake(
+            f"device.precision=tf32 on {device}: expected an NVIDIA GPU of 2020 (Ampere) or later: "
+            f"give device.precision=auto or float32."
+        )
+    if precision == "auto":
+        precision = fastest(device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return Engine(device, precision, memory_format, fused, compile)
+
+
+def fastest(device: torch.device) -> str:
+    """bf16 where the device multiplies it faster than float32, fp16 on GPUs that are too old for it, else float32.
+
+    On a processor that is measured: there are some that list AVX512-BF16 and take twice as long with it.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if device.type == "mps":
+        return "float32"
+    return "bf16" if matrix_rate(device, torch.bfloat16) > 1.3 * matrix_rate(device, torch.float32) else "float32"
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 512, repeats: int = 5) -> float:
+    """Operations a second in a product of two size x size matrices: the best of some repeats."""
+    a, b = (torch.ones(size, size, dtype=dtype, device=device) for _ in range(2))
+    seconds = []
+    for _ in range(repeats + 1):  # the first one prepares
+        synchronise(device)
+        began = perf_counter()
+        a @ b
+        synchronise(device)
+        seconds.append(perf_counter() - began)
+    return 2 * size**3 / min(seconds[1:])
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits until the device has done what it was given."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+
+
+def _device(name: str) -> torch.device:
     there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -26,5 +129,4 @@ def choose(name: str, threads: int | None = None) -> torch.device:
             f"device={name}: torch {torch.__version__} finds no such device here, only {have}. "
             f"Give device=cpu, or device=auto to take the best one there is."
         )
-    torch.set_num_threads(threads or THREADS)
     return torch.device(name)

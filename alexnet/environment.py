@@ -10,11 +10,14 @@ from typing import Any
 
 import torch
 
+from alexnet.device import Engine
+
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "hydra-core", "omegaconf", "matplotlib", "scikit-learn")
 
 
-def describe(device: torch.device, fingerprint: str) -> dict[str, Any]:
+def describe(engine: Engine, fingerprint: str) -> dict[str, Any]:
     """Command, source, versions, machine and data, as plain values."""
+    device = engine.device
     return {
         "command": [sys.executable, *sys.argv],
         "working_directory": os.getcwd(),
@@ -29,6 +32,7 @@ def describe(device: torch.device, fingerprint: str) -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "precision": engine.precision,
         "data_sha256": fingerprint,
     }
 

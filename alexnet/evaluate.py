@@ -33,13 +33,14 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, batches: Batches, classes: int) -> Evaluation:
-    """One pass over the split, dropout off. top5 is top-K where there are only K < 5 classes."""
-    model.eval()
+def evaluate(training: Training, batches: Batches) -> Evaluation:
+    """The network on one pass over the split, dropout off. top5 is top-K where there are only K < 5 classes."""
+    training.model.eval()
+    classes = len(training.dataset.classes)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=batches.device)
     loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
     for images, labels in batches.epoch():
-        logits = model(images)  # (B, K)
+        logits = training.forward(images)  # (B, K)
         best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
         confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
         loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
@@ -51,14 +52,13 @@ def evaluate(model: nn.Module, batches: Batches, classes: int) -> Evaluation:
 
 def test_figures(training: Training) -> dict[str, Any]:
     """The network on the test split, as result.json holds it: plain values."""
-    classes = training.dataset.classes
-    test = evaluate(training.model, training.test, len(classes))
+    test = evaluate(training, training.test)
     return {
         "test_images": len(training.test.labels),
         "test_loss": test.loss,
         "test_accuracy": test.top1,
         "test_top5_accuracy": test.top5,
-        "per_class_accuracy": dict(zip(classes, test.per_class, strict=True)),
+        "per_class_accuracy": dict(zip(training.dataset.classes, test.per_class, strict=True)),
         "confusion_matrix": test.confusion.tolist(),
     }
 

@@ -11,38 +11,52 @@ import torchvision
 from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional
-from tqdm import tqdm
 
 from alexnet.errors import Mistake
 
 
 class ImageFiles:
-    """Images that are decoded when asked for: a torch dataset of RGB files, each cut to size x size."""
+    """Images that are decoded when asked for: a torch dataset of RGB files, each cut to size x size.
 
-    def __init__(self, paths: Sequence[Path], size: int):
-        self.paths, self.size = np.array(paths, dtype=object), size
+    pixels: a file that holds them decoded, one after the other; rows: the place of each of them in it.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: int, pixels: Path | None = None, rows: np.ndarray | None = None):
+        self.paths, self.size, self.pixels = np.array(paths, dtype=object), size, pixels
+        self.rows = np.arange(len(self.paths)) if rows is None else rows
+        self.image_bytes = 3 * size**2
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, indices: Tensor) -> "ImageFiles":
+    def __getitem__(self, indices: Tensor | range) -> "ImageFiles":
         """The files at those indices, (N,)."""
-        return ImageFiles(self.paths[indices.numpy()], self.size)
+        some = np.asarray(indices)
+        return ImageFiles(self.paths[some], self.size, self.pixels, self.rows[some])
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor | Mistake:
         """(B, 3, size, size) uint8, or the Mistake that a broken file makes (a worker can't raise it whole)."""
         try:
-            return torch.stack([decode(self.paths[index], self.size) for index in indices])
+            return self[indices].decoded()
         except Mistake as mistake:
             return mistake
+
+    def read_from(self, pixels: Path) -> "ImageFiles":
+        """The same images, all of which that file holds decoded."""
+        return ImageFiles(self.paths, self.size, pixels)
 
     def decoded(self) -> Tensor:
         """All of them, (N, 3, size, size) uint8. Raises Mistake for a broken file."""
         images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock
-            results = pool.map(lambda path: decode(path, self.size), self.paths)
-            for index, image in enumerate(tqdm(results, "Decoding", len(self), leave=False, disable=None)):
-                images[index] = image
+        if self.pixels:
+            with open(self.pixels, "rb", buffering=0) as file:
+                for image, row in zip(images.numpy(), self.rows.tolist(), strict=True):
+                    file.seek(row * self.image_bytes)
+                    file.readinto(image.data)
+        else:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock
+                for index, image in enumerate(pool.map(lambda path: decode(path, self.size), self.paths)):
+                    images[index] = image
         return images
 
 

@@ -81,7 +81,7 @@ def _train(config: DictConfig, run: Run, signals: Signals, parent: Run | None) -
 
     run.check_space(sum(disk_bytes(config)))
     training = assemble(config)
-    environment = describe(training.device, training.dataset.fingerprint())
+    environment = describe(training.engine, training.dataset.fingerprint())
     if parent:
         environment["reproduces"] = str(parent.folder.absolute())
     if before := run.environment():  # the run goes on

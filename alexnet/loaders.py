@@ -9,8 +9,9 @@ from torch.utils.data import DataLoader
 from alexnet import augment, randomness
 from alexnet.datasets import Split
 from alexnet.errors import Mistake
-from alexnet.images import ImageFiles
 from alexnet.signals import ignore_interrupts
+
+DEVICE_SHARE = 0.25  # of a GPU's memory: images that take more stay in the machine's
 
 
 class Batches:
@@ -26,6 +27,7 @@ class Batches:
         batch_size: int,
         device: torch.device,
         *,
+        memory_format: torch.memory_format = torch.contiguous_format,
         mean: float | Sequence[float] = 0.5,
         std: float | Sequence[float] = 0.5,
         crop: int = 0,
@@ -34,55 +36,68 @@ class Batches:
         seed: int = 0,
         workers: int = 0,
     ):
-        self.batch_size, self.device, self.crop, self.flip = batch_size, device, crop, flip
-        self.shuffle, self.seed, self.workers = shuffle, seed, workers
+        self.batch_size, self.device, self.memory_format = batch_size, device, memory_format
+        self.crop, self.flip, self.shuffle, self.seed, self.workers = crop, flip, shuffle, seed, workers
         self.mean, self.std = (
             torch.tensor(value, dtype=torch.float32, device=device).view(-1, 1, 1) for value in (mean, std)
         )
         self.labels = split.labels.to(device)
-        self.images = split.images if isinstance(split.images, ImageFiles) else split.images.to(device)
+        fits = isinstance(split.images, Tensor) and split.images.nbytes <= DEVICE_SHARE * _memory(device)
+        self.images = split.images.to(device) if fits else split.images
 
     def __len__(self) -> int:
         """Batches an epoch; the last one may be smaller."""
         return -(-len(self.labels) // self.batch_size)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch, from number `start` on."""
-        indices = torch.arange(len(self.labels))
-        if self.shuffle:
-            order = randomness.generator(self.seed, randomness.ORDER, epoch)
-            indices = torch.randperm(len(self.labels), generator=order)
-        chosen = indices.split(self.batch_size)[start:]
-        for step, (some, images) in enumerate(zip(chosen, self._raw(chosen), strict=True), start):
-            yield self._prepared(images, epoch, step), self.labels[some.to(self.device)]
+        """The batches of one epoch, from number `start` on.
 
-    def _raw(self, chosen: Sequence[Tensor]) -> Iterator[Tensor]:
-        """uint8 images (B, C, H, W) on the device for each tensor of indices."""
+        What is random is drawn for the whole epoch, on the processor, and sent at once: so it is the same on
+        every device, and a GPU isn't made to wait within the epoch.
+        """
+        count = len(self.labels)
+        order = torch.arange(count)
+        if self.shuffle:
+            order = torch.randperm(count, generator=randomness.generator(self.seed, randomness.ORDER, epoch))
+        draws = randomness.generator(self.seed, randomness.AUGMENTATION, epoch)
+        offsets = torch.randint(2 * self.crop + 1, (2, count), generator=draws).to(self.device)
+        mirrored = (torch.rand(count, generator=draws) < 0.5).to(self.device)
+        labels = self.labels[order.to(self.device)]
+        for step, images in enumerate(self._raw(order[start * self.batch_size :]), start):
+            batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            if self.crop:
+                images = augment.crop(images, self.crop, offsets[:, batch])
+            if self.flip:
+                images = augment.flip(images, mirrored[batch])
+            yield augment.normalise(images, self.mean, self.std, self.memory_format), labels[batch]
+
+    def _raw(self, order: Tensor) -> Iterator[Tensor]:
+        """uint8 images (B, C, H, W) on the device, batch by batch."""
+        pinned = self.device.type == "cuda"  # only then can the processor go on while the images travel
         if isinstance(self.images, Tensor):
-            for some in chosen:
-                yield self.images[some.to(self.device)]
+            for some in order.to(self.images.device).split(self.batch_size):
+                images = self.images[some]
+                if images.device != self.device:
+                    images = (images.pin_memory() if pinned else images).to(self.device, non_blocking=True)
+                yield images
             return
         loader = DataLoader(
             self.images,
-            batch_sampler=[some.tolist() for some in chosen],
+            batch_sampler=[some.tolist() for some in order.split(self.batch_size)],
             num_workers=self.workers,
             collate_fn=_as_it_is,
             worker_init_fn=ignore_interrupts,
-            pin_memory=self.device.type == "cuda",
+            pin_memory=pinned,
         )
         for images in loader:
             if isinstance(images, Mistake):  # a worker's exception would arrive wrapped in its stack trace
                 raise images
             yield images.to(self.device, non_blocking=True)
 
-    def _prepared(self, images: Tensor, epoch: int, step: int) -> Tensor:
-        if self.crop or self.flip:
-            generator = randomness.generator(self.seed, randomness.AUGMENTATION, epoch, step)
-            if self.crop:
-                images = augment.random_crop(images, self.crop, generator)
-            if self.flip:
-                images = augment.random_flip(images, generator)
-        return augment.normalise(images, self.mean, self.std)
+
+def _memory(device: torch.device) -> float:
+    """Bytes of the device's own memory; where it shares the machine's, the images are in it already."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else float("inf")
 
 
 def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:

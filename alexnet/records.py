@@ -13,7 +13,11 @@ from alexnet.checks import nearest
 from alexnet.errors import Damaged, Mistake
 from alexnet.run import Run, find
 
-MADE_WITH = {"commits": "source.commit", "devices": "device_name"}  # as environment.json calls them
+MADE_WITH = {
+    "commits": "source.commit",
+    "devices": "device_name",
+    "precisions": "precision",
+}  # as environment.json calls them
 UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, or was killed"}
 
 

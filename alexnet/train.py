@@ -49,7 +49,7 @@ class Tally:
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """One batch: loss (), logits (B, K), labels (B,)."""
-        self.sums += torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
+        self.sums += torch.stack([loss, (logits.argmax(1) == labels).sum()])
         self.batches += 1
         self.images += len(labels)
 
@@ -140,11 +140,12 @@ def restore(run: Run, training: Training) -> State:
     saved = checkpoints.newest(run.checkpoints)
     if saved is None:
         run.cut_rows(epoch=0, step=0)
-        return State(Tally(training.device), Tally(training.device))
+        return State(Tally(training.engine.device), Tally(training.engine.device))
     try:
         training.model.load_state_dict(saved["model"])
         training.optimizer.load_state_dict(saved["optimizer"])
-        state = State.restored(saved["state"], training.device)
+        training.scaler.load_state_dict(saved["scaler"])
+        state = State.restored(saved["state"], training.engine.device)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise Mistake(f"The checkpoint in {run.folder} doesn't fit the network of its config.yaml: {error}") from error
     run.cut_rows(state.epoch, state.epoch * len(training.train) + state.batch)
@@ -168,9 +169,7 @@ def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
         try:
             while state.epoch < training.epochs:
                 train_epoch(run, training, state, signals, bar)
-                validation = training.validation and evaluate(
-                    training.model, training.validation, len(training.dataset.classes)
-                )
+                validation = training.validation and evaluate(training, training.validation)
                 check_finite(state.whole.loss(), f"The loss in epoch {state.epoch + 1}")
                 if validation:
                     check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}")
@@ -188,27 +187,33 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
     training.model.train()
     for images, labels in training.train.epoch(state.epoch, start=state.batch):
         with signals.whole():  # a step is taken and recorded whole, or not at all
-            torch.manual_seed(randomness.derived_seed(training.seed, randomness.DROPOUT, state.epoch, state.batch))
             rate = set_learning_rate(training, state.epoch + state.batch / steps, state.errors)
-            training.optimizer.zero_grad()
-            logits = training.model(images)
-            loss = nn.functional.cross_entropy(logits, labels)
-            loss.backward()
-            training.optimizer.step()
-
+            loss, logits = step(training, images, labels, state.epoch, state.batch)
             state.batch += 1
             state.whole.add(loss, logits, labels)
             state.window.add(loss, logits, labels)
             full = state.window.batches == training.log_every
             # Reading the loss makes a GPU wait, so there it is looked at once a window only.
-            if full or training.device.type == "cpu":
+            if full or training.engine.device.type == "cpu":
                 check_finite(state.window.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
             if full:
                 record_window(run, state, steps, rate)
-                state.window = Tally(training.device)
+                state.window = Tally(training.engine.device)
             if perf_counter() - state.saved_at > 60 * training.checkpoint_minutes:
                 save(run, training, state)
         bar.update()
+
+
+def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+    """One update of the weights: images (B, C, H, W), labels (B,). Returns loss () and logits (B, K), on the device."""
+    torch.manual_seed(randomness.derived_seed(training.seed, randomness.DROPOUT, epoch, batch))
+    training.optimizer.zero_grad()
+    logits = training.forward(images)
+    loss = nn.functional.cross_entropy(logits, labels)
+    training.scaler.scale(loss).backward()
+    training.scaler.step(training.optimizer)
+    training.scaler.update()
+    return loss.detach(), logits.detach()
 
 
 def check_finite(loss: float, which: str) -> None:
@@ -251,7 +256,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
     )
     state.errors.append(1 - (validation.top1 if validation else row["accuracy"]))
     state.epoch, state.batch = state.epoch + 1, 0
-    state.whole, state.window = Tally(training.device), Tally(training.device)
+    state.whole, state.window = Tally(training.engine.device), Tally(training.engine.device)
     if state.epoch == 1:
         warn_at_chance(run.windows()[-1]["loss"], len(training.dataset.classes))
     if validation and validation.top1 > state.best_accuracy:
@@ -272,8 +277,8 @@ def warn_at_chance(loss: float, classes: int) -> None:
 
 def save(run: Run, training: Training, state: State) -> None:
     """The checkpoint to go on from: weights, optimizer and state, as tensors and plain types."""
-    weights, optimizer = training.model.state_dict(), training.optimizer.state_dict()
-    checkpoints.save(run.checkpoints, "last", {"model": weights, "optimizer": optimizer, "state": state.saved()})
+    parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
+    checkpoints.save(run.checkpoints, "last", {**parts, "state": state.saved()})
     state.saved_at = perf_counter()
 
 

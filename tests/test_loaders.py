@@ -45,6 +45,23 @@ def test_an_epoch_can_be_entered_at_any_batch():
         assert torch.equal(images, expected)
 
 
+def test_every_place_and_both_directions_come_up():
+    """4,050 crops by 1 pixel fall evenly on 9 places (chi-square), about half of the images are mirrored, and the
+    next epoch draws anew."""
+    pixels = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3).repeat(4050, 1, 1, 1)
+    split = datasets.Split(pixels, torch.zeros(4050, dtype=torch.int64))
+
+    def values(knobs, epoch, row, column):
+        batches = Batches(split, 100, CPU, mean=0, std=1, **knobs).epoch(epoch)
+        return torch.cat([(images[:, 0, row, column] * 255).round().long() for images, _ in batches])
+
+    centres = values({"crop": 1}, 0, 1, 1)
+    counts = torch.bincount(centres, minlength=10)[1:]
+    assert ((counts - 450) ** 2 / 450).sum() < 26.1  # 0.1% point with 8 degrees of freedom
+    assert not torch.equal(centres, values({"crop": 1}, 1, 1, 1))
+    assert 0.45 < (values({"flip": True}, 0, 0, 0) == 3).float().mean() < 0.55
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_equal_those_in_memory(images, workers):
     """Crop, flip and order are drawn outside the workers, so neither they nor streaming change a pixel."""

@@ -36,6 +36,7 @@ def test_the_loop_is_the_tutorials(compose, tmp_path):
         "dataset.crop=4",
         "dataset.flip=true",
         "model.dropout=0",
+        "device.precision=float32",
         "batch_size=4",
         "log_every=7",
         "epochs=1",
@@ -74,8 +75,9 @@ def test_the_loop_is_the_tutorials(compose, tmp_path):
 
 def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
     """Accuracy, loss, classes and confusion, worked out anew from last.pt one image at a time."""
-    training, result = run_in(tmp_path / "run", compose(*small))
-    model = assemble(compose(*small)).model
+    config = compose(*small, "device.precision=float32")
+    training, result = run_in(tmp_path / "run", config)
+    model = assemble(config).model
     model.load_state_dict(checkpoints.load(Run(tmp_path / "run").checkpoints, "last")["model"])
     model.eval()
     confusion, loss = [[0, 0], [0, 0]], 0.0
@@ -125,9 +127,9 @@ def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compo
     seen = []
     real = training_module.evaluate
 
-    def scripted(model, batches, classes):
-        found = real(model, batches, classes)
-        weight = next(model.parameters()).sum().item()
+    def scripted(training, batches):
+        found = real(training, batches)
+        weight = next(training.model.parameters()).sum().item()
         if len(batches.labels) == 8:
             seen.append(("test", weight))
             return found

@@ -1,0 +1,67 @@
+"""Decoded images kept on disk, so that the next start reads them instead of decoding anew."""
+
+import hashlib
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from tqdm import tqdm
+
+from alexnet.download import exclusive
+from alexnet.images import ImageFiles
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 512  # images decoded between two writes
+
+
+def stored(files: ImageFiles, folder: str) -> ImageFiles:
+    """The same images, to be read from one file of pixels in `folder`, which is made where it isn't there.
+
+    What was decoded before an interruption isn't decoded again. The files as they are, with a line in the log,
+    where the pixels would take more than half of the free disk or can't be written.
+    Raises Mistake for a broken image.
+    """
+    place = Path(folder).expanduser()
+    path = place / f"{_key(files)}.pixels"
+    needed = len(files) * files.image_bytes
+    try:
+        if not (path.is_file() and path.stat().st_size == needed):
+            place.mkdir(parents=True, exist_ok=True)
+            with exclusive(place, path.name):
+                if not path.is_file():
+                    free = shutil.disk_usage(place).free
+                    if needed > free / 2:
+                        raise OSError(f"{needed / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f} GiB free")
+                    _write(files, path)
+    except OSError as error:
+        logger.info(f"The decoded images aren't kept in dataset.cache={folder}: {error}")
+        return files
+    return files.read_from(path)
+
+
+def _write(files: ImageFiles, path: Path) -> None:
+    """Decodes all images into a file beside `path`, from where an earlier try ended, then gives it the name."""
+    unfinished = path.with_suffix(".part")
+    with open(unfinished, "ab") as file:
+        done = file.tell() // files.image_bytes
+        file.truncate(done * files.image_bytes)
+        starts = range(done, len(files), CHUNK)
+        with tqdm(total=len(files), initial=done, desc="Decoding", unit="image", leave=False, disable=None) as bar:
+            for start in starts:
+                chunk = files[range(start, min(start + CHUNK, len(files)))].decoded()
+                file.write(chunk.numpy().data)
+                bar.update(len(chunk))
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+
+
+def _key(files: ImageFiles) -> str:
+    """The same for the same files: their names, lengths and times of change, and the size that they are cut to."""
+    digest = hashlib.sha256(f"{files.size}\n".encode())
+    for path in files.paths:
+        status = path.stat()
+        digest.update(f"{path.parent.name}/{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return f"{digest.hexdigest()[:16]}-{len(files)}x3x{files.size}x{files.size}"

@@ -1,0 +1,88 @@
+"""Whatever the device settings, a run resumes to the same bits, and computes what float32 does to their precision."""
+
+import shutil
+
+import pytest
+import torch
+from test_train import run_in
+
+from alexnet import device as devices
+from alexnet.build import assemble
+from alexnet.errors import Mistake
+from alexnet.run import Run
+
+COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
+SETTINGS = [
+    "precision=float32",
+    "precision=bf16",
+    "precision=fp16",
+    "channels_last=false",
+    "fused=false",
+    "deterministic=false",
+    pytest.param("compile=true", marks=COMPILER),
+]
+
+
+@pytest.fixture
+def augmented(small):
+    return [*small, "dataset.size=16", "dataset.crop=2", "dataset.flip=true", "optimizer.lr=0.01"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setting):
+    """One epoch, then a second one from the checkpoint: as two epochs at a stretch."""
+    settings = [*augmented, f"device.{setting}"]
+    _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
+    run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
+    _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
+    assert resumed["weights_sha256"] == unbroken["weights_sha256"]
+    assert resumed["test_loss"] == unbroken["test_loss"]
+    losses = [[window["loss"] for window in Run(tmp_path / name).windows()] for name in ("unbroken", "resumed")]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    "setting, tolerance",
+    [
+        ("precision=bf16", 0.03),  # 8 bits of mantissa
+        ("precision=fp16", 0.005),  # 11 bits
+        ("channels_last=false", 1e-5),
+        ("fused=false", 1e-5),
+        pytest.param("compile=true", 1e-5, marks=COMPILER),
+    ],
+)
+def test_a_setting_changes_losses_by_its_rounding_alone(compose, tmp_path, augmented, setting, tolerance):
+    config = compose(*augmented, "device.precision=float32", "epochs=1")
+    run_in(tmp_path / "float32", config)
+    run_in(tmp_path / "other", compose(*augmented, "device.precision=float32", "epochs=1", f"device.{setting}"))
+    float32, other = ([window["loss"] for window in Run(tmp_path / name).windows()] for name in ("float32", "other"))
+    assert other == pytest.approx(float32, rel=tolerance)
+
+
+@pytest.mark.parametrize("precision, dtype", [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_products_are_in_the_precision_and_weights_in_float32(compose, augmented, precision, dtype):
+    training = assemble(compose(*augmented, f"device.precision={precision}"))
+    seen = []
+    training.model.features[0].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
+    images, _ = next(training.train.epoch())
+    assert training.forward(images).dtype == torch.float32
+    assert seen == [dtype]
+    assert {parameter.dtype for parameter in training.model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("rates, chosen", [((100, 80), "float32"), ((100, 120), "float32"), ((100, 230), "bf16")])
+def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rates, chosen):
+    """There are processors that list bf16 instructions and are slower with them."""
+    rate = dict(zip((torch.float32, torch.bfloat16), rates, strict=True))
+    monkeypatch.setattr(devices, "matrix_rate", lambda device, dtype: rate[dtype])
+    assert devices.engine("cpu").precision == chosen
+
+
+def test_tf32_on_a_processor_is_one_sentence():
+    with pytest.raises(Mistake, match=r"device\.precision=tf32 on cpu.*give device\.precision=auto"):
+        devices.engine("cpu", precision="tf32")
+
+
+def test_an_unknown_setting_is_one_sentence(compose):
+    with pytest.raises(Mistake, match=r"device\.presicion isn't a knob.*did you mean precision"):
+        assemble(compose("dataset=digits", "+device.presicion=bf16"))
