@@ -108,6 +108,14 @@ class Launch(Callback):
             sys.exit(1)
 
 
+def composed(overrides: Sequence[str]) -> DictConfig:
+    """The checked configuration that scripts/train.py would take from these overrides."""
+    with hydra.initialize_config_dir(str(checks.CONF), version_base="1.3"):
+        config = hydra.compose("train", [sweep.parsable(override) for override in overrides])
+    checks.check(config)
+    return config
+
+
 def disk_bytes(configs: Sequence[DictConfig]) -> int:
     """What the runs' folders may come to, at most, in bytes."""
     from alexnet.build import disk_bytes

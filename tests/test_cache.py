@@ -1,6 +1,7 @@
 """Images are decoded once: the next start reads their pixels from the cache."""
 
 import logging
+import os
 import shutil
 
 import pytest
@@ -74,8 +75,6 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, deco
     broken = images / "train" / "dark" / "10.jpg"
     content, times = broken.read_bytes(), broken.stat()
     broken.write_bytes(b"\0" * len(content))
-    import os
-
     os.utime(broken, ns=(times.st_atime_ns, times.st_mtime_ns))
     with pytest.raises(Mistake, match=r"10\.jpg can't be read"):
         load()
@@ -83,7 +82,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, deco
     os.utime(broken, ns=(times.st_atime_ns, times.st_mtime_ns))
     decoded.clear()
     dataset = load()
-    assert [name for name in decoded[:3]] == ["dark/08.jpg", "dark/09.jpg", "dark/10.jpg"]
+    assert decoded[:3] == ["dark/08.jpg", "dark/09.jpg", "dark/10.jpg"]
     assert torch.equal(dataset.train.images, datasets.image_folder(str(images), 32, 0.25).train.images)
 
 

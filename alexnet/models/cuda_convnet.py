@@ -14,6 +14,8 @@
 poolings; the weights start as torch's own, for pixels in [-1, 1] instead of 0 to 255.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -33,16 +35,18 @@ class CudaConvnet(nn.Module):
         side = _halved(_halved(_halved(size)))
         if side < 1:
             raise ValueError(f"images of {size}x{size} are too small for cuda_convnet: give dataset.size=8 or more")
+        # There is no padding to count; saying so leads torch.compile around a wrong gradient (pytorch#198119).
+        average = partial(nn.AvgPool2d, 3, 2, ceil_mode=True, count_include_pad=False)
         self.features = nn.Sequential(
             nn.Conv2d(channels, 32, 5, padding=2),
             nn.MaxPool2d(3, 2, ceil_mode=True),  # (B, 32, 16, 16)
             act(),
             nn.Conv2d(32, 32, 5, padding=2),
             act(),
-            nn.AvgPool2d(3, 2, ceil_mode=True),  # (B, 32, 8, 8)
+            average(),  # (B, 32, 8, 8)
             nn.Conv2d(32, 64, 5, padding=2),
             act(),
-            nn.AvgPool2d(3, 2, ceil_mode=True),  # (B, 64, 4, 4)
+            average(),  # (B, 64, 4, 4)
         )
         self.classifier = nn.Linear(64 * side * side, classes)
 

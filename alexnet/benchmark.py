@@ -1,0 +1,281 @@
+"""The tutorial's loop against this project's engine: same network, batch and data, each in a process of its own.
+
+The two take turns, so that whatever else the machine does slows both. The limit that they are measured by is a
+product of two large matrices on the same device.
+"""
+
+import multiprocessing
+from collections.abc import Iterator
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+
+from alexnet.build import Training, assemble
+from alexnet.device import DTYPES, matrix_rate, synchronise
+from alexnet.environment import processor
+from alexnet.images import ImageFiles, decode
+from alexnet.train import Tally, set_learning_rate, step
+
+IMAGES = 50_000  # an epoch: as in CIFAR-10, however few the data are
+TUTORIAL_WORKERS = 2
+
+
+def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
+    """Speeds in images/s, rates in operations/s, memory in bytes. pairs: turns of each; seconds: of one turn."""
+    tutorial, engine = (Side(loop, config) for loop in (tutorial_loop, engine_loop))
+    try:
+        for side in (tutorial, engine):
+            side.ask("run", seconds / 2)  # warms up
+        turns = [(tutorial.ask("run", seconds), engine.ask("run", seconds)) for _ in range(pairs)]
+        facts = engine.ask("facts", None)
+        memory = {"tutorial": tutorial.ask("memory", None), "engine": engine.ask("memory", None)}
+    finally:
+        for side in (tutorial, engine):
+            side.process.terminate()
+            side.process.join()
+    return {
+        **facts,
+        "batch_size": config.batch_size,
+        "dataset": config.dataset._target_.rpartition(".")[2],
+        "pairs": [{"tutorial": slow, "engine": fast, "ratio": fast / slow} for slow, fast in turns],
+        "tutorial": median(slow for slow, _ in turns),
+        "engine": median(fast for _, fast in turns),
+        "ratio": {name: choose([fast / slow for slow, fast in turns]) for name, choose in CHOICES.items()},
+        "peak_memory": memory,
+    }
+
+
+CHOICES = {"median": median, "min": min, "max": max}
+
+
+def profile(config: DictConfig, steps: int = 5) -> list[dict[str, Any]]:
+    """The engine's operators in one step, the longest first: milliseconds, share, and how near each is to the limit.
+
+    operations a step are counted for convolutions and matrix products; the rest has none that count.
+    """
+    training = assemble(config)
+    running = engine_loop(training)
+    for _ in range(2):
+        next(running)
+    with FlopCounterMode(display=False) as counter:
+        next(running)
+    operations = {str(name).removesuffix(".default"): n for name, n in counter.get_flop_counts()["Global"].items()}
+    cuda = training.engine.device.type == "cuda"
+    activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
+    with torch.profiler.profile(activities=activities) as profiler:
+        for _ in range(steps):
+            next(running)
+        synchronise(training.engine.device)
+    rate = matrix_rate(training.engine.device, DTYPES[training.engine.precision], 2048)
+    time = "self_device_time_total" if cuda else "self_cpu_time_total"
+    rows = [(event.key, getattr(event, time) / 1e6 / steps) for event in profiler.key_averages()]
+    whole = sum(seconds for _, seconds in rows)
+    rows = [(name, seconds, operations.get(_counted(name), 0)) for name, seconds in rows if seconds > 0.002 * whole]
+    return [
+        {
+            "operator": name,
+            "milliseconds": 1000 * seconds,
+            "share": seconds / whole,
+            "limit_milliseconds": 1000 * n / rate,
+        }
+        for name, seconds, n in sorted(rows, key=lambda row: -row[1])
+    ]
+
+
+def _counted(name: str) -> str:
+    """The operator that the counter counts for the one that the profiler shows."""
+    plain = name.removeprefix("aten::")
+    return f"aten.{'convolution' if plain in ('mkldnn_convolution', 'cudnn_convolution') else plain}"
+
+
+class Side:
+    """One of the two loops in its process, which works only when asked."""
+
+    def __init__(self, loop, config: DictConfig):
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, loop, config))
+        self.process.start()
+        theirs.close()
+
+    def ask(self, what: str, argument: Any) -> Any:
+        """Raises the exception that the process ended with."""
+        self.connection.send((what, argument))
+        try:
+            answer = self.connection.recv()
+        except EOFError:
+            raise RuntimeError(f"The process that measures ended with {self.process.exitcode}.") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _serve(connection: Connection, loop, config: DictConfig) -> None:
+    try:
+        training = assemble(config)
+        some = torch.arange(IMAGES) % len(training.train.labels)
+        training.train.images, training.train.labels = training.train.images[some], training.train.labels[some]
+        running = loop(training)
+        while True:
+            what, argument = connection.recv()
+            connection.send({"run": _turn, "facts": _facts, "memory": _peak_memory}[what](training, running, argument))
+    except Exception as error:
+        connection.send(error)
+
+
+def _turn(training: Training, running: Iterator[int], seconds: float) -> float:
+    """Images a second over the steps of so many seconds, five at least."""
+    synchronise(training.engine.device)
+    began, images, steps = perf_counter(), 0, 0
+    while steps < 5 or perf_counter() - began < seconds:
+        images, steps = images + next(running), steps + 1
+    synchronise(training.engine.device)
+    return images / (perf_counter() - began)
+
+
+def engine_loop(training: Training) -> Iterator[int]:
+    """The steps of `train_epoch`, without its files; yields each one's images."""
+    tally = Tally(training.engine.device)
+    training.model.train()
+    for epoch in count():
+        for batch, (images, labels) in enumerate(training.train.epoch(epoch)):
+            set_learning_rate(training, 0, [])
+            tally.add(*step(training, images, labels, epoch, batch), labels)
+            if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
+                tally.loss()
+            yield len(labels)
+
+
+def tutorial_loop(training: Training) -> Iterator[int]:
+    """As tutorials write it: images decoded and normalised one at a time by workers, float32, a wait every batch."""
+    transform = transforms.Compose(
+        [
+            transforms.Resize((training.dataset.size,) * 2),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5,) * training.dataset.channels, (0.5,) * training.dataset.channels),
+        ]
+    )
+    images = PillowImages(training.train.images, training.train.labels.tolist(), transform)
+    loader = DataLoader(images, training.train.batch_size, shuffle=True, num_workers=TUTORIAL_WORKERS)
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = True, False  # torch's defaults
+    torch.use_deterministic_algorithms(False)
+    device = training.engine.device
+    model = training.model.to(memory_format=torch.contiguous_format)
+    model.train()
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    running_loss, correct = 0.0, 0
+    while True:
+        for inputs, labels in loader:
+            inputs, labels = inputs.to(device), labels.to(device)
+            optimizer.zero_grad()
+            outputs = model(inputs)
+            loss = criterion(outputs, labels)
+            loss.backward()
+            optimizer.step()
+            running_loss += loss.item()
+            correct += (outputs.argmax(1) == labels).sum().item()
+            yield len(labels)
+
+
+class PillowImages(Dataset):
+    """A torchvision dataset as tutorials use it: an image is made from its pixels, or its file, when asked for."""
+
+    def __init__(self, images: torch.Tensor | ImageFiles, labels: list[int], transform: transforms.Compose):
+        self.images, self.labels, self.transform = images, labels, transform
+        if isinstance(images, torch.Tensor):
+            self.images = images.cpu().permute(0, 2, 3, 1).contiguous().numpy()  # (N, H, W, C)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        if isinstance(self.images, ImageFiles):
+            image = transforms.functional.to_pil_image(decode(self.images.paths[index], self.images.size))
+        else:
+            image = Image.fromarray(self.images[index].squeeze())
+        return self.transform(image), self.labels[index]
+
+
+def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any]:
+    """What was measured on what, and the device's limit."""
+    engine = training.engine
+    with FlopCounterMode(display=False) as counter:
+        images = next(running)
+    rates = {name: matrix_rate(engine.device, DTYPES[name], 2048) for name in {"float32", engine.precision}}
+    gpu = engine.device.type == "cuda"
+    return {
+        "model": type(training.model).__name__,
+        "device": torch.cuda.get_device_name(engine.device) if gpu else processor(),
+        "threads": torch.get_num_threads(),
+        "precision": engine.precision,
+        "operations_per_image": counter.get_total_flops() / images,
+        "matrix_product_rate": rates,
+    }
+
+
+def _peak_memory(training: Training, running: Iterator[int], _: None) -> int | None:
+    """Bytes: of a GPU's memory what torch took of it, else of the machine's, workers included; None where not known."""
+    if training.engine.device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    try:
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
+        return peak + sum(_private_memory(process.pid) for process in multiprocessing.active_children())
+    except (OSError, IndexError):
+        return None
+
+
+def _private_memory(process: int) -> int:
+    """Bytes that the process shares with no other."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+
+
+def told(found: dict[str, Any]) -> str:
+    """The figures for a reader."""
+    rates, precision = found["matrix_product_rate"], found["precision"]
+    need = found["operations_per_image"]
+    ratio, memory = found["ratio"], found["peak_memory"]
+    lines = [
+        f"{found['model']}, batch {found['batch_size']}, {found['dataset']}; {found['device']}, "
+        f"{found['threads']} threads; the engine in {precision}",
+        "",
+        f"{'pair':>4} {'tutorial':>10} {'engine':>10} {'ratio':>7}   images/s",
+        *(
+            f"{number:>4} {pair['tutorial']:>10.1f} {pair['engine']:>10.1f} {pair['ratio']:>7.2f}"
+            for number, pair in enumerate(found["pairs"], 1)
+        ),
+        f"ratio: median {ratio['median']:.2f}, from {ratio['min']:.2f} to {ratio['max']:.2f}",
+        "",
+        f"limit: an image needs {need / 1e9:.3f} G operations; a matrix product reaches "
+        + ", ".join(f"{rate / 1e9:.0f} G/s in {name}" for name, rate in sorted(rates.items())),
+        f"reached: tutorial {found['tutorial'] * need / rates['float32']:.0%} of float32's limit, "
+        f"engine {found['engine'] * need / rates[precision]:.0%} of {precision}'s",
+    ]
+    if None not in memory.values():
+        told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memory.items())
+        lines.append(f"peak memory: {told} ({memory['engine'] / memory['tutorial']:.0%})")
+    if "profile" in found:
+        lines += ["", f"{'operator':<44} {'ms a step':>10} {'share':>6} {'limit ms':>9} {'reached':>8}"]
+        lines += [
+            f"{row['operator']:<44} {row['milliseconds']:>10.2f} {row['share']:>6.1%} "
+            + (
+                f"{row['limit_milliseconds']:>9.2f} {row['limit_milliseconds'] / row['milliseconds']:>8.0%}"
+                if row["limit_milliseconds"]
+                else ""
+            )
+            for row in found["profile"]
+        ]
+    return "\n".join(lines)

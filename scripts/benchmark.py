@@ -1,0 +1,44 @@
+"""This project's engine against the loop of a tutorial, side by side on this machine: python scripts/benchmark.py
+
+Takes the overrides of scripts/train.py: model, dataset and device settings are measured as given. Without any it
+is the tutorial's network on the embedded digits, as many of them as CIFAR-10 has.
+"""
+
+import json
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from alexnet.launch import checking, composed
+
+
+def parse() -> Namespace:
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as dataset=cifar10, device.threads=1")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="default: 64, the tutorial's")
+    parser.add_argument("--device", metavar="NAME", help="default: auto")
+    parser.add_argument(
+        "--pairs", type=int, default=5, metavar="N", help="turns that each of the two takes; default: 5"
+    )
+    parser.add_argument("--seconds", type=float, default=8, metavar="S", help="of one turn; default: 8")
+    parser.add_argument("--profile", action="store_true", help="also the engine's time by operator, beside its limit")
+    parser.add_argument("--json", action="store_true", help="all figures, in operations, bytes and seconds")
+    return parser.parse_intermixed_args()
+
+
+def main() -> None:
+    given = parse()
+    overrides = ["dataset=digits"] if not any("dataset=" in text for text in given.overrides) else []
+    overrides += given.overrides
+    overrides += [f"batch_size={given.batch_size}"] if given.batch_size is not None else []
+    overrides += [f"device={given.device}"] if given.device else []
+    config = composed(overrides)
+    from alexnet import benchmark  # torch takes seconds to import: not for a typing error
+
+    found = benchmark.measure(config, max(1, given.pairs), given.seconds)
+    if given.profile:
+        found["profile"] = benchmark.profile(config)
+    print(json.dumps(found, indent=2) if given.json else benchmark.told(found))
+
+
+if __name__ == "__main__":
+    with checking():
+        main()
