@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
+from alexnet import device as devices
 from alexnet.build import Training, assemble
 from alexnet.device import DTYPES, matrix_rate, synchronise
 from alexnet.environment import processor
@@ -122,6 +123,8 @@ class Side:
 
 
 def _serve(connection: Connection, loop, config: DictConfig) -> None:
+    if loop is tutorial_loop:
+        devices.keep_freed_memory = lambda: None  # its process is to be as torch leaves it
     try:
         training = assemble(config)
         some = torch.arange(IMAGES) % len(training.train.labels)

@@ -1,5 +1,6 @@
 """Where and how a run computes: device, precision, memory format, threads, compilation."""
 
+import ctypes
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ def engine(
     """
     device = _device(name)
     torch.set_num_threads(threads or THREADS)
+    keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products on a GPU may vary
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # for finding bugs; costs time
@@ -82,6 +84,20 @@ def engine(
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     return Engine(device, precision, memory_format, fused, compile)
+
+
+def keep_freed_memory() -> None:
+    """Lets the C library give the memory of one step's gradients to the next step's, and not back to the system.
+
+    Else each step waits for the system to hand out, and clear, all those pages anew. Only glibc knows the switch.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mmap_max, trim_threshold = -4, -1  # as malloc.h numbers them
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
 
 
 def fastest(device: torch.device) -> str:
