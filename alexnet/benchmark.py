@@ -43,7 +43,7 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
         memory = {"tutorial": tutorial.ask("memory", None), "engine": engine.ask("memory", None)}
     finally:
         for side in (tutorial, engine):
-            side.process.terminate()
+            side.connection.close()  # ends its process
             side.process.join()
     return {
         **facts,
@@ -133,6 +133,8 @@ def _serve(connection: Connection, loop, config: DictConfig) -> None:
         while True:
             what, argument = connection.recv()
             connection.send({"run": _turn, "facts": _facts, "memory": _peak_memory}[what](training, running, argument))
+    except EOFError:
+        return  # nothing more is asked
     except Exception as error:
         connection.send(error)
 

@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from alexnet import checkpoints, plots, randomness
 from alexnet.build import Training
-from alexnet.errors import Diverged, Mistake
+from alexnet.errors import Diverged, Failure, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
 from alexnet.run import Run
 from alexnet.signals import Interrupted, Signals
@@ -104,6 +104,10 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
     state = restore(run, training)
     try:
         fit(run, training, state, signals)
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):  # a GPU's, a processor's
+            raise too_large(training) from error
+        raise
     finally:
         draw_curve(run, training, texts)
     training_seconds, tested = state.seconds(), perf_counter()
@@ -129,6 +133,16 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
         "test_seconds": round(perf_counter() - tested, 3),
         "images_per_second": round(state.epoch * len(training.train.labels) / training_seconds, 1),
     }
+
+
+def too_large(training: Training) -> Failure:
+    """What to try when a step finds no memory."""
+    batch, dataset = training.train.batch_size, training.dataset
+    half = " or device.precision=bf16" if training.engine.precision in ("float32", "tf32") else ""
+    return Failure(
+        f"A step with batch_size={batch} of {dataset.channels}x{dataset.size}x{dataset.size} images needs more memory "
+        f"than {training.engine.device} has left: try batch_size={max(1, batch // 2)}{half}."
+    )
 
 
 def restore(run: Run, training: Training) -> State:

@@ -12,7 +12,7 @@ from alexnet import checkpoints
 from alexnet import evaluate as evaluation_module
 from alexnet import train as training_module
 from alexnet.build import assemble
-from alexnet.errors import Diverged
+from alexnet.errors import Diverged, Failure
 from alexnet.run import Run
 from alexnet.signals import Signals
 from alexnet.texts import TEXTS
@@ -174,3 +174,18 @@ def test_batches_fewer_than_a_window_still_make_one(train, small, tmp_path):
     (folder,) = run_folders(tmp_path)
     assert len(Run(folder).windows()) == 2
     assert json.loads((folder / "result.json").read_text())["status"] == "finished"
+
+
+def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkeypatch):
+    """The processor's own error, and the one that torch raises for a GPU."""
+
+    def asks_for_too_much(*_):
+        torch.empty(2**60, dtype=torch.uint8)
+
+    def on_a_gpu(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    for number, failing in enumerate((asks_for_too_much, on_a_gpu)):
+        monkeypatch.setattr(training_module, "step", failing)
+        with pytest.raises(Failure, match=r"batch_size=4 of 3x32x32 .*try batch_size=2 or device\.precision=bf16"):
+            run_in(tmp_path / str(number), compose(*small, "device.precision=float32"))
