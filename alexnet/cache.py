@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from alexnet.download import exclusive
-from alexnet.images import ImageFiles
+from alexnet.images import ImageFiles, class_and_name
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,6 @@ def _key(files: ImageFiles) -> str:
     """The same for the same files: their names, lengths and times of change, and the size that they are cut to."""
     digest = hashlib.sha256(f"{files.size}\n".encode())
     for path in files.paths:
-        status = path.stat()
-        digest.update(f"{path.parent.name}/{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        status = os.stat(path)
+        digest.update(f"{class_and_name(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
     return f"{digest.hexdigest()[:16]}-{len(files)}x3x{files.size}x{files.size}"

@@ -24,7 +24,7 @@ from alexnet import randomness
 from alexnet.cache import stored
 from alexnet.download import exclusive, fetch, intact
 from alexnet.errors import Mistake
-from alexnet.images import ImageFiles, scan
+from alexnet.images import ImageFiles, class_and_name, scan
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Dataset:
                 digest.update(split.images.numpy())
             else:
                 for path in split.images.paths:
-                    digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
+                    digest.update(f"{class_and_name(path)} {os.path.getsize(path)}\n".encode())
             digest.update(split.labels.numpy())
         return digest.hexdigest()
 
@@ -229,7 +229,7 @@ def image_folder(root: str, size: int, memory_share: float, cache: str | None = 
     return Dataset(classes, 3, size, train, test)
 
 
-def _files(paths: Sequence[Path], size: int, cache: str | None) -> ImageFiles:
+def _files(paths: Sequence[str], size: int, cache: str | None) -> ImageFiles:
     files = ImageFiles(paths, size)
     return stored(files, cache) if cache else files
 

@@ -21,7 +21,7 @@ class ImageFiles:
     pixels: a file that holds them decoded, one after the other; rows: the place of each of them in it.
     """
 
-    def __init__(self, paths: Sequence[Path], size: int, pixels: Path | None = None, rows: np.ndarray | None = None):
+    def __init__(self, paths: Sequence[str], size: int, pixels: Path | None = None, rows: np.ndarray | None = None):
         self.paths, self.size, self.pixels = np.array(paths, dtype=object), size, pixels
         self.rows = np.arange(len(self.paths)) if rows is None else rows
         self.image_bytes = 3 * size**2
@@ -47,16 +47,13 @@ class ImageFiles:
 
     def decoded(self) -> Tensor:
         """All of them, (N, 3, size, size) uint8. Raises Mistake for a broken file."""
-        images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
         if self.pixels:
-            with open(self.pixels, "rb", buffering=0) as file:
-                for image, row in zip(images.numpy(), self.rows.tolist(), strict=True):
-                    file.seek(row * self.image_bytes)
-                    file.readinto(image.data)
-        else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock
-                for index, image in enumerate(pool.map(lambda path: decode(path, self.size), self.paths)):
-                    images[index] = image
+            pixels = np.memmap(self.pixels, np.uint8, "r").reshape(-1, 3, self.size, self.size)
+            return torch.from_numpy(pixels[self.rows])
+        images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock
+            for index, image in enumerate(pool.map(lambda path: decode(path, self.size), self.paths)):
+                images[index] = image
         return images
 
 
@@ -69,23 +66,28 @@ class VisibleImages(torchvision.datasets.ImageFolder):
         return visible, {name: index for index, name in enumerate(visible)}
 
 
+def class_and_name(path: str) -> str:
+    """CLASS/FILE, which stays the same wherever the data are."""
+    return "/".join(path.split(os.sep)[-2:])
+
+
 def is_image(path: str) -> bool:
     """By its name: hidden files aren't."""
-    name = Path(path).name
+    name = os.path.basename(path)  # a Path each would take seconds for a large folder
     return not name.startswith(".") and torchvision.datasets.folder.is_image_file(name)
 
 
-def scan(place: Path) -> tuple[list[str], list[Path], list[int]]:
+def scan(place: Path) -> tuple[list[str], list[str], list[int]]:
     """The classes, image files and labels under one split's folder, in sorted order."""
     try:
         found = VisibleImages(place, is_valid_file=is_image)
     except (FileNotFoundError, ValueError) as error:  # torchvision names the empty classes
         endings = ", ".join(torchvision.datasets.folder.IMG_EXTENSIONS)
         raise Mistake(f"{place}: {error} Images end in {endings}.") from error
-    return found.classes, [Path(path) for path, _ in found.samples], found.targets
+    return found.classes, [path for path, _ in found.samples], found.targets
 
 
-def decode(path: Path, size: int) -> Tensor:
+def decode(path: str, size: int) -> Tensor:
     """One image file as RGB, upright, (3, size, size) uint8. Raises Mistake where it can't be read."""
     try:
         with Image.open(path) as file:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet import checkpoints, plots, randomness
+from alexnet import checkpoints, randomness
 from alexnet.build import Training
 from alexnet.errors import Diverged, Failure, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
@@ -119,6 +119,8 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
     check_finite(test["test_loss"], "The test loss after the last step")
     accuracy = test["test_accuracy"]
     logger.info(texts.test_accuracy.format(100 * accuracy))
+    from alexnet import plots  # takes a second to import: not before the first step
+
     plots.confusion_matrix(run.confusion, test["confusion_matrix"], training.dataset.classes, accuracy, texts)
     logger.info(texts.plot_saved.format(run.curve))
     return {
@@ -309,6 +311,8 @@ def draw_curve(run: Run, training: Training, texts: Texts) -> None:
     """The training curve of the windows so far, where there are any."""
     windows = run.windows()
     if windows:
+        from alexnet import plots  # takes a second to import: not before the first step
+
         ends = [sum(window["epoch"] <= epoch["epoch"] for window in windows) for epoch in run.epochs()]
         losses = [window["loss"] for window in windows]
         model = type(training.model).__name__

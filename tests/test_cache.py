@@ -25,7 +25,7 @@ def decoded(monkeypatch):
     names, real = [], image_module.decode
 
     def decode(path, size):
-        names.append(f"{path.parent.name}/{path.name}")
+        names.append(image_module.class_and_name(path))
         return real(path, size)
 
     monkeypatch.setattr(image_module, "decode", decode)
