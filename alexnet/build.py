@@ -42,6 +42,7 @@ class Training:
     schedule: Callable[..., float]
     seed: int
     epochs: int
+    label_smoothing: float
     log_every: int  # batches a window
     checkpoint_minutes: float
 
@@ -69,6 +70,7 @@ def assemble(config: DictConfig) -> Training:
         partial(schedule, **knobs),
         seed=config.seed,
         epochs=config.epochs,
+        label_smoothing=config.label_smoothing,
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
         checkpoint_minutes=config.checkpoint_minutes,
     )

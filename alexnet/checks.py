@@ -51,6 +51,7 @@ RANGES = {
     "seed": _whole(0),
     "epochs": _whole(1),
     "batch_size": _whole(1),
+    "label_smoothing": _share,
     "log_every": _whole(1),
     "checkpoint_minutes": _above_zero,
     "resume": _or_null(_text),

@@ -225,7 +225,7 @@ def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: 
     torch.manual_seed(randomness.derived_seed(training.seed, randomness.DROPOUT, epoch, batch))
     training.optimizer.zero_grad()
     logits = training.forward(images)
-    loss = nn.functional.cross_entropy(logits, labels)
+    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
     training.scaler.scale(loss).backward()
     training.scaler.step(training.optimizer)
     training.scaler.update()

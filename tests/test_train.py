@@ -189,3 +189,14 @@ def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkey
         monkeypatch.setattr(training_module, "step", failing)
         with pytest.raises(Failure, match=r"batch_size=4 of 3x32x32 .*try batch_size=2 or device\.precision=bf16"):
             run_in(tmp_path / str(number), compose(*small, "device.precision=float32"))
+
+
+def test_label_smoothing_spreads_its_share_over_the_classes(compose, tmp_path, small):
+    """The first step's loss: (1 - e) of the cross entropy and e of the mean over all classes."""
+    settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
+    run_in(tmp_path / "run", compose(*settings, "label_smoothing=0.3"))
+    training = assemble(compose(*settings))
+    images, labels = next(training.train.epoch(0))
+    chances = training.model(images).log_softmax(1)  # (B, K)
+    expected = -(0.7 * chances[range(4), labels] + 0.3 * chances.mean(1)).mean().item()
+    assert Run(tmp_path / "run").windows()[0]["loss"] == pytest.approx(expected, rel=1e-6)
