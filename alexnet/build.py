@@ -15,6 +15,7 @@ from alexnet import device as devices
 from alexnet.datasets import Dataset, split_validation
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
+from alexnet.models.columns import place
 
 # The knobs in a dataset's YAML that are not its source's: what is done to any images.
 TRAINING_IMAGES = ("crop", "flip")
@@ -42,10 +43,17 @@ class Training:
 def assemble(config: DictConfig) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run."""
     device = devices.choose(config.device.name, config.device.threads)
+    columns = devices.of_columns(config.device.get("columns"))
+    device = columns[-1] if columns else device  # where fc8 is, and so the loss
     dataset, train, validation, test = _data(config, device)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = _call("model", config.model, **facts).to(device)
+    if columns:
+        try:
+            place(model, columns)
+        except ValueError as error:
+            raise Mistake(f"device.columns: {error}") from error
     optimizer = _call("optimizer", config.optimizer, model.parameters())
     schedule = _target("schedule", config.schedule)
     _bind("schedule", schedule, (0.0, 1, []), knobs := _knobs(config.schedule))

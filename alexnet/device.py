@@ -1,5 +1,7 @@
 """Where a run computes."""
 
+from collections.abc import Sequence
+
 import torch
 
 from alexnet.errors import Mistake
@@ -28,3 +30,22 @@ def choose(name: str, threads: int | None = None) -> torch.device:
         )
     torch.set_num_threads(threads or THREADS)
     return torch.device(name)
+
+
+def of_columns(names: Sequence[str] | None) -> list[torch.device] | None:
+    """The devices of a network's columns, one a column; None where there are no such names.
+
+    Raises Mistake for what isn't a list of names, and for a device that isn't there.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise Mistake(f"device.columns={names}: expected null or a list, for example device.columns=[cuda:0,cuda:1]")
+    try:
+        devices = [torch.device(name) for name in names]
+        for device in devices:
+            torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:  # the latter from a torch without CUDA
+        reason = str(error).splitlines()[0]
+        raise Mistake(f"device.columns={names}: torch {torch.__version__} can't use them all here: {reason}") from error
+    return devices
