@@ -115,7 +115,6 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
     test = test_figures(training)
     check_finite(test["test_loss"], "The test loss after the last step")
     accuracy = test["test_accuracy"]
-    image = torch.zeros(1, training.dataset.channels, *2 * [training.dataset.size], device=training.device)
     logger.info(texts.test_accuracy.format(100 * accuracy))
     plots.confusion_matrix(run.confusion, test["confusion_matrix"], training.dataset.classes, accuracy, texts)
     logger.info(texts.plot_saved.format(run.curve))
@@ -126,7 +125,7 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
         "validation_accuracy": state.best_accuracy if training.validation else None,
         **test,
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
-        "bytes_crossed_per_image": bytes_crossed(training.model, image),
+        "bytes_crossed_per_image": bytes_crossed(training.model, training.dataset.channels, training.dataset.size),
         "weights_sha256": weights_sha256(training.model),
         "training_seconds": round(training_seconds, 3),
         "test_seconds": round(perf_counter() - tested, 3),

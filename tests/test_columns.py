@@ -182,7 +182,7 @@ def test_on_two_devices_data_goes_between_them_only_where_columns_cross(cross):
                 fake = torch.empty(parameter.shape, device=parameter.device)
                 setattr(module, name, nn.Parameter(fake))
         image = torch.empty(1, 3, 67, 67)
-        assert bytes_crossed(network, image) == expected
+        assert bytes_crossed(network, 3, 67) == expected
         with Sent() as sent:
             logits = network(image)
         assert logits.device.type == "cpu"

@@ -18,6 +18,7 @@
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class AlexNet(nn.Module):
 
     Raises ValueError where the image is too small, or the file is missing, unreadable or of another network.
     """
+
+    published: ClassVar = {"classes": 1000, "channels": 3, "size": 224}  # ImageNet
 
     def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5, weights: str | None = None):
         super().__init__()

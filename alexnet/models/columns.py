@@ -20,12 +20,22 @@ class Cross(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         return [torch.cat([each.to(own.device) for each in maps], 1) for own in maps]
 
+    @staticmethod
+    def bytes_sent(maps: Sequence[Tensor]) -> int:
+        """From one column to another: of each column's maps to all others."""
+        return sum(map(_bytes, maps)) * (len(maps) - 1)
+
 
 class Merge(nn.Module):
     """Gives the last column's device the channels of all: (B, C, ...) of each column to one (B, columns * C, ...)."""
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         return torch.cat([each.to(maps[-1].device) for each in maps], 1)
+
+    @staticmethod
+    def bytes_sent(maps: Sequence[Tensor]) -> int:
+        """From one column to another: of all others' maps to the last."""
+        return sum(map(_bytes, maps[:-1]))
 
 
 class Columns(nn.ModuleList):
@@ -110,26 +120,23 @@ def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
 
 
 @torch.no_grad()
-def bytes_crossed(network: nn.Module, images: Tensor) -> int:
-    """Bytes that an image's forward pass sends between columns, counted as (1, C, S, S) goes through.
+def bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
+    """Bytes that an image's forward pass sends between columns, counted while one goes through; 0 for one column.
 
     The backward pass sends as many back, as gradients. The image, which every column is given, isn't counted.
     """
-    total = 0
-
-    def count(module: nn.Module, arguments: tuple[Sequence[Tensor]], _) -> None:
-        nonlocal total
-        *others, last = (maps.numel() * maps.element_size() for maps in arguments[0])
-        everyone = isinstance(module, Cross)
-        total += (sum(others) + last) * len(others) if everyone else sum(others)
-
-    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, (Cross, Merge))]
+    sent = []
+    hooks = [
+        module.register_forward_hook(lambda module, arguments, _: sent.append(module.bytes_sent(*arguments)))
+        for module in network.modules()
+        if isinstance(module, (Cross, Merge))
+    ]
     training = network.training
-    network.eval()(images)
+    network.eval()(torch.zeros(1, channels, size, size, device=next(network.parameters()).device))
     network.train(training)
     for hook in hooks:
         hook.remove()
-    return total
+    return sum(sent)
 
 
 def _draw_apart(devices: Sequence[torch.device]) -> None:
@@ -137,3 +144,7 @@ def _draw_apart(devices: Sequence[torch.device]) -> None:
     for device in devices[1:]:
         if device.type == "cuda" and device != devices[0]:
             torch.cuda.default_generators[device.index].manual_seed(torch.randint(2**62, ()).item())
+
+
+def _bytes(maps: Tensor) -> int:
+    return maps.numel() * maps.element_size()
