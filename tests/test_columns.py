@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from alexnet import checkpoints
 from alexnet.build import assemble
 from alexnet.errors import Mistake
+from alexnet.models import columns
 from alexnet.models.alexnet_2012 import AlexNet2012
 from alexnet.models.alexnet_cifar import AlexNetCifar
 from alexnet.models.columns import bytes_crossed, place
@@ -205,6 +206,25 @@ def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp
     _, unbroken = run_in(tmp_path / "straight", compose(*config, "epochs=2"))
     assert resumed["weights_sha256"] == unbroken["weights_sha256"] != results["weights_sha256"]
     assert checkpoints.load(Run(tmp_path / "two").checkpoints, "last")["model"].keys() == one.model.state_dict().keys()
+
+
+def test_columns_on_two_gpus_drop_different_units(monkeypatch):
+    """torch.manual_seed gives every GPU the same seed. The second's new one follows from that."""
+    generators = [torch.Generator(), torch.Generator()]  # the processor's own kind in the place of two GPUs'
+    monkeypatch.setattr(torch.cuda, "default_generators", generators)
+    gpus = [torch.device("cuda:0"), torch.device("cuda:1")]
+
+    def seeds():
+        torch.manual_seed(3)
+        for generator in generators:
+            generator.manual_seed(3)
+        columns.draw_apart(gpus)
+        first = generators[1].initial_seed()
+        columns.draw_apart(gpus)
+        return generators[0].initial_seed(), first, generators[1].initial_seed()
+
+    once = seeds()
+    assert once[0] == 3 and len(set(once)) == 3 and seeds() == once
 
 
 MISTAKES = [

@@ -46,7 +46,7 @@ class Columns(nn.ModuleList):
         if isinstance(maps, Tensor):
             maps = [maps.to(next(column.parameters()).device) for column in self]
         if self.training:
-            _draw_apart([each.device for each in maps])
+            draw_apart([each.device for each in maps])
         for layers in zip(*self, strict=True):
             if isinstance(layers[0], Cross):
                 maps = layers[0](maps)
@@ -139,8 +139,11 @@ def bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
     return sum(sent)
 
 
-def _draw_apart(devices: Sequence[torch.device]) -> None:
-    """torch.manual_seed gives every GPU one seed, and two columns would drop the same units: gives each its own."""
+def draw_apart(devices: Sequence[torch.device]) -> None:
+    """Gives the dropout of each GPU a seed of its own: torch.manual_seed gives all the same, for the same units.
+
+    It is drawn from the processor's generator. So with dropout two GPUs don't repeat one to the last digit.
+    """
     for device in devices[1:]:
         if device.type == "cuda" and device != devices[0]:
             torch.cuda.default_generators[device.index].manual_seed(torch.randint(2**62, ()).item())
