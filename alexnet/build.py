@@ -76,13 +76,18 @@ def assemble(config: DictConfig) -> Training:
     )
 
 
+def weightless(config: DictConfig, classes: int, channels: int, size: int) -> torch.nn.Module:
+    """The configuration's network on the meta device: shapes without values, so nothing is allocated."""
+    with torch.device("meta"):
+        return _call("model", config.model, classes=classes, channels=channels, size=size)
+
+
 def disk_bytes(config: DictConfig) -> tuple[int, int]:
     """What the run's folder comes to at most, and what it takes more while a checkpoint replaces another.
 
     Known before the data is: for images of three channels in up to 1,000 classes.
     """
-    with torch.device("meta"):  # nothing is allocated
-        model = _call("model", config.model, classes=1000, channels=3, size=config.dataset.get("size", 224))
+    model = weightless(config, classes=1000, channels=3, size=config.dataset.get("size", 224))
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     checkpoint = 3 * weights  # with up to two moments for every weight
     return checkpoint + (weights if config.dataset.get("validation") else 0) + 20 * 2**20, checkpoint

@@ -58,6 +58,8 @@ RANGES = {
     "dry_run": _switch,
     "language": _choice("en", "zh"),
     "dropout": _share,
+    "lrn": _switch,
+    "weights": _or_null(_text),
     "root": _text,
     "download": _switch,
     "url": _or_null(_text),

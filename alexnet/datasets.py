@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,11 +84,23 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
     return train.subset(order[count:].sort().values), train.subset(order[:count].sort().values)
 
 
+def known(classes: int, channels: int) -> Callable:
+    """Notes on a source what is known of it before its data is here."""
+
+    def note(source: Callable) -> Callable:
+        source.classes, source.channels = classes, channels
+        return source
+
+    return note
+
+
+@known(classes=10, channels=3)
 def cifar10(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images in 10 classes (Krizhevsky 2009)."""
     return _cifar(torchvision.datasets.CIFAR10, root, download, url, size)
 
 
+@known(classes=100, channels=3)
 def cifar100(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """CIFAR-100: 50,000 and 10,000 colour images in 100 classes (Krizhevsky 2009)."""
     return _cifar(torchvision.datasets.CIFAR100, root, download, url, size)
@@ -129,6 +141,7 @@ FASHION_MNIST = {
 }
 
 
+@known(classes=10, channels=1)
 def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """Fashion-MNIST: 60,000 and 10,000 greyscale images in 10 classes (Xiao et al. 2017)."""
     source = torchvision.datasets.FashionMNIST
@@ -174,6 +187,7 @@ def _idx(content: bytes) -> Tensor:
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 + 4 * rank).copy()).view(*shape.tolist())
 
 
+@known(classes=10, channels=3)
 def digits(size: int) -> Dataset:
     """1,797 handwritten digits from scikit-learn's package, 8x8 greys made RGB; a fixed fifth is the test split."""
     from sklearn.datasets import load_digits

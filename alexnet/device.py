@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.errors import Mistake
+from alexnet.models.columns import place
 
 THREADS = torch.get_num_threads()  # torch's own choice, to go back to when one job of a sweep had another
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -24,10 +25,20 @@ class Engine:
     memory_format: torch.memory_format  # of images and convolution weights
     fused: bool  # the whole update as one kernel, where the optimizer has one
     compile: bool
+    columns: Sequence[torch.device] | None  # of each column; the last one, where the loss is, is `device`
 
     def place(self, model: nn.Module) -> nn.Module:
-        """The model on the device, its convolution weights in the memory format."""
-        return model.to(self.device).to(memory_format=self.memory_format)
+        """The model on its devices, its convolution weights in the memory format.
+
+        Raises Mistake where it hasn't as many columns as there are devices for them.
+        """
+        model.to(self.device).to(memory_format=self.memory_format)
+        if self.columns:
+            try:
+                place(model, self.columns)
+            except ValueError as error:
+                raise Mistake(f"device.columns: {error}") from error
+        return model
 
     def forward(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
         """images (B, C, H, W) float32 to logits (B, K) float32, computed in the engine's precision."""
@@ -59,6 +70,7 @@ def engine(
     fused: bool = True,
     compile: bool = False,
     deterministic: bool = True,
+    columns: Sequence[str] | None = None,
 ) -> Engine:
     """The engine of those settings; torch's switches, which are the process's own, are set to them.
 
@@ -66,7 +78,8 @@ def engine(
     fastest that is native to the device. threads: of the processor; None leaves torch's own choice.
     Raises Mistake where the device or the precision asked for isn't there.
     """
-    device = _device(name)
+    placed = _columns(columns)
+    device = placed[-1] if placed else _device(name)
     torch.set_num_threads(threads or THREADS)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products on a GPU may vary
@@ -83,7 +96,7 @@ def engine(
         precision = fastest(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return Engine(device, precision, memory_format, fused, compile)
+    return Engine(device, precision, memory_format, fused, compile, placed)
 
 
 def keep_freed_memory() -> None:
@@ -146,3 +159,22 @@ def _device(name: str) -> torch.device:
             f"Give device=cpu, or device=auto to take the best one there is."
         )
     return torch.device(name)
+
+
+def _columns(names: Sequence[str] | None) -> list[torch.device] | None:
+    """The devices of a network's columns, one a column; None where there are no such names.
+
+    Raises Mistake for what isn't a list of names, and for a device that isn't there.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise Mistake(f"device.columns={names}: expected null or a list, for example device.columns=[cuda:0,cuda:1]")
+    try:
+        devices = [torch.device(name) for name in names]
+        for device in devices:
+            torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:  # the latter from a torch without CUDA
+        reason = str(error).splitlines()[0]
+        raise Mistake(f"device.columns={names}: torch {torch.__version__} can't use them all here: {reason}") from error
+    return devices

@@ -108,12 +108,11 @@ class Launch(Callback):
             sys.exit(1)
 
 
-def composed(overrides: Sequence[str]) -> DictConfig:
-    """The checked configuration that scripts/train.py would take from these overrides."""
+def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
+    """What scripts/train.py would take from these overrides, unchecked, and the option taken of each group."""
     with hydra.initialize_config_dir(str(checks.CONF), version_base="1.3"):
-        config = hydra.compose("train", [sweep.parsable(override) for override in overrides])
-    checks.check(config)
-    return config
+        config = hydra.compose("train", [sweep.parsable(given) for given in overrides], return_hydra_config=True)
+    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), config.hydra.runtime.choices
 
 
 def disk_bytes(configs: Sequence[DictConfig]) -> int:

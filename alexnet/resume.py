@@ -13,7 +13,8 @@ from alexnet.run import Run
 def resume(folder: str, overrides: Sequence[str]) -> int:
     """Trains on from the last checkpoint; `epochs=N` extends the run. Returns the exit status.
 
-    Raises Mistake where the folder isn't a run's, or anything but the number of epochs is to change.
+    Raises Mistake where the folder isn't a run's, or anything but the number of epochs and the columns' devices is
+    to change.
     """
     run = Run(folder)
     if run.sweep_overrides() is not None:
@@ -24,11 +25,11 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         return 0
     config = saved_config(run)
     changed, differences = overridden(config, overrides)
-    others = [key for key, _, _ in differences if key != "epochs"]
+    others = [key for key, _, _ in differences if key not in ("epochs", "device.columns")]
     if others:
         raise Mistake(
-            f"{', '.join(others)} can't change when a run goes on, only epochs: for another run from the same "
-            f"configuration use python scripts/reproduce.py {folder} {' '.join(overrides)}"
+            f"{', '.join(others)} can't change when a run goes on, only epochs and device.columns: for another run "
+            f"from the same configuration use python scripts/reproduce.py {folder} {' '.join(overrides)}"
         )
     if changed.epochs < config.epochs:
         raise Mistake(f"epochs={changed.epochs} is less than the run's {config.epochs}: expected more.")

@@ -17,6 +17,7 @@ from alexnet import checkpoints, randomness
 from alexnet.build import Training
 from alexnet.errors import Diverged, Failure, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
+from alexnet.models.columns import bytes_crossed
 from alexnet.run import Run
 from alexnet.signals import Interrupted, Signals
 from alexnet.texts import Texts
@@ -130,6 +131,7 @@ def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[
         "validation_accuracy": state.best_accuracy if training.validation else None,
         **test,
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
+        "bytes_crossed_per_image": bytes_crossed(training.model, training.dataset.channels, training.dataset.size),
         "weights_sha256": weights_sha256(training.model),
         "training_seconds": round(training_seconds, 3),
         "test_seconds": round(perf_counter() - tested, 3),

@@ -7,6 +7,7 @@ is the tutorial's network on the embedded digits, as many of them as CIFAR-10 ha
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
+from alexnet import checks
 from alexnet.launch import checking, composed
 
 
@@ -30,7 +31,8 @@ def main() -> None:
     overrides += given.overrides
     overrides += [f"batch_size={given.batch_size}"] if given.batch_size is not None else []
     overrides += [f"device={given.device}"] if given.device else []
-    config = composed(overrides)
+    config, _ = composed(overrides)
+    checks.check(config)
     from alexnet import benchmark  # torch takes seconds to import: not for a typing error
 
     found = benchmark.measure(config, max(1, given.pairs), given.seconds)

@@ -1,7 +1,12 @@
+import pickle
+
+import pytest
 import torch
+import torchvision
 from conftest import SHARED
 from torch import nn
 
+from alexnet.models.alexnet import AlexNet
 from alexnet.models.alexnet_cifar import AlexNetCifar
 from alexnet.models.cuda_convnet import CudaConvnet
 
@@ -44,8 +49,6 @@ def test_is_the_tutorials_network():
 
 def test_takes_the_tutorials_own_weights():
     """Weights saved by the tutorial's script load key for key."""
-    import pytest
-
     script = SHARED / "seed" / "seed_script.py"
     if not script.is_file():
         pytest.skip("the tutorial's script isn't here")
@@ -62,6 +65,76 @@ def test_cuda_convnet_has_its_known_size():
     model = CudaConvnet(10, 3, 32)
     assert sum(parameter.numel() for parameter in model.parameters()) == 89_578
     assert model.features(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 4, 4)
+
+
+def test_cuda_convnets_claims_change_one_thing_each():
+    """Without overlap (§3.4) every output keeps its size; response normalisation (§3.3) follows two poolings."""
+    image = torch.zeros(1, 3, 32, 32)
+    shapes = []
+    for pool in (3, 2):
+        shapes.append([image.shape])
+        maps = image
+        for layer in CudaConvnet(10, 3, 32, pool=pool).features:
+            maps = layer(maps)
+            shapes[-1].append(maps.shape)
+    assert shapes[0] == shapes[1]
+    kinds = [type(layer) for layer in CudaConvnet(10, 3, 32, lrn=True).features]
+    first, second = (index for index, kind in enumerate(kinds) if kind is nn.LocalResponseNorm)
+    assert kinds[first - 2 : first] == [nn.MaxPool2d, nn.ReLU] and kinds[second - 1] is nn.AvgPool2d
+    assert not any(isinstance(layer, nn.LocalResponseNorm) for layer in CudaConvnet(10, 3, 32).features)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """torchvision's network, and a file of its weights as torchvision publishes such."""
+    torch.manual_seed(0)
+    theirs = torchvision.models.alexnet(num_classes=1000).eval()
+    path = tmp_path_factory.mktemp("weights") / "alexnet-owt.pth"
+    torch.save(theirs.state_dict(), path)
+    return theirs, path
+
+
+@pytest.mark.parametrize("size", [224, 100])
+def test_the_single_column_network_is_torchvisions(published, size):
+    """61,100,840 parameters, the same keys in the same order, and from its file of weights the same logits to 1e-5."""
+    theirs, path = published
+    ours = AlexNet(1000, 3, size, weights=str(path)).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert sum(parameter.numel() for parameter in ours.parameters()) == 61_100_840
+    images = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), atol=1e-5, rtol=0)
+
+
+def test_at_224_pixels_nothing_is_pooled_adaptively(monkeypatch):
+    """torch's adaptive pooling has no reproducible gradient on CUDA, and at 224 pixels it changes nothing."""
+    monkeypatch.setattr(nn.functional, "adaptive_avg_pool2d", None)
+    with torch.device("meta"):
+        assert AlexNet(10, 3, 224)(torch.zeros(1, 3, 224, 224)).shape == (1, 10)
+
+
+def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
+    """Missing, empty, cut off, a program, other things, other classes: what was given, what was expected, no trace."""
+    _, path = published
+    bad = {
+        "empty": b"",
+        "text": b"no weights at all",
+        "cut": path.read_bytes()[:100_000],
+        "program": pickle.dumps(exec, protocol=2),
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} can't be read as weights"):
+            AlexNet(1000, 3, 224, weights=str(tmp_path / name))
+    others = {"list": ([1, 2], "holds no state dict"), "checkpoint": ({"model": {}}, "features.0.weight is missing")}
+    for name, (content, said) in others.items():
+        torch.save(content, tmp_path / name)
+        with pytest.raises(ValueError, match=said):
+            AlexNet(1000, 3, 224, weights=str(tmp_path / name))
+    with pytest.raises(ValueError, match=r"classifier.6.weight is \(1000, 4096\), expected \(10, 4096\)"):
+        AlexNet(10, 3, 224, weights=str(path))
+    with pytest.raises(ValueError, match="there is no such file"):
+        AlexNet(10, 3, 224, weights=str(tmp_path / "nowhere.pth"))
 
 
 def test_local_response_normalisation_is_the_papers():

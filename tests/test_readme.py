@@ -49,6 +49,9 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     elif script == "scripts/compare.py":
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         assert runpy.run_path(str(ROOT / script))["parse"]().folders
+    elif script == "scripts/summary.py":
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        checks.check(composed(runpy.run_path(str(ROOT / script))["parse"]().overrides))
     else:
         assert script in ("scripts/resume.py", "scripts/reproduce.py", "scripts/evaluate.py")
         folder, *overrides = arguments

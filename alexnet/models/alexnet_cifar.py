@@ -15,22 +15,26 @@
 | fc8, 10 classes   | 10                |     40,970 |
 
 28,714,826 in all. Compared with the network of 2012 the kernels of conv1 shrink from 11x11 with stride 4
-to 5x5 with stride 1, and there is one column (the channel counts are those of Krizhevsky 2014).
+to 5x5 with stride 1, and there is one column (the channel counts are those of Krizhevsky 2014), or two
+with columns=2, of half the channels each.
 """
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Sequence
 
-ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh}
+from torch import nn
+
+from alexnet.models import layers
+from alexnet.models.columns import ColumnNetwork, crossings, seen, shares
 
 
-class AlexNetCifar(nn.Module):
+class AlexNetCifar(ColumnNetwork):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
-    dropout: probability before fc6 and fc7. activation: relu | tanh. normalisation: none | batch (after
-    each convolution) | lrn (after the first two activations, Krizhevsky et al. 2012, §3.3).
+    columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in columns.py.
+    kernels: of all columns together, in each convolution. dropout: probability before fc6 and fc7. activation:
+    relu | tanh. normalisation: none | batch (after each convolution) | lrn (after the first two activations, §3.3).
 
-    Raises ValueError where a knob has another value, or the image is too small for three poolings.
+    Raises ValueError where a knob has another value, or the network isn't for images of that size.
     """
 
     def __init__(
@@ -38,52 +42,48 @@ class AlexNetCifar(nn.Module):
         classes: int,
         channels: int,
         size: int,
+        columns: int = 1,
+        cross: str = "conv3",
+        kernels: Sequence[int] = (64, 192, 384, 256, 256),
         dropout: float = 0.5,
         activation: str = "relu",
         normalisation: str = "none",
     ):
-        super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation={activation!r}: expected one of {', '.join(ACTIVATIONS)}")
+        crossing, kernels = crossings(columns, cross), shares(kernels, columns)
+        act = layers.activation(activation)
         if normalisation not in ("none", "batch", "lrn"):
             raise ValueError(f"normalisation={normalisation!r}: expected one of none, batch, lrn")
+        layers.check_size("alexnet_cifar", size, least=15, most=127)  # at 128 fc6 alone would have 236 million weights
         side = _pooled(_pooled(_pooled(size)))
-        if side < 1:
-            raise ValueError(f"images of {size}x{size} are too small for alexnet_cifar: give dataset.size=15 or more")
-        act = ACTIVATIONS[activation]
 
-        def convolution(inputs: int, outputs: int, kernel: int, lrn: bool = False) -> list[nn.Module]:
-            layers = [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)]
-            if normalisation == "batch":
-                layers.append(nn.BatchNorm2d(outputs))
-            layers.append(act())
-            if normalisation == "lrn" and lrn:
-                # §3.3: k=2, n=5, alpha=1e-4, beta=0.75. torch divides alpha by n, the paper doesn't.
-                layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
-            return layers
+        def convolution(number: int, kernel: int) -> list[nn.Module]:
+            crosses, inputs = seen(number, kernels[number - 2] if number > 1 else channels, crossing)
+            outputs = kernels[number - 1]
+            batch = [nn.BatchNorm2d(outputs)] if normalisation == "batch" else []
+            lrn = [layers.local_response_norm()] if normalisation == "lrn" and number <= 2 else []
+            return [*crosses, nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), *batch, act(), *lrn]
 
-        self.features = nn.Sequential(
-            *convolution(channels, 64, 5, lrn=True),  # (B, 64, 32, 32)
-            nn.MaxPool2d(3, 2),  # (B, 64, 15, 15)
-            *convolution(64, 192, 5, lrn=True),
-            nn.MaxPool2d(3, 2),  # (B, 192, 7, 7)
-            *convolution(192, 384, 3),
-            *convolution(384, 256, 3),
-            *convolution(256, 256, 3),
-            nn.MaxPool2d(3, 2),  # (B, 256, 3, 3)
-        )
-        self.classifier = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(256 * side * side, 4096),
-            act(),
-            nn.Dropout(dropout),
-            nn.Linear(4096, 4096),
-            act(),
-            nn.Linear(4096, classes),
-        )
+        def hidden(number: int, inputs: int) -> list[nn.Module]:
+            crosses, inputs = seen(number, inputs, crossing)
+            return [nn.Dropout(dropout), *crosses, nn.Linear(inputs, 4096 // columns), act()]
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(torch.flatten(self.features(images), 1))
+        convolutions = [
+            nn.Sequential(
+                *convolution(1, 5),  # (B, 64, 32, 32)
+                nn.MaxPool2d(3, 2),  # (B, 64, 15, 15)
+                *convolution(2, 5),
+                nn.MaxPool2d(3, 2),  # (B, 192, 7, 7)
+                *convolution(3, 3),
+                *convolution(4, 3),
+                *convolution(5, 3),
+                nn.MaxPool2d(3, 2),  # (B, 256, 3, 3)
+            )
+            for _ in range(columns)
+        ]
+        connected = [
+            nn.Sequential(*hidden(6, kernels[4] * side * side), *hidden(7, 4096 // columns)) for _ in range(columns)
+        ]
+        super().__init__(convolutions, connected, nn.Linear(4096, classes))
 
 
 def _pooled(size: int) -> int:

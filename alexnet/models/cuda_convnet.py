@@ -10,8 +10,9 @@
 | average-pool 3/2 | 64 x 4 x 4        |            |
 | fc4, 10 classes  | 10                |     10,250 |
 
-89,578 in all: small enough to try things on. Left out is the response normalisation after the first two
-poolings; the weights start as torch's own, for pixels in [-1, 1] instead of 0 to 255.
+89,578 in all: small enough to try things on. The weights start as torch's own, for pixels in [-1, 1] instead of
+0 to 255. lrn=true puts a response normalisation after the first two poolings, as there; but it is that of the 2012
+paper (§3.3), over neighbouring kernels, where cuda-convnet's own goes over neighbouring pixels.
 """
 
 from functools import partial
@@ -19,31 +20,37 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from alexnet.models import layers
+
 
 class CudaConvnet(nn.Module):
     """Three convolutions and a fully connected layer: images (B, channels, size, size) to logits (B, classes).
 
-    activation: relu | tanh. Raises ValueError where it has another value, or the image is too small.
+    activation: relu | tanh. lrn: response normalisation after the first two poolings. pool: side of a pooling's
+    window, 3 | 2; its stride is 2, so that 3 overlaps, and both leave the same size. Raises ValueError where a knob
+    has another value, or the network isn't for images of that size.
     """
 
-    def __init__(self, classes: int, channels: int, size: int, activation: str = "relu"):
+    def __init__(
+        self, classes: int, channels: int, size: int, activation: str = "relu", lrn: bool = False, pool: int = 3
+    ):
         super().__init__()
-        activations = {"relu": nn.ReLU, "tanh": nn.Tanh}
-        if activation not in activations:
-            raise ValueError(f"activation={activation!r}: expected one of {', '.join(activations)}")
-        act = activations[activation]
+        act = layers.activation(activation)
+        layers.check_pool(pool)
+        layers.check_size("cuda_convnet", size, least=8, most=127)
         side = _halved(_halved(_halved(size)))
-        if side < 1:
-            raise ValueError(f"images of {size}x{size} are too small for cuda_convnet: give dataset.size=8 or more")
+        norm = [layers.local_response_norm()] if lrn else []
         # There is no padding to count; saying so leads torch.compile around a wrong gradient (pytorch#198119).
-        average = partial(nn.AvgPool2d, 3, 2, ceil_mode=True, count_include_pad=False)
+        average = partial(nn.AvgPool2d, pool, 2, ceil_mode=True, count_include_pad=False)
         self.features = nn.Sequential(
             nn.Conv2d(channels, 32, 5, padding=2),
-            nn.MaxPool2d(3, 2, ceil_mode=True),  # (B, 32, 16, 16)
+            nn.MaxPool2d(pool, 2, ceil_mode=True),  # (B, 32, 16, 16)
             act(),
+            *norm,
             nn.Conv2d(32, 32, 5, padding=2),
             act(),
             average(),  # (B, 32, 8, 8)
+            *norm,
             nn.Conv2d(32, 64, 5, padding=2),
             act(),
             average(),  # (B, 64, 4, 4)
@@ -55,5 +62,5 @@ class CudaConvnet(nn.Module):
 
 
 def _halved(size: int) -> int:
-    """The side that a 3x3 pooling with stride 2 leaves when the last window may reach over the edge."""
-    return -(-(size - 3) // 2) + 1
+    """The side that a pooling with stride 2 leaves when the last window may reach over the edge."""
+    return -(-size // 2)

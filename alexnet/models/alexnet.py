@@ -1,0 +1,98 @@
+"""The single-column AlexNet (Krizhevsky 2014, "One weird trick"), key for key and number for number torchvision's.
+
+| layer             | output at 3x224x224 | parameters |
+|-------------------|---------------------|-----------:|
+| conv1 11x11, 64   | 64 x 55 x 55        |     23,296 |
+| max-pool 3/2      | 64 x 27 x 27        |            |
+| conv2 5x5, 192    | 192 x 27 x 27       |    307,392 |
+| max-pool 3/2      | 192 x 13 x 13       |            |
+| conv3 3x3, 384    | 384 x 13 x 13       |    663,936 |
+| conv4 3x3, 256    | 256 x 13 x 13       |    884,992 |
+| conv5 3x3, 256    | 256 x 13 x 13       |    590,080 |
+| max-pool 3/2      | 256 x 6 x 6         |            |
+| fc6               | 4096                | 37,752,832 |
+| fc7               | 4096                | 16,781,312 |
+| fc8, 1000 classes | 1000                |  4,097,000 |
+
+61,100,840 in all. There is no response normalisation, and dropout stands before fc6 and fc7.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from alexnet.models.layers import check_size
+
+
+class AlexNet(nn.Module):
+    """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
+
+    dropout: probability before fc6 and fc7. weights: a file such as torchvision publishes, a state dict of this
+    network, for images normalised as torchvision's are.
+
+    Raises ValueError where the image is too small, or the file is missing, unreadable or of another network.
+    """
+
+    published: ClassVar = {"classes": 1000, "channels": 3, "size": 224}  # ImageNet
+
+    def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5, weights: str | None = None):
+        super().__init__()
+        saved = _read(weights) if weights else None
+        check_size("alexnet", size, least=63)
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, 64, 11, stride=4, padding=2),  # (B, 64, 55, 55)
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2),  # (B, 64, 27, 27)
+            nn.Conv2d(64, 192, 5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2),  # (B, 192, 13, 13)
+            nn.Conv2d(192, 384, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(384, 256, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2),  # (B, 256, 6, 6)
+        )
+        self.classifier = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(256 * 6 * 6, 4096),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(4096, 4096),
+            nn.ReLU(inplace=True),
+            nn.Linear(4096, classes),
+        )
+        if saved and not self.classifier[1].weight.is_meta:
+            self._load(saved, weights)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.features(images)
+        if maps.shape[2:] != (6, 6):  # at 224 pixels it would change nothing, and its CUDA gradient isn't reproducible
+            maps = nn.functional.adaptive_avg_pool2d(maps, 6)
+        return self.classifier(torch.flatten(maps, 1))
+
+    def _load(self, saved: dict[str, Tensor], file: str) -> None:
+        expected = self.state_dict()
+        for name in [*expected, *saved]:
+            given, wanted = (tuple(getattr(of.get(name), "shape", ())) or "missing" for of in (saved, expected))
+            if given != wanted:
+                hint = "; the data's classes are the first number" if name.startswith("classifier.6") else ""
+                raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {wanted}{hint}")
+        self.load_state_dict(saved)
+
+
+def _read(file: str) -> dict[str, Tensor]:
+    """The state dict in the file. Never runs code from it. Raises ValueError where there is none."""
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise ValueError(f"weights={file}: there is no such file; expected the path of a state dict, or null")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever the unpickler makes of a file that is none
+        raise ValueError(f"weights={file} can't be read as weights: {type(error).__name__}") from error
+    if not isinstance(saved, dict) or not saved:
+        raise ValueError(f"weights={file} holds no state dict, but an object of type {type(saved).__name__}")
+    return saved
