@@ -132,7 +132,9 @@ def _serve(connection: Connection, loop, config: DictConfig) -> None:
         running = loop(training)
         while True:
             what, argument = connection.recv()
-            connection.send({"run": _turn, "facts": _facts, "memory": _peak_memory}[what](training, running, argument))
+            connection.send(
+                {"run": _turn, "facts": _facts, "memory": lambda *_: peak_memory()}[what](training, running, argument)
+            )
     except EOFError:
         return  # nothing more is asked
     except Exception as error:
@@ -230,9 +232,9 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
     }
 
 
-def _peak_memory(training: Training, running: Iterator[int], _: None) -> int | None:
+def peak_memory() -> int | None:
     """Bytes: of a GPU's memory what torch took of it, else of the machine's, workers included; None where not known."""
-    if training.engine.device.type == "cuda":
+    if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     try:
         status = Path("/proc/self/status").read_text()

@@ -47,10 +47,13 @@ class Training:
     checkpoint_minutes: float
 
 
-def assemble(config: DictConfig) -> Training:
-    """Builds everything that the configuration names. Raises Mistake for what can't be built or run."""
+def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
+    """Builds everything that the configuration names. Raises Mistake for what can't be built or run.
+
+    dataset: in place of the configuration's own source.
+    """
     engine = _engine(config)
-    dataset, train, validation, test = _data(config, engine)
+    dataset, train, validation, test = _data(config, engine, dataset)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = engine.place(_call("model", config.model, **facts))
@@ -104,12 +107,14 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
     return _call("optimizer", config.optimizer, model.parameters(), **({"fused": True} if fused else {}))
 
 
-def _data(config: DictConfig, engine: Engine) -> tuple[Dataset, Batches, Batches | None, Batches]:
+def _data(
+    config: DictConfig, engine: Engine, dataset: Dataset | None
+) -> tuple[Dataset, Batches, Batches | None, Batches]:
     knobs = _knobs(config.dataset)
     all_images = {name: knobs.pop(name) for name in ALL_IMAGES if name in knobs}
     training_images = {name: knobs.pop(name) for name in TRAINING_IMAGES if name in knobs}
     fraction = knobs.pop("validation", 0)
-    dataset = _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
+    dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     for name, value in all_images.items():
         if isinstance(value, list) and len(value) not in (1, dataset.channels):
             raise Mistake(

@@ -1,0 +1,64 @@
+"""How time and memory grow with batch, image size, classes and weights, here, and what it says of ImageNet:
+python scripts/scaling.py
+
+Takes the overrides of scripts/train.py for the device, such as device.threads=1. About three minutes.
+"""
+
+import json
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from alexnet import checks
+from alexnet.launch import checking, composed
+
+# model, batch, pixels a side, classes: each of the four moves while the others stand.
+POINTS = [
+    ("alexnet_cifar", 16, 32, 10),
+    ("alexnet_cifar", 64, 32, 10),
+    ("alexnet_cifar", 256, 32, 10),
+    ("alexnet_cifar", 64, 48, 10),
+    ("alexnet_cifar", 64, 64, 10),
+    ("alexnet_cifar", 64, 32, 1000),
+    ("alexnet", 16, 224, 1000),
+    ("alexnet", 64, 224, 1000),
+    ("alexnet", 64, 224, 10),
+]
+IMAGENET = {"images": 1_281_167, "epochs": 90, "batch": 128}
+
+
+def parse() -> Namespace:
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("overrides", nargs="*", metavar="key=value", help="such as device=cpu, device.threads=1")
+    add("--seconds", type=float, default=6, metavar="S", help="of measuring a point; default: 6")
+    add("--gpu-rate", type=float, default=400e12, metavar="N", help="operations/s of a GPU's product; default: 4e14")
+    add("--gpu-share", type=float, default=0.3, metavar="X", help="of it that training reaches; default: 0.3")
+    add("--link", type=float, default=50e9, metavar="B", help="bytes/s between GPUs; default: 5e10")
+    add("--json", action="store_true", help="all figures, in operations, bytes and seconds")
+    return parser.parse_intermixed_args()
+
+
+def main() -> None:
+    given = parse()
+    configs = []
+    for model, batch, size, classes in POINTS:
+        overrides = ["dataset=digits", f"dataset.size={size}", f"model={model}", f"batch_size={batch}"]
+        config, _ = composed([*overrides, *given.overrides])
+        checks.check(config)
+        configs.append((config, model, size, classes))
+    from alexnet import scaling  # torch takes seconds to import: not for a typing error
+
+    measured = [scaling.measure(*setting, given.seconds) for setting in configs]
+    points, rates = [point for point, _ in measured], [rate for _, rate in measured]
+    cost = scaling.fit(points)
+    large = next(point for point in points if (point.model, point.classes) == ("alexnet", 1000))
+    predicted = scaling.predict(cost, large, **IMAGENET, gpu=(given.gpu_rate, given.gpu_share, given.link))
+    if given.json:
+        found = {"points": scaling.as_rows(points, cost), "cost": cost, "rates": rates, "imagenet": predicted}
+        print(json.dumps(found, indent=2))
+    else:
+        print(scaling.told(points, cost, sorted(rates)[len(rates) // 2], predicted))
+
+
+if __name__ == "__main__":
+    with checking():
+        main()

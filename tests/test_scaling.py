@@ -1,0 +1,52 @@
+"""The fitted cost is the measured points' own, and the prediction follows from it."""
+
+from dataclasses import replace
+
+import pytest
+from conftest import ROOT
+
+from alexnet import scaling
+
+POINT = scaling.Point("alexnet", 64, 224, 1000, 61_000_000, 4e9, 4_000_000, 1.0, 10**9)
+
+
+def points():
+    """Four settings that cost exactly 10 ps an operation, 2 ns a weight; 50 MB, 16 bytes a weight, 1.5 activations."""
+    return [
+        replace(
+            POINT,
+            batch_size=batch,
+            weights=weights,
+            seconds=10e-12 * batch * 4e9 + 2e-9 * weights,
+            memory=int(50e6 + 16 * weights + 1.5 * batch * 4_000_000),
+        )
+        for batch in (16, 256)
+        for weights in (90_000, 61_000_000)
+    ]
+
+
+def test_the_fit_finds_the_cost_that_points_were_made_with():
+    cost = scaling.fit(points())
+    expected = [10e-12, 2e-9, 50e6, 16, 1.5]
+    assert list(cost.values())[:5] == pytest.approx(expected, rel=1e-4)
+    assert cost["time_error"] < 1e-4 and cost["memory_error"] < 1e-4
+
+
+def test_imagenet_is_steps_times_a_step():
+    """90 epochs of 1,281,167 images in batches of 128; a GPU at a third of 300 T/s, links of 50 GB/s."""
+    steps = 1_281_167 * 90 / 128
+    days = scaling.predict(scaling.fit(points()), POINT, 1_281_167, 90, 128, gpu=(300e12, 1 / 3, 50e9))
+    assert days["this device"] == pytest.approx(steps * (10e-12 * 128 * 4e9 + 2e-9 * 61e6) / 86400, rel=1e-3)
+    assert days["1 GPU"] == pytest.approx(steps * 128 * 4e9 / 100e12 / 86400)
+    exchange = 2 * 7 / 8 * 4 * 61e6 / 50e9
+    assert days["8 GPUs"] == pytest.approx(steps / 8 * (128 * 4e9 / 100e12 + exchange) / 86400)
+
+
+def test_a_point_is_measured_with_the_models_own_counts(compose):
+    config = compose("dataset=digits", "model=cuda_convnet", "batch_size=8", "device.threads=1")
+    point, rate = scaling.measure(config, "cuda_convnet", 32, 10, 0.1)
+    assert (point.weights, point.batch_size, point.classes) == (89_578, 8, 10)
+    forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
+    assert point.operations == 3 * sum(forward) - forward[0]
+    assert 0 < 8 * point.operations / point.seconds < 2 * rate
+    assert point.memory > 0 and (ROOT / "scripts" / "scaling.py").is_file()
