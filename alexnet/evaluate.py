@@ -11,8 +11,8 @@ from alexnet import checkpoints
 from alexnet.build import Training, assemble
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
-from alexnet.reproduce import overridden, saved_config
 from alexnet.run import Run
+from alexnet.saved import overridden, saved_config
 
 
 @dataclass(frozen=True)
