@@ -26,8 +26,8 @@ def differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
 
 
 def _environment(record: Record) -> dict[str, Any]:
-    """Of the newest process that trained the run."""
-    return {key: value for key, value in record.run.environment().items() if key != "earlier"}
+    """Of the newest process that trained the run; without when it began, which differs anyway."""
+    return {key: value for key, value in record.run.environment().items() if key not in ("earlier", "started")}
 
 
 def brief(value: Any) -> str:

@@ -72,7 +72,8 @@ def load_chosen(training: Training, run: Run) -> None:
     try:
         training.model.load_state_dict(saved["model"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml: {error}") from error
+        why = " ".join(str(error).split())
+        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml: {why}") from error
 
 
 def reevaluate(folder: str, overrides: Sequence[str]) -> int:

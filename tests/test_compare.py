@@ -339,7 +339,7 @@ def test_nothing_from_a_folder_steers_the_terminal(compare, tmp_path):
 def test_diff_shows_only_what_differs_in_configuration_and_environment(compare, tmp_path):
     make(tmp_path / "a", {"optimizer.lr": 0.1})
     make(tmp_path / "b", {"language": "zh"})
-    environment = {"python": "3.12.0", "data_sha256": "abc", "earlier": [{"python": "3.10.0"}]}  # b was gone on with
+    environment = {"python": "3.12.0", "data_sha256": "abc", "started": "2012-09-30", "earlier": [{"python": "3.10.0"}]}
     (tmp_path / "b" / "environment.json").write_text(json.dumps(environment))
     rows = parsed(compare("--diff", "a", "b", "--json"))
     assert rows == [
