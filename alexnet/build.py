@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -88,12 +89,20 @@ def weightless(config: DictConfig, classes: int, channels: int, size: int) -> to
 def disk_bytes(config: DictConfig) -> tuple[int, int]:
     """What the run's folder comes to at most, and what it takes more while a checkpoint replaces another.
 
-    Known before the data is: for images of three channels in up to 1,000 classes.
+    Known before the data is: for images of three channels, and 1,000 classes where their number isn't known.
     """
-    model = weightless(config, classes=1000, channels=3, size=config.dataset.get("size", 224))
+    model = weightless(config, _classes(config.dataset), channels=3, size=config.dataset.get("size", 224))
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     checkpoint = 3 * weights  # with up to two moments for every weight
-    return checkpoint + (weights if config.dataset.get("validation") else 0) + 20 * 2**20, checkpoint
+    return checkpoint + (weights if config.dataset.get("validation") else 0) + 5 * 2**20, checkpoint
+
+
+def _classes(dataset: DictConfig) -> int:
+    """At most how many classes the dataset has, as far as that can be told without reading it."""
+    known = getattr(_target("dataset", dataset), "classes", None)
+    train = Path(str(dataset.get("root"))).expanduser() / "train"
+    folders = sum(1 for path in train.iterdir() if path.is_dir()) if train.is_dir() else 0
+    return known or folders or 1000
 
 
 def _engine(config: DictConfig) -> Engine:

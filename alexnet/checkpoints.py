@@ -3,6 +3,8 @@
 import logging
 import os
 import pickle
+import re
+import shlex
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,10 @@ def save(folder: Path, name: str, state: dict[str, Any]) -> None:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)  # on a full disk this makes room for result.json
+        if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):  # how torch tells a full disk
+            raise error.__context__ from None
         raise
     if name == "last" and path.exists():
         os.replace(path, before)
@@ -41,8 +45,12 @@ def load(folder: Path, name: str) -> dict[str, Any]:
             if damaged := archive.testzip():
                 raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise Damaged(f"{path} can't be read: {str(error).splitlines()[0]}") from error
+    except pickle.UnpicklingError as error:  # torch's text goes on to say how to load it nonetheless
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"it names {named[1]}" if named else "there is something else in it"
+        raise Damaged(f"{path} is refused: a checkpoint holds tensors and plain values only, and {what}.") from error
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{path} can't be read: {str(error).splitlines()[0].rstrip('.')}.") from error
     if not isinstance(state, dict):
         raise Damaged(f"{path} holds no checkpoint of this project.")
     return state
@@ -65,7 +73,10 @@ def newest(folder: Path) -> dict[str, Any] | None:
                 logger.warning(f"{damaged} Going on from the checkpoint before it.")
             return state
     if damaged:
-        raise damaged
+        raise Damaged(
+            f"{damaged} There is no other to go on from. To train from the start, which comes to the same end: "
+            f"rm {shlex.quote(str(folder / 'last.pt'))} and the command again."
+        ) from damaged
     return None
 
 

@@ -16,10 +16,25 @@ from alexnet.errors import Mistake
 
 CONF = Path(__file__).parent.parent / "conf"
 GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
+LAUNCH = ("resume", "dry_run")  # how to launch, and no part of what is trained
+# They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
+WITHOUT_EFFECT = (
+    *LAUNCH,
+    "language",
+    "log_every",
+    "checkpoint_minutes",
+    "dataset.root",
+    "dataset.url",
+    "dataset.download",
+    "dataset.memory_share",
+    "dataset.cache",
+    "device.workers",
+)
 
 
-def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:
-    return f"a whole number, {least} or more", lambda value: type(value) is int and least <= value < 2**63
+def _whole(least: int, most: int = 2**63 - 1) -> tuple[str, Callable[[Any], bool]]:
+    text = f"a whole number, {least} or more" if most == 2**63 - 1 else f"a whole number from {least} to {most}"
+    return text, lambda value: type(value) is int and least <= value <= most
 
 
 def _number(text: str, holds: Callable[[float], bool]) -> tuple[str, Callable[[Any], bool]]:
@@ -57,13 +72,15 @@ RANGES = {
     "resume": _or_null(_text),
     "dry_run": _switch,
     "language": _choice("en", "zh"),
+    "activation": _text,  # which ones there are, the networks say
+    "normalisation": _text,
     "dropout": _share,
     "lrn": _switch,
     "weights": _or_null(_text),
     "root": _text,
     "download": _switch,
     "url": _or_null(_text),
-    "size": _whole(1),
+    "size": _whole(1, 4096),
     "mean": _each(_number("a number", lambda value: True)),
     "std": _each(_above_zero),
     "crop": _whole(0),
@@ -86,25 +103,25 @@ RANGES = {
     "patience": _whole(0),
     "threshold": _share,
     "name": _choice("auto", "cpu", "cuda", "mps"),
-    "threads": _or_null(_whole(1)),
+    "threads": _or_null(_whole(1, 1024)),
     "precision": _choice("auto", "float32", "tf32", "bf16", "fp16"),
     "channels_last": _switch,
     "fused": _switch,
     "compile": _switch,
     "deterministic": _switch,
-    "workers": _whole(0),
+    "workers": _whole(0, 1024),
 }
 
 
 def check(config: DictConfig) -> None:
     """Raises Mistake for the first unknown key, unusable value or target that the project doesn't offer."""
-    known = [*GROUPS, *_top_level()]
+    known = [*GROUPS, *top_level()]
     for key in config:
         if key not in known:
             raise Mistake(f"{key} isn't a key of this configuration{nearest(key, known)}")
-    for key in _top_level():
-        if key not in config and key not in ("dry_run", "resume"):  # which a saved configuration doesn't have
-            raise Mistake(f"{key} is missing: give {key}={_usual(config, key)}.")
+    for key in top_level():
+        if key not in config and key not in LAUNCH:  # which a saved configuration doesn't have
+            raise Mistake(f"{key} is missing: give {key}={usual(config, key)}.")
     for group in GROUPS:
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         if not isinstance(config.get(group), DictConfig):
@@ -120,10 +137,10 @@ def check(config: DictConfig) -> None:
         if name.startswith("_") and (name != "_target_" or group not in GROUPS):
             raise Mistake(f"{path} isn't allowed: only model, dataset, optimizer and schedule have one _target_ each.")
         if value == "???":
-            raise Mistake(f"{path} has no value: give {path}=VALUE, {RANGES[name][0]}.")
+            raise Mistake(f"{path} has no value: give {path}=VALUE{f', {RANGES[name][0]}' if name in RANGES else ''}.")
         if name in RANGES and not RANGES[name][1](value):
-            usual = _usual(config, path)
-            example = "" if usual is None else f", for example {path}={usual}"
+            example = usual(config, path)
+            example = "" if example is None else f", for example {path}={example}"
             raise Mistake(f"{path}={value} ({type(value).__name__}): expected {RANGES[name][0]}{example}.")
     _check_together(config)
 
@@ -134,18 +151,19 @@ def targets(group: str) -> set[str]:
     return {file._target_ for file in files if "_target_" in file}
 
 
-def nearest(given: str, known: list[str], prefix: str = "") -> str:
+def nearest(given: Any, known: list[str], prefix: str = "") -> str:
     """The end of a sentence: the known name that is nearest to the given one, or all of them."""
-    close = get_close_matches(given, known, n=1, cutoff=0.5)
+    close = get_close_matches(str(given), known, n=1, cutoff=0.5)
     return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known))}."
 
 
-def _top_level() -> list[str]:
+def top_level() -> list[str]:
+    """The keys of conf/train.yaml that are a run's own."""
     return [key for key in OmegaConf.load(CONF / "train.yaml") if key not in ("defaults", "hydra")]
 
 
-def _usual(config: DictConfig, path: str) -> Any:
-    """The value that conf/ gives that key, as an example."""
+def usual(config: DictConfig, path: str) -> Any:
+    """The value that conf/ gives that key; None where it gives none."""
     group, _, key = path.rpartition(".")
     target = config[group].get("_target_") if group else None
     files = map(OmegaConf.load, (CONF / group).glob("*.yaml" if group else "train.yaml"))
@@ -165,6 +183,12 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[path] = value
     return leaves
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(key, before, after) of what isn't the same in both; None where it isn't there."""
+    keys = list(dict.fromkeys([*before, *after]))
+    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
 def _check_together(config: DictConfig) -> None:

@@ -1,6 +1,6 @@
 """Runs taken together by what they compute, so that configurations are compared and not single runs.
 
-A configuration is every key of a run's config.yaml but `seed` and those of NOT_COMPARED, together with the
+A configuration is every key of a run's config.yaml but `seed` and those WITHOUT_EFFECT, together with the
 hash of its data. Runs of one configuration are its repeats: each seed counts once, by its newest finished
 run, for the same run twice tells nothing new. What didn't finish is listed, and never averaged in.
 No torch here.
@@ -14,25 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from alexnet.checks import nearest
+from alexnet.checks import WITHOUT_EFFECT, nearest
 from alexnet.errors import Mistake
 from alexnet.records import MADE_WITH, Record, printable, shown
 from alexnet.spread import Spread
 
-# They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
-NOT_COMPARED = (
-    "language",
-    "log_every",
-    "checkpoint_minutes",
-    "dry_run",
-    "resume",
-    "dataset.root",
-    "dataset.url",
-    "dataset.download",
-    "dataset.memory_share",
-    "dataset.cache",
-    "device.workers",
-)
 METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # the table's
 
 
@@ -40,7 +26,7 @@ METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_se
 class Configuration:
     """The runs that differ in nothing but their seed."""
 
-    config: dict[str, Any]  # flat, without the seed and NOT_COMPARED
+    config: dict[str, Any]  # flat, without the seed and WITHOUT_EFFECT
     records: list[Record]
 
     @cached_property
@@ -58,8 +44,9 @@ class Configuration:
 
     def _why(self, record: Record) -> str:
         if record.finished:
-            newer = self.repeats[record.seed].run.folder
-            return f"the same configuration and seed as {newer}, which is newer"
+            kept = self.repeats[record.seed]
+            which = "is newer" if kept.started > record.started else "began at the same time"
+            return f"the same configuration and seed as {kept.run.folder}, which {which}"
         return record.reason
 
     @cached_property
@@ -138,14 +125,14 @@ def compare(records: Sequence[Record], metric: str = "test_accuracy", sort: str 
     """
     metrics = {*METRICS, *(name for record in records for name in record.metrics)}
     if metric not in metrics:
-        raise Mistake(f"--metric {metric}: no finished run here has it{nearest(metric, sorted(metrics))}.")
+        raise Mistake(f"--metric {metric}: no finished run here has it{nearest(metric, sorted(metrics))}")
     configurations = group(records)
     keys = {key for each in configurations for key in each.config}
     sort = sort or metric
     known = metrics | keys | {"n", "status"}
     if sort not in known:
         near = nearest(sort, sorted(known))
-        raise Mistake(f"--sort {sort}: not a key or metric of these runs, n or status{near}.")
+        raise Mistake(f"--sort {sort}: not a key or metric of these runs, n or status{near}")
     configurations.sort(key=lambda each: place(each, sort, metric, keys))
     return Comparison(configurations, telling([each.config for each in configurations]), metric)
 
@@ -172,7 +159,7 @@ def group(records: Iterable[Record]) -> list[Configuration]:
 
 def compared(config: dict[str, Any]) -> dict[str, Any]:
     """What identifies the configuration."""
-    return {key: value for key, value in config.items() if key != "seed" and key not in NOT_COMPARED}
+    return {key: value for key, value in config.items() if key != "seed" and key not in WITHOUT_EFFECT}
 
 
 def differing(configs: Sequence[dict[str, Any]]) -> list[str]:

@@ -16,13 +16,18 @@ def differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
     """
     if len(records) < 2:
         raise Mistake(f"--diff needs two runs or more, and found {len(records)}: --diff FOLDER_A FOLDER_B.")
-    facts = [{**record.config, **flat(record.run.environment(), "environment.")} for record in records]
+    facts = [{**record.config, **flat(_environment(record), "environment.")} for record in records]
     rows = [
         [printable(key), *(brief(each[key]) if key in each else "-" for each in facts)]
         for key in differing(facts)
-        if key != "data_sha256"  # stands there as environment.data_sha256
+        if key not in ("data_sha256", "extended_from")  # stand there as environment.data_sha256 and so on
     ]
     return ["key", *(printable(record.run.folder) for record in records)], rows
+
+
+def _environment(record: Record) -> dict[str, Any]:
+    """Of the newest process that trained the run; without when it began, which differs anyway."""
+    return {key: value for key, value in record.run.environment().items() if key not in ("earlier", "started")}
 
 
 def brief(value: Any) -> str:

@@ -11,8 +11,8 @@ from alexnet import checkpoints
 from alexnet.build import Training, assemble
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
-from alexnet.reproduce import overridden, saved_config
 from alexnet.run import Run
+from alexnet.saved import overridden, saved_config
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def load_chosen(training: Training, run: Run) -> None:
     try:
         training.model.load_state_dict(saved["model"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml: {error}") from error
+        why = " ".join(str(error).split())
+        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml: {why}") from error
 
 
 def reevaluate(folder: str, overrides: Sequence[str]) -> int:

@@ -7,15 +7,19 @@ import traceback
 from datetime import datetime
 from errno import EDQUOT, ENOSPC
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks
 from alexnet.errors import Diverged, Failure, Mistake
-from alexnet.run import Run
+from alexnet.run import Run, check_space
 from alexnet.signals import Interrupted, Signals
 from alexnet.texts import TEXTS
+
+if TYPE_CHECKING:
+    from alexnet.build import Training
+    from alexnet.train import State
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +47,20 @@ def log_to(run: Run) -> None:
 
 
 def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> int:
-    started, clock = datetime.now(), perf_counter()
-    exit_status = 0
+    started, clock, seconds_before = datetime.now().isoformat(timespec="seconds"), perf_counter(), 0.0
+    exit_status, as_it_was = 0, not run.is_new  # until it goes on, a run from earlier stays as it was
     logging.raiseExceptions = False  # a log line that finds no room on the disk must not cover the reason
     try:
-        run.set_result_aside()
         with Signals() as signals:
-            result = _train(config, run, signals, parent)
+            training, state, environment = _prepare(config, run, parent)
+            # torch takes seconds to import: only once the values are known to be good.
+            from alexnet.train import train
+
+            seconds_before, started = state.seconds(), environment.setdefault("started", started)
+            with signals.whole():
+                run.begin(_text(config), environment, state.epoch, state.steps(training))
+                as_it_was = False
+            result = train(run, training, state, signals, TEXTS[config.language])
     except (Mistake, Failure, Diverged, Interrupted) as error:
         result, exit_status = {"status": error.status, "reason": str(error)}, error.exit_status
         logger.debug(traceback.format_exc())
@@ -62,34 +73,103 @@ def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> in
         reason = f"{label}{result['reason']}"
         logger.debug(reason)
         print(reason, file=sys.stderr)
-    times = {"started": started.isoformat(timespec="seconds"), "seconds": round(perf_counter() - clock, 3)}
+    if as_it_was:
+        return exit_status
+    seconds = round(seconds_before + perf_counter() - clock, 3)
     try:
-        run.write_result({**result, **times})
+        run.write_result({**result, "started": started, "seconds": seconds})
     except OSError as error:
         print(f"{run.folder}/result.json can't be written: {error.strerror}", file=sys.stderr)
         exit_status = exit_status or 1
     return exit_status
 
 
-def _train(config: DictConfig, run: Run, signals: Signals, parent: Run | None) -> dict[str, Any]:
-    checks.check(config)
-    run.write_config(OmegaConf.to_yaml(config, resolve=True))
-    # torch takes seconds to import: only once the values are known to be good.
-    from alexnet.build import assemble, disk_bytes
-    from alexnet.environment import describe
-    from alexnet.train import train
+def _prepare(config: DictConfig, run: Run, parent: Run | None) -> tuple["Training", "State", dict[str, Any]]:
+    """All that may still be refused, before anything in a folder with a run in it changes.
 
-    run.check_space(sum(disk_bytes(config)))
+    Gives what to train, where it stands, and the environment to write.
+    """
+    checks.check(config)
+    if run.is_new:
+        run.write_config(_text(config))
+    else:
+        refuse_another(config, run)
+    from alexnet.build import assemble
+    from alexnet.environment import describe
+    from alexnet.train import restore
+
+    _check_space(config, run, parent)
     training = assemble(config)
     environment = describe(training.engine, training.dataset.fingerprint())
     if parent:
         environment["reproduces"] = str(parent.folder.absolute())
+    state = restore(run, training)
     if before := run.environment():  # the run goes on
         if before.get("data_sha256") != environment["data_sha256"]:
             raise Mistake(
                 f"The data isn't what {run.folder} was trained on so far (environment.json has its fingerprint): "
                 f"bring that back, or train anew with python scripts/reproduce.py {run.folder}"
             )
-        environment["earlier"] = [*before.pop("earlier", []), before]
-    run.write_environment(environment)
-    return train(run, training, signals, TEXTS[config.language])
+        keys = ("started", "reproduces", *(["extended_from"] if state.steps(training) else []))
+        carried = {key: before[key] for key in keys if key in before}
+        environment |= {**carried, "earlier": [*before.pop("earlier", []), before]}
+    extended = environment.get("extended_from", [])
+    if (shorter := _extended_from(run, training, state)) and shorter not in extended:
+        environment["extended_from"] = [*extended, shorter]
+    return training, state, environment
+
+
+def refuse_another(config: DictConfig, run: Run) -> None:
+    """Raises Mistake where the folder's run has another configuration, but for what can't change a number.
+
+    The number of epochs may be another: so a run is extended.
+    """
+    given = checks.flat(OmegaConf.to_container(config, resolve=True))
+    # A key that conf/ got since the run began has its usual value.
+    others = [
+        f"{key}: {before} -> {given.get(key)}"
+        for key, before in checks.flat(run.config()).items()
+        if given.get(key) != before and key not in (*checks.WITHOUT_EFFECT, "epochs")
+    ]
+    if others:
+        raise Mistake(
+            f"{run.folder} has a run of another configuration in it ({', '.join(others)}), and a run goes on as it "
+            f"began: python scripts/resume.py {run.folder}"
+        )
+
+
+def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
+    """Raises Mistake where the run's disk hasn't the room for what it still has to write."""
+    from alexnet.build import disk_bytes
+
+    kept, replacing = disk_bytes(config)
+    there = sum(path.stat().st_size for path in run.checkpoints.glob("*.pt"))
+    way_out = "give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)"
+    if there:
+        way_out = "move the folder to another disk and go on with it there: python scripts/resume.py FOLDER"
+    elif parent:
+        way_out = "call this in a folder on another disk"
+    check_space(run.folder, max(0, kept - there) + replacing, way_out)
+
+
+def _extended_from(run: Run, training: "Training", state: "State") -> str | None:
+    """What makes an extended run another than one of that many epochs: the learning rate that it had so far.
+
+    None where the schedule gives the same at every step until now, whatever the number of epochs.
+    """
+    epochs, steps, done = run.config()["epochs"], len(training.train), state.steps(training)
+
+    def rates(epochs: int) -> list[float]:
+        return [training.schedule(step / steps, epochs, state.errors) for step in range(done)]
+
+    if epochs == training.epochs or rates(epochs) == rates(training.epochs):
+        return None
+    logger.warning(
+        f"{training.schedule.func.__name__} spans the whole run, and so far it followed one of {epochs} epochs: "
+        f"the end will differ from that of a run with epochs={training.epochs} from the start."
+    )
+    return f"epochs={epochs} until step {done}"
+
+
+def _text(config: DictConfig) -> str:
+    return OmegaConf.to_yaml(config, resolve=True)

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -15,13 +16,13 @@ from hydra.errors import HydraException, MissingConfigException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from alexnet import checks, parallel, search, sweep
 from alexnet.command import mistakes_end_the_program
 from alexnet.errors import Mistake
 from alexnet.job import execute
-from alexnet.run import Run, claim
+from alexnet.run import Run, check_space, claim
 
 
 def main() -> None:
@@ -43,11 +44,11 @@ def main() -> None:
             raise
 
 
-def job(config: DictConfig) -> float:
+def job(config: DictConfig) -> float | None:
     """One run: alone it ends the program with its exit status; in a sweep it returns what a search maximises."""
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
-    trained = OmegaConf.masked_copy(config, [key for key in config if key not in sweep.LAUNCH])
+    trained = OmegaConf.masked_copy(config, [key for key in config if key not in checks.LAUNCH])
     if settings.mode is not RunMode.MULTIRUN:
         sys.exit(execute(trained, run))
     name = sweep.job_name(settings)
@@ -92,19 +93,21 @@ class Launch(Callback):
                 print(sweep.plan(planned, needed, config.hydra.sweep.dir))
                 sys.exit()
             if config.resume:
-                folder = str(sweep.existing(config.resume, config.hydra.overrides.task))
+                folder = str(sweep.existing(config))
             else:
+                way_out = "give a folder on another disk with hydra.sweep.dir=FOLDER"
+                check_space(Path(config.hydra.sweep.dir), needed, way_out)
                 folder = str(claim(config.hydra.sweep.dir))
-                Run(folder).check_space(needed)
             config.hydra.sweep.dir = folder
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={sweep.quoted(folder)}")  # each job is composed anew
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """The table of all jobs; status 1 where one of them didn't finish."""
+        """The table of all jobs; status 1 where one of them didn't finish. In a search to diverge is a result."""
         print(sweep.report(config.hydra.sweep.dir))
-        finished, jobs = sweep.tally(config.hydra.sweep.dir)
-        print(f"{finished} of {jobs} ok")
-        if finished < jobs:
+        statuses = sweep.statuses(config.hydra.sweep.dir)
+        print(f"{statuses['finished']} of {statuses.total()} ok")
+        results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
+        if set(statuses) - results:
             sys.exit(1)
 
 
@@ -141,7 +144,7 @@ def explain(error: Exception) -> str:
     cause = error.__cause__
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)
-    if key and isinstance(parent, DictConfig):
+    if key and isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(parent, DictConfig):
         prefix, dot, name = key.rpartition(".")
         known = [str(option) for option in parent if option not in ("_target_", "hydra")]
         return f"{key} isn't a key of this configuration{checks.nearest(name, known, prefix + dot)}"

@@ -77,8 +77,10 @@ class Parallel(Launcher):
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
             config.hydra.mode = RunMode.RUN  # in its process the job is alone, and ends it with its exit status
-            # In the configuration and not only in the process, so that reproducing the job gives the same weights.
-            config.device.threads = config.device.threads or max(1, THREADS // at_once)
+            # In the configuration and not only in the process, so that reproducing the job gives the same weights;
+            # and a job that goes on keeps its number, however many are left beside it.
+            begun = Run(folder(config)).config().get("device", {}).get("threads") if config.resume else None
+            config.device.threads = config.device.threads or begun or max(1, THREADS // at_once)
         return config
 
 
@@ -176,7 +178,7 @@ def tell(config: DictConfig, exit_status: int) -> None:
             f"with hydra.launcher.jobs. To go on with it: python scripts/resume.py {config.hydra.sweep.dir}",
             file=sys.stderr,
         )
-    elif result and "reason" in result:
+    elif result and "reason" in result and (result["status"] != "interrupted" or exit_status > 128):
         print(f"{name} ended early: {result['reason']}", file=sys.stderr)
     elif result and exit_status == 0:
         print(
@@ -184,7 +186,8 @@ def tell(config: DictConfig, exit_status: int) -> None:
             flush=True,
         )
     else:
-        print(f"{name} ended early, with exit status {exit_status}.", file=sys.stderr)
+        log = folder(config) / "train.log"
+        print(f"{name} ended early, with exit status {exit_status}; {log} says why.", file=sys.stderr)
 
 
 def returned(config: DictConfig) -> JobReturn:

@@ -52,6 +52,8 @@ def read(run: Run) -> Record:
         raise Damaged(f"{run.folder} has no configuration in it.")
     if "data_sha256" in environment:
         config["data_sha256"] = str(environment["data_sha256"])[:12]
+    if "extended_from" in environment:  # no configuration from the start gives these learning rates
+        config["extended_from"] = environment["extended_from"]
     try:
         metrics, curve = _measured(run, result) if result.get("status") == "finished" else ({}, [])
     except (KeyError, TypeError, ArithmeticError) as error:
@@ -138,7 +140,7 @@ def filtered(records: Sequence[Record], conditions: Iterable[str]) -> list[Recor
             raise Mistake(f"--where {condition}: expected KEY=VALUE, such as --where optimizer.lr=0.01.")
         keys = sorted({key for record in records for key in record.config})
         if key not in keys:
-            raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}.")
+            raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}")
         kept = [record for record in records if key in record.config and is_meant(wanted, record.config[key])]
         if not kept:
             there = sorted({shown(record.config[key]) for record in records if key in record.config})

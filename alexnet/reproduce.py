@@ -4,20 +4,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from alexnet import checks
 from alexnet.difference import brief
-from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
 from alexnet.run import Run, claim
+from alexnet.saved import overridden, saved_config
 
 # What a reproduction must have in common with the original; times can't be.
-WINDOW_VALUES = ("epoch", "batch", "step", "loss", "accuracy", "learning_rate")
+WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")  # causes first
 
 
 def reproduce(folder: str, overrides: Sequence[str]) -> int:
@@ -38,65 +32,11 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     identical, text = verdict(original, run)
     print(text)
     if not identical:
+        for shorter in original.environment().get("extended_from", []):
+            print(f"the original was extended: it had the learning rates of a run with {shorter}")
         for key, before, after in environment_differences(original, run):
             print(f"environment differs: {key}: {brief(before)} -> {brief(after)}")
     return 0 if identical else 1
-
-
-def saved_config(run: Run) -> DictConfig:
-    """The folder's resolved configuration, checked: a stranger may have written it.
-
-    Raises Mistake where there is none, and for any value or target that the project itself wouldn't use.
-    """
-    saved = run.config()
-    if not saved:
-        raise Mistake(f"{run.folder} isn't the folder of a run: there is no config.yaml in it.")
-    for key, value in checks.flat(saved).items():
-        if "${" in f"{key} {value}":
-            raise Mistake(f"{run.folder}/config.yaml is refused: {key} has an interpolation, ${{...}}.")
-    try:
-        config = OmegaConf.create(saved)
-    except OmegaConfBaseException as error:
-        raise Mistake(f"{run.folder}/config.yaml is refused: {' '.join(str(error).split())}") from error
-    checks.check(config)
-    return config
-
-
-def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:
-    """A copy with `key=value` and `group=option` applied, and the (key, before, after) of all that differs.
-
-    Raises Mistake for what isn't of that form, and for an unknown key or option.
-    """
-    changed = OmegaConf.create(OmegaConf.to_container(config))
-    OmegaConf.set_struct(changed, True)
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        for override in parsed:
-            key, value = override.key_or_group, override.value()
-            if override.type is not OverrideType.CHANGE or override.is_sweep_override():
-                raise Mistake(f"{override.input_line}: expected key=value or group=option.")
-            if key in checks.GROUPS:
-                value = _option(key, value)
-            OmegaConf.update(changed, key, value)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise Mistake(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
-    OmegaConf.set_struct(changed, False)
-    checks.check(changed)
-    return changed, differing(checks.flat(config), checks.flat(changed))
-
-
-def _option(group: str, option: str) -> DictConfig:
-    path = checks.CONF / group / f"{option}.yaml"
-    options = sorted(path.stem for path in path.parent.glob("*.yaml"))
-    if option not in options:
-        raise Mistake(f"{group}={option}: there is no such {group}{checks.nearest(str(option), options)}")
-    return OmegaConf.load(path)
-
-
-def differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, before, after) of what isn't the same in both; None where it isn't there."""
-    keys = list(dict.fromkeys([*before, *after]))
-    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
 def verdict(original: Run, run: Run) -> tuple[bool, str]:
@@ -130,5 +70,5 @@ def verdict(original: Run, run: Run) -> tuple[bool, str]:
 def environment_differences(original: Run, run: Run) -> list[tuple[str, Any, Any]]:
     """What differs between the two environments, apart from the command and where it was given."""
     environments = [checks.flat(of.environment() or {}) for of in (original, run)]
-    told = ("command", "working_directory", "reproduces", "earlier")
-    return [difference for difference in differing(*environments) if difference[0].split(".")[0] not in told]
+    told = ("command", "working_directory", "reproduces", "started", "earlier", "extended_from")
+    return [difference for difference in checks.differing(*environments) if difference[0].split(".")[0] not in told]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from alexnet import launch, sweep
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
-from alexnet.reproduce import overridden, saved_config
 from alexnet.run import Run
+from alexnet.saved import overridden, saved_config
 
 
 def resume(folder: str, overrides: Sequence[str]) -> int:
@@ -17,7 +17,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
     to change.
     """
     run = Run(folder)
-    if run.sweep_overrides() is not None:
+    if run.sweep():
         if overrides:
             raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
         sys.argv = [sys.argv[0], *sweep.command(folder)]
@@ -38,10 +38,4 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         print(f"{folder} is finished: {config.epochs} epochs. To extend it: epochs=N with N above {config.epochs}.")
         return 0
     log_to(run)
-    if result.get("status") == "finished" and not config.schedule._target_.endswith(("constant", "step", "plateau")):
-        print(
-            f"{config.schedule._target_} spans the whole run, and the first {config.epochs} epochs followed the "
-            f"shorter one: the end will differ from that of a run with epochs={changed.epochs} from the start.",
-            file=sys.stderr,
-        )
     return execute(changed, run)

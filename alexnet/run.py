@@ -31,6 +31,8 @@ from filelock import FileLock, Timeout
 
 from alexnet.errors import Damaged, Mistake
 
+SWEEP_SETTINGS = ("launcher", "sweeper", "sweep", "overrides")  # of Hydra's, those that a sweep's jobs follow
+
 
 def claim(wanted: str | Path) -> Path:
     """A new folder of that name, or with -2, -3, ... behind it where the name is taken.
@@ -70,6 +72,17 @@ def find(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None)
     return [Run(path) for path in sorted(found, key=in_natural_order)]
 
 
+def check_space(folder: Path, needed: int, way_out: str) -> None:
+    """Raises Mistake where the disk of the folder, or of where it is to be, has fewer than `needed` bytes free."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise Mistake(
+            f"The disk of {folder} has {free >> 20} MB free, and this may write {needed >> 20} MB: make room, "
+            f"or {way_out}."
+        )
+
+
 def in_natural_order(path: str | Path) -> list[str | int]:
     """What to sort paths by: numbers in them as numbers."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path))]
@@ -106,8 +119,26 @@ class Run:
     def write_config(self, text: str) -> None:
         self._write("config.yaml", text)
 
-    def write_environment(self, environment: dict[str, Any]) -> None:
-        self._write("environment.json", json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
+    def begin(self, config: str, environment: dict[str, Any], epoch: int, step: int) -> None:
+        """Training begins, or goes on: an earlier result is set aside, and so are rows after that epoch and step.
+
+        All is written aside first, so a disk without room leaves the folder as it was.
+        """
+        texts = {
+            "environment.json": json.dumps(environment, indent=2, ensure_ascii=False) + "\n",
+            "config.yaml": config,  # later, so that an extended run is never one without its `extended_from`
+            **self._rows_until(epoch, step),
+        }
+        try:
+            asides = {name: self._aside(name, text) for name, text in texts.items()}
+        except OSError:
+            for name in texts:
+                (self.folder / f"{name}.part").unlink(missing_ok=True)
+            raise
+        if (self.folder / "result.json").exists():
+            os.replace(self.folder / "result.json", self.folder / "result.previous.json")
+        for name, aside in asides.items():
+            os.replace(aside, self.folder / name)
 
     def write_result(self, result: dict[str, Any]) -> None:
         text = json.dumps(result, indent=2, ensure_ascii=False)
@@ -144,55 +175,51 @@ class Run:
             (self.folder / ".lock").unlink(missing_ok=True)
             lock.release()
 
-    def set_result_aside(self) -> None:
-        """An earlier end becomes result.previous.json: while a run goes on, it hasn't ended."""
-        if (self.folder / "result.json").exists():
-            os.replace(self.folder / "result.json", self.folder / "result.previous.json")
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has begun here."""
+        return not (self.folder / "config.yaml").exists()
 
-    def sweep_overrides(self) -> dict[str, list[str]] | None:
-        """Where the folder is a sweep's, what it was started with: `task` and `hydra` overrides; else None."""
+    def sweep(self) -> dict[str, Any] | None:
+        """Where the folder is a sweep's, Hydra's settings of it, with their `overrides` as texts; else None."""
         content = self._mapping("multirun.yaml", _load_yaml)
         try:
-            return content and {kind: list(map(str, content["hydra"]["overrides"][kind])) for kind in ("task", "hydra")}
-        except (KeyError, TypeError) as error:
-            raise Damaged(f"{self.folder}/multirun.yaml can't be read: it has no hydra.overrides.") from error
-
-    def cut_rows(self, epoch: int, step: int) -> None:
-        """Keeps the rows of the first `epoch` epochs and up to `step` only; a half-written line goes, too."""
-        for name, last in (("losses.csv", ("step", step)), ("epochs.csv", ("epoch", epoch))):
-            path = self.folder / name
-            if last[1] == 0:
-                path.unlink(missing_ok=True)
-            if not path.is_file():
-                continue
-            lines = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
-            try:
-                column = lines[0].strip().split(",").index(last[0])
-                kept = [line for line in lines[1:] if int(line.split(",")[column]) <= last[1]]
-            except (IndexError, ValueError) as error:
-                raise Mistake(f"{path} is damaged: expected a table with a column {last[0]}.") from error
-            self._write(name, "".join([lines[0], *kept]))
-
-    def check_space(self, needed: int) -> None:
-        """Raises Mistake where the disk has fewer than `needed` bytes free."""
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise Mistake(
-                f"The disk of {self.folder} has {free >> 20} MB free, and the run may write {needed >> 20} MB: make "
-                f"room, or give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)."
-            )
+            settings = content and {name: dict(content["hydra"][name]) for name in SWEEP_SETTINGS}
+            if settings:
+                overrides = settings["overrides"]
+                settings["overrides"] = {kind: list(map(str, overrides[kind])) for kind in ("task", "hydra")}
+            return settings
+        except (KeyError, TypeError, ValueError) as error:
+            expected = ", ".join(SWEEP_SETTINGS)
+            raise Damaged(f"{self.folder}/multirun.yaml can't be read: expected {expected} under hydra.") from error
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         path = self.folder / name
         text = io.StringIO()
         writer = csv.DictWriter(text, row, lineterminator="\n")
-        if not path.exists():
+        if not path.exists() or path.stat().st_size == 0:
             writer.writeheader()
         writer.writerow(row)
         with open(path, "a", encoding="utf-8") as file:  # one write a row: a reader sees whole rows only
             file.write(text.getvalue())
             file.flush()
             os.fsync(file.fileno())  # a checkpoint must never be on disk before the rows up to it
+
+    def _rows_until(self, epoch: int, step: int) -> dict[str, str]:
+        """Both tables with the first `epoch` epochs and up to `step` only; a half-written line goes, too."""
+        tables = {}
+        for name, key, last in (("losses.csv", "step", step), ("epochs.csv", "epoch", epoch)):
+            path = self.folder / name
+            if not path.is_file():
+                continue
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
+            try:
+                column = lines[0].strip().split(",").index(key) if last else 0
+                kept = [line for line in lines[1:] if last and int(line.split(",")[column]) <= last]
+            except (IndexError, ValueError) as error:
+                raise Mistake(f"{path} is damaged: expected a table with a column {key}.") from error
+            tables[name] = "".join([lines[0], *kept]) if last else ""
+        return tables
 
     def _rows(self, name: str) -> list[dict[str, float]]:
         def parse(text: str) -> list[dict[str, float]]:
@@ -203,7 +230,9 @@ class Run:
 
     def _mapping(self, name: str, parse: Callable[[str], Any]) -> dict[str, Any] | None:
         content = self._parsed(name, parse)
-        if content is not None and not isinstance(content, dict):
+        if content is None and not (self.folder / name).is_file():
+            return None
+        if not isinstance(content, dict):
             raise Damaged(f"{self.folder / name} can't be read: expected a mapping, not {content!r:.20}.")
         return content
 
@@ -216,10 +245,13 @@ class Run:
             raise Damaged(f"{path} can't be read: {' '.join(str(error).split())}.") from error
 
     def _write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        aside = path.with_name(name + ".part")
+        os.replace(self._aside(name, text), self.folder / name)
+
+    def _aside(self, name: str, text: str) -> Path:
+        """The text in a file of its own, which is to take the place of the file of that name."""
+        aside = self.folder / f"{name}.part"
         aside.write_text(text, encoding="utf-8")
-        os.replace(aside, path)
+        return aside
 
 
 def _load_yaml(text: str) -> Any:

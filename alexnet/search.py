@@ -15,7 +15,7 @@ from alexnet.errors import Mistake
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import BaseTrial
+    from optuna.trial import BaseTrial, FrozenTrial
 
 TARGET = "hydra_plugins.alexnet.Search"
 Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval, or a choice
@@ -24,8 +24,8 @@ Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval
 class Search(Sweeper):
     """hydra/sweeper=search. trials: how many; params: {key: Hydra's interval(), choice() or a value}.
 
-    The study is study.db in the sweep's folder, and a trial's number is its job's. In an existing folder an
-    interrupted search goes on to the number that it was to have, and a complete one gets `trials` more.
+    The study is study.db in the sweep's folder, and a trial's number is its job's. In an existing folder the trials
+    without a result go on, for whatever reason they have none, and then more are made until there are `trials`.
     """
 
     __module__ = "hydra_plugins.alexnet"  # Hydra takes plugins from packages of that name alone
@@ -45,25 +45,30 @@ class Search(Sweeper):
         study = open_study(folder, self.config.seed)
         fixed, space = split(self.config)
         at_once = getattr(self.launcher, "at_once", 1)
-        cut = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
-        goal = study.user_attrs.get("goal", 0)
-        if not cut and len(study.trials) >= goal:
-            goal += self.trials
-            study.set_user_attr("goal", goal)
-        self.launch(study, cut, fixed)  # each goes on in its folder, from its checkpoint
-        while len(study.trials) < goal:
-            together = min(at_once, goal - len(study.trials))
+        left = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+        if not left and len(study.trials) >= self.trials:
+            print(f"The search is done; for more trials: hydra.sweeper.trials=N with N above {len(study.trials)}.")
+        for trials in consecutive(left):  # each goes on in its folder, from its checkpoint
+            self.launch(study, trials, fixed)
+        while len(study.trials) < self.trials:
+            together = min(at_once, self.trials - len(study.trials))
             self.launch(study, [suggested(study, space) for _ in range(together)], fixed)
-        best = study.best_trial
-        values = " ".join(f"{key}={value}" for key, value in best.params.items())
-        print(f"best of {len(study.trials)} trials: job {best.number}, {100 * best.value:.2f}% of validation: {values}")
+        if told := study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
+            best = study.best_trial
+            values = " ".join(f"{key}={value}" for key, value in best.params.items())
+            accuracy = f"{100 * best.value:.2f}% of validation"
+            print(f"best of {len(told)} trials: job {best.number}, {accuracy}: {values}")
 
     def launch(self, study: "optuna.Study", trials: Sequence["BaseTrial"], fixed: list[str]) -> None:
-        """Runs trials of consecutive numbers and tells the study how good they are."""
+        """Runs trials of consecutive numbers and tells the study how good they are.
+
+        One that was killed, or failed, stays under way in the study: it isn't bad, and is to go on.
+        """
         jobs = [[*fixed, *(f"{key}={value}" for key, value in trial.params.items())] for trial in trials]
-        ended = self.launcher.launch(jobs, initial_job_idx=trials[0].number) if trials else []
+        ended = self.launcher.launch(jobs, initial_job_idx=trials[0].number)
         for trial, job in zip(trials, ended, strict=True):
-            study.tell(trial.number, job.return_value)
+            if job.return_value is not None:
+                study.tell(trial.number, job.return_value)
 
 
 def open_study(folder: Path, seed: int) -> "optuna.Study":
@@ -76,6 +81,17 @@ def open_study(folder: Path, seed: int) -> "optuna.Study":
     # A study that goes on must not draw the same random numbers again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     return study
+
+
+def consecutive(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial"]]:
+    """In groups whose numbers follow one another, as a launcher numbers its jobs."""
+    groups: list[list[FrozenTrial]] = []
+    for trial in trials:
+        if groups and groups[-1][-1].number == trial.number - 1:
+            groups[-1].append(trial)
+        else:
+            groups.append([trial])
+    return groups
 
 
 def suggested(study: "optuna.Study", space: Space) -> "optuna.Trial":

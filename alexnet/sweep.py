@@ -3,64 +3,126 @@
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from alexnet import search
+from alexnet import checks, search
 from alexnet.errors import Damaged, Mistake
 from alexnet.run import Run, find
 
-# What says how to launch, and is no part of what is trained.
-LAUNCH = ("resume", "dry_run")
+# The folder may be a stranger's: of its overrides only these are typed again. Others could have Hydra call anything.
+PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)
+PLAIN_SETTINGS = re.compile(
+    r"hydra/(launcher|sweeper)=\w+|hydra\.(launcher\.jobs|sweeper\.trials|sweeper\.max_batch_size)=\w+"
+    r"|hydra\.sweep\.subdir=(?!/|.*\.\.)[\w.=,/{}$-]+"
+)
+WHERE = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir")  # settings that resume=FOLDER stands for
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
     """The overrides of each job, as Hydra's own sweeper will make them; of a search, the two extremes."""
+    params = config.hydra.sweeper.get("params")
+    if params is not None and not isinstance(params, DictConfig):
+        raise Mistake(f"hydra.sweeper.params={params}: expected {{KEY: VALUES}}, such as {{seed: '0,1'}}.")
     if config.hydra.sweeper._target_ == search.TARGET:
         return search.extremes(config)
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []
-    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    return grid(params, config.hydra.overrides.task)
+
+
+def grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[list[str]]:
+    """Every combination of the values given, in the order in which Hydra numbers the jobs."""
+    given = [f"{key}={value}" for key, value in (params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    overrides = parser.parse_overrides([*given, *config.hydra.overrides.task])
-    return BasicSweeper.split_arguments(overrides, None)[0]
+    return BasicSweeper.split_arguments(parser.parse_overrides([*given, *overrides]), None)[0]
 
 
 def plan(planned: Sequence[Sequence[str]], needed: int, folder: Path) -> str:
     """What dry_run=true shows: the jobs, their number, the disk that they need at most. needed: bytes."""
     lines = [f"job {number}: {' '.join(without_launch(job))}" for number, job in enumerate(planned)]
-    return "\n".join([*lines, f"{len(planned)} jobs in {folder}, at most {needed >> 20} MB of disk; nothing was run"])
+    jobs = f"{len(planned)} job{'s' * (len(planned) != 1)}"
+    return "\n".join([*lines, f"{jobs} in {folder}, at most {needed >> 20} MB of disk; nothing was run"])
 
 
-def existing(folder: str, overrides: Sequence[str]) -> Path:
-    """The sweep's folder to go on in. Raises Mistake where it is none, or was started with other overrides."""
-    started = Run(folder).sweep_overrides()
+def existing(config: DictConfig) -> Path:
+    """The sweep's folder to go on in. Raises Mistake where it is none, or was to have other jobs."""
+    folder, settings = config.resume, OmegaConf.to_container(config.hydra)
+    started = Run(folder).sweep()
     if started is None:
         raise Mistake(f"resume={folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
-    before, now = (without_launch(given) for given in (started["task"], overrides))
-    if sorted(before) != sorted(now):
-        missing = [f"without {given}" for given in before if given not in now]
-        added = [f"with {given}" for given in now if given not in before]
+    if changes := [*_other_settings(started, settings), *_other_jobs(started, settings)]:
         raise Mistake(
-            f"resume={folder}: that sweep was started otherwise; this command is {', '.join([*missing, *added])}. "
+            f"resume={folder}: that sweep was started otherwise; this command is {', '.join(changes)}. "
             f"To go on as it was: python scripts/resume.py {folder}"
         )
     return Path(folder)
 
 
+def _other_settings(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """In which of Hydra's settings two sweeps differ, where jobs depend on them. A search may get more trials."""
+    before, after = (
+        checks.flat(
+            {
+                "launcher": each["launcher"],
+                "sweeper": {**each["sweeper"], "trials": None},
+                "sweep.subdir": each["sweep"].get("subdir"),
+            },
+            "hydra.",
+        )
+        for each in (started, now)
+    )
+    return [f"with {key}={new} in place of {old}" for key, old, new in checks.differing(before, after)]
+
+
+def _other_jobs(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """In which overrides two sweeps differ, where their jobs do; the first other job where only the order does."""
+    before, after = (without_launch(each["overrides"]["task"]) for each in (started, now))
+    if started["sweeper"].get("_target_") == search.TARGET:
+        jobs = [[sorted(before)], [sorted(after)]]  # numbered as they are chosen, whatever the order here
+    else:
+        jobs = [[sorted(job) for job in grid(started["sweeper"].get("params"), given)] for given in (before, after)]
+    if jobs[0] == jobs[1]:
+        return []
+    missing = [f"without {given}" for given in before if given not in after]
+    added = [f"with {given}" for given in after if given not in before]
+    pairs = enumerate(zip_longest(*jobs, fillvalue=["none"]))
+    number, old, new = next((number, *pair) for number, pair in pairs if pair[0] != pair[1])
+    order = f"in another order: job {number} was {' '.join(old)} and would be {' '.join(new)}"
+    return [*missing, *added] or [order]
+
+
 def command(folder: str) -> list[str]:
-    """The arguments of scripts/train.py that go on with the sweep. Raises Damaged for what isn't one."""
-    started = Run(folder).sweep_overrides()
-    # The folder may be a stranger's: of Hydra's own settings only launcher and sweeper and their numbers are kept.
-    kept = re.compile(r"hydra/(launcher|sweeper)=.*|hydra\.(launcher\.jobs|sweeper\.trials)=\d+")
-    choices = [given for given in started["hydra"] if kept.fullmatch(given)]
-    return ["--multirun", *choices, *without_launch(started["task"]), f"resume={quoted(folder)}"]
+    """The arguments of scripts/train.py that go on with the sweep.
+
+    Raises Mistake for one that was started with what isn't taken from a folder, Damaged for what is no sweep's.
+    """
+    overrides = Run(folder).sweep()["overrides"]
+    task = without_launch(overrides["task"])
+    settings = [given for given in overrides["hydra"] if given.partition("=")[0].lstrip("+") not in WHERE]
+    refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
+    refused += [given for given in settings if not _is_plain(given, task)]
+    if refused:
+        raise Mistake(
+            f"{folder} was started with {' '.join(refused)}, which isn't taken from a folder, for anybody may have "
+            f"written it: to go on, give the sweep's own command with resume={folder}"
+        )
+    return ["--multirun", *settings, *task, f"resume={quoted(folder)}"]
+
+
+def _is_plain(setting: str, task: Sequence[str]) -> bool:
+    """Whether one of Hydra's settings can only choose a launcher or sweeper, or name folders inside the sweep's."""
+    by_values = "${" in setting.replace("${hydra.job.num}", "")  # then no value may be a path to elsewhere
+    return bool(PLAIN_SETTINGS.fullmatch(setting)) and not (by_values and any(re.search(r"/|\.\.", it) for it in task))
 
 
 def quoted(text: str) -> str:
@@ -81,7 +143,7 @@ def parsable(argument: str) -> str:
 
 
 def without_launch(overrides: Sequence[str]) -> list[str]:
-    return [given for given in overrides if given.partition("=")[0].lstrip("+") not in LAUNCH]
+    return [given for given in overrides if given.partition("=")[0].lstrip("+") not in checks.LAUNCH]
 
 
 def job_name(settings: DictConfig) -> str:
@@ -94,9 +156,13 @@ def is_done(run: Run) -> bool:
     return (run.result() or {}).get("status") in ("finished", "diverged")
 
 
-def score(run: Run) -> float:
-    """What a search maximises: the best validation accuracy; 0 for a run that didn't finish or has none."""
-    return (run.result() or {}).get("validation_accuracy") or 0.0
+def score(run: Run) -> float | None:
+    """What a search maximises: the best validation accuracy, 0 for a run that diverged; None for one that has no end.
+
+    What was killed, or failed for another reason than its values, must not count against them.
+    """
+    result = run.result() or {}
+    return {"finished": result.get("validation_accuracy"), "diverged": 0.0}.get(result.get("status"))
 
 
 def report(folder: str | Path) -> str:
@@ -120,10 +186,9 @@ def report(folder: str | Path) -> str:
     return describe("text", comparison)
 
 
-def tally(folder: str | Path) -> tuple[int, int]:
-    """How many of the sweep's jobs have finished, and how many there are."""
-    finished = [_status(run) == "finished" for run in find(folder)]
-    return sum(finished), len(finished)
+def statuses(folder: str | Path) -> Counter[str]:
+    """How many of the sweep's jobs have finished, diverged, failed and so on."""
+    return Counter(map(_status, find(folder)))
 
 
 def _status(run: Run) -> str:

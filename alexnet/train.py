@@ -86,23 +86,38 @@ class State:
 
     @classmethod
     def restored(cls, saved: dict[str, Any], device: torch.device) -> "State":
-        """What `saved()` gave. Raises KeyError or TypeError for anything else."""
+        """What `saved()` gave. Raises KeyError, TypeError or ValueError for anything else."""
         saved = dict(saved)
         since = perf_counter() - saved.pop("seconds")
         whole, window = (Tally(device, saved.pop(name)) for name in ("whole", "window"))
-        return cls(whole, window, since=since, **saved)
+        state = cls(whole, window, since=since, **saved)
+        tallied = [count for tally in (whole, window) for count in (tally.batches, tally.images)]
+        counts = [state.epoch, state.batch, state.best_epoch, *tallied]
+        numbers = [state.best_accuracy, *state.errors]
+        if (
+            any(type(count) is not int or count < 0 for count in counts)
+            or any(type(number) not in (int, float) for number in numbers)
+            or any(tally.sums.shape != (2,) for tally in (whole, window))
+        ):
+            raise ValueError("its state is not what a training writes")
+        return state
 
     def seconds(self) -> float:
         return perf_counter() - self.since
 
+    def steps(self, training: Training) -> int:
+        """How many have been taken since training began."""
+        return self.epoch * len(training.train) + self.batch
 
-def train(run: Run, training: Training, signals: Signals, texts: Texts) -> dict[str, Any]:
-    """Trains from where the folder's checkpoint stands, chooses on validation, tests once, draws.
+
+def train(run: Run, training: Training, state: State, signals: Signals, texts: Texts) -> dict[str, Any]:
+    """Trains from `state` on, chooses on validation, tests once, draws.
 
     Returns what result.json is to hold. Raises Diverged for a loss that is NaN or infinite, Interrupted on
     SIGINT or SIGTERM; rows, curve and checkpoint up to there are then in the run's folder.
     """
-    state = restore(run, training)
+    if state.steps(training):
+        logger.info(f"Going on after epoch {state.epoch}, batch {state.batch}.")
     try:
         fit(run, training, state, signals)
     except RuntimeError as error:
@@ -152,23 +167,22 @@ def too_large(training: Training) -> Failure:
 def restore(run: Run, training: Training) -> State:
     """The state in the folder's last checkpoint, with weights and optimizer; a fresh one where there is none.
 
-    Rows that were written after it are cut off: they will be written again. Raises Mistake for a checkpoint
-    that isn't this network's.
+    Nothing in the folder changes. Raises Mistake for a checkpoint that isn't this network's.
     """
     saved = checkpoints.newest(run.checkpoints)
     if saved is None:
-        run.cut_rows(epoch=0, step=0)
         return State(Tally(training.engine.device), Tally(training.engine.device))
     try:
         training.model.load_state_dict(saved["model"])
         training.optimizer.load_state_dict(saved["optimizer"])
         training.scaler.load_state_dict(saved["scaler"])
         state = State.restored(saved["state"], training.engine.device)
+        if state.batch > len(training.train) or state.epoch > training.epochs:
+            raise ValueError(f"it stands in epoch {state.epoch}, batch {state.batch}")
+        return state
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise Mistake(f"The checkpoint in {run.folder} doesn't fit the network of its config.yaml: {error}") from error
-    run.cut_rows(state.epoch, state.epoch * len(training.train) + state.batch)
-    logger.info(f"Going on after epoch {state.epoch}, batch {state.batch}.")
-    return state
+        why = " ".join(str(error).split())
+        raise Mistake(f"The checkpoint in {run.folder} doesn't fit the network of its config.yaml: {why}") from error
 
 
 def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
@@ -177,7 +191,7 @@ def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
     with (
         tqdm(
             total=training.epochs * steps,
-            initial=state.epoch * steps + state.batch,
+            initial=state.steps(training),
             unit="batch",
             disable=None,
             dynamic_ncols=True,

@@ -49,6 +49,11 @@ MISTAKES = [
     (["schedule=cosine", "schedule.warmup=30"], "less than the run's epochs=30"),
     (["optimizer.nesterov=true", "optimizer.momentum=0"], "optimizer.momentum=0.9"),
     (["dataset=image_folder"], "dataset.root has no value"),
+    (["model.activation=???"], "model.activation has no value: give model.activation=VALUE"),
+    (["model.activation=[relu]"], "expected a text, for example model.activation=relu"),
+    (["dataset.size=1000000"], "expected a whole number from 1 to 4096"),
+    (["device.threads=1000000000"], "expected a whole number from 1 to 1024, or null"),
+    (["device.workers=1000000000"], "expected a whole number from 0 to 1024"),
     (["dataset._target_=os.system"], "os.system"),
     (["dataset=image_folder", "dataset.root=图像(1)", "epochs=0"], "epochs=0"),
     (["optimizer.lr=[1"], "optimizer.lr=[1 (str)"),
@@ -122,6 +127,14 @@ def test_a_disk_too_small_for_the_run_is_told_before_training(train, images, sma
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "MB free" in done.stderr and "hydra.run.dir=FOLDER" in done.stderr
     assert not Run(disk / "run").windows()
+
+
+def test_a_disk_too_small_for_the_sweep_is_told_and_no_folder_is_made(train, images, small_disk):
+    disk = small_disk(300)
+    done = train("-m", *small_data(images), "seed=0,1", f"hydra.sweep.dir={disk}/day/sweep")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "MB free" in done.stderr and "hydra.sweep.dir=FOLDER" in done.stderr
+    assert not list(disk.iterdir())
 
 
 def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, small_disk, tmp_path):

@@ -166,6 +166,13 @@ def test_a_seed_counts_once_by_its_newest_run(compare, sweep):
     assert answer["not_averaged"][0]["reason"] == "the same configuration and seed as sweep/6, which is newer"
 
 
+def test_a_copy_is_not_called_newer(compare, tmp_path):
+    for name in ("a", "b"):
+        make(tmp_path / name, result={"started": "2012-09-30T10:00:00"})
+    (row,) = configurations(compare(".", "--json"))
+    assert row["not_averaged"][0]["reason"] == "the same configuration and seed as b, which began at the same time"
+
+
 def test_runs_of_other_code_or_on_another_device_are_averaged_and_said_to_be(compare, sweep):
     for number, commit, device in ((0, "aaa", "CPU"), (1, "bbb", "CPU"), (2, "bbb", "GPU")):
         environment = {"source": {"commit": commit}, "device_name": device, "data_sha256": "abc"}
@@ -250,7 +257,8 @@ def test_a_damaged_folder_is_one_warning_and_the_rest_goes_on(compare, sweep, tm
         (["empty"], "There is no readable run in empty: expected"),
         (["sweep/0/config.yaml"], "sweep/0/config.yaml: it is a file. Expected"),
         (["sweep", "--metric", "test_acuracy"], "did you mean test_accuracy?"),
-        (["sweep", "--sort", "optimizer.rate"], "did you mean optimizer."),
+        (["sweep", "--metric", "foo"], "images_per_second, seconds, test_accuracy.\n"),
+        (["sweep", "--sort", "optimizer.rate"], "did you mean optimizer.lr?\n"),
         (["sweep", "--where", "optimizer.lrr=0.1"], "did you mean optimizer.lr?"),
         (["sweep", "--where", "optimizer.lr"], "expected KEY=VALUE"),
         (["sweep", "--where", "optimizer.lr=5"], "Here optimizer.lr is 0.01 or 0.1."),
@@ -331,7 +339,8 @@ def test_nothing_from_a_folder_steers_the_terminal(compare, tmp_path):
 def test_diff_shows_only_what_differs_in_configuration_and_environment(compare, tmp_path):
     make(tmp_path / "a", {"optimizer.lr": 0.1})
     make(tmp_path / "b", {"language": "zh"})
-    (tmp_path / "b" / "environment.json").write_text('{"python": "3.12.0", "data_sha256": "abc"}')
+    environment = {"python": "3.12.0", "data_sha256": "abc", "started": "2012-09-30", "earlier": [{"python": "3.10.0"}]}
+    (tmp_path / "b" / "environment.json").write_text(json.dumps(environment))
     rows = parsed(compare("--diff", "a", "b", "--json"))
     assert rows == [
         {"key": "language", "a": "en", "b": "zh"},

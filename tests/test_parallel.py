@@ -15,7 +15,7 @@ from conftest import ROOT, train_command
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from alexnet import checkpoints, parallel
+from alexnet import checkpoints, device, parallel
 from alexnet.run import Run
 
 PARALLEL = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.dir=sweep"]
@@ -129,6 +129,29 @@ def test_jobs_at_the_same_time_have_a_gpu_each(tmp_path, monkeypatch):
     assert launcher.at_once == 2
     launcher.launch([[], []], initial_job_idx=0)
     assert {(tmp_path / number / "gpu").read_text() for number in "01"} == {"5", "7"}
+
+
+def test_a_job_that_goes_on_keeps_its_number_of_threads(tmp_path, monkeypatch):
+    """However many are left beside it: another number could give other weights."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "config.yaml").write_text("device: {threads: 77}")
+    overrides = ["hydra.sweep.dir=" + str(tmp_path), "dataset=digits", f"resume={tmp_path}"]
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = hydra.compose("train", overrides, return_hydra_config=True)
+    loader = SimpleNamespace(load_sweep_config=lambda config, _: OmegaConf.create(config))
+    launcher = parallel.Parallel()
+    launcher.setup(hydra_context=SimpleNamespace(config_loader=loader), task_function=note_gpu, config=config)
+    assert [launcher.job_config([], number, at_once=1).device.threads for number in (0, 1)] == [device.THREADS, 77]
+
+
+def test_a_job_that_is_refused_to_go_on_is_not_told_as_it_ended_before(tmp_path, capsys):
+    Run(tmp_path).write_result({"status": "interrupted", "reason": "stopped by SIGTERM"})
+    settings = {"job": {"num": 0}, "overrides": {"task": []}, "sweep": {"dir": str(tmp_path.parent)}}
+    settings["sweep"]["subdir"] = tmp_path.name
+    parallel.tell(OmegaConf.create({"hydra": settings}), exit_status=2)
+    told = capsys.readouterr().err
+    assert "ended early, with exit status 2" in told and "train.log says why" in told and "SIGTERM" not in told
 
 
 def test_a_number_of_jobs_that_is_none_is_a_mistake(train, tmp_path):

@@ -12,7 +12,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from alexnet import checks
-from alexnet.reproduce import overridden
+from alexnet.saved import overridden
 
 READMES = ["README.md", "README.zh-CN.md"]
 

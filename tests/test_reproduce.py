@@ -45,7 +45,7 @@ def test_an_override_is_the_intended_difference_and_the_first_one_is_measured(ru
     assert done.returncode == 1
     assert "intended difference: optimizer.lr: 0.001 -> 0.002" in done.stdout
     assert "intended difference: seed" not in done.stdout
-    assert "different: first in epoch 1, batch 2: loss" in done.stdout
+    assert "different: first in epoch 1, batch 2: learning_rate 0.001 -> 0.002" in done.stdout
 
 
 def test_what_differs_in_data_and_environment_is_named(run, script, tmp_path):

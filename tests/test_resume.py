@@ -1,5 +1,6 @@
 """A run that is killed and resumed ends as one that was never stopped."""
 
+import json
 import random
 import subprocess
 import sys
@@ -10,7 +11,12 @@ import torch
 from conftest import ROOT, train_command, write_images
 
 from alexnet import checkpoints
+from alexnet.compare import compare
 from alexnet.errors import Mistake
+from alexnet.job import execute
+from alexnet.records import read
+from alexnet.reproduce import reproduce
+from alexnet.resume import resume
 from alexnet.run import Run
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
@@ -111,9 +117,9 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, capl
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
     assert checkpoints.newest(run.checkpoints)["state"] == 1
-    assert "last.pt" in caplog.text and "checkpoint before it" in caplog.text
+    assert "last.pt" in caplog.text and ". Going on from the checkpoint before it." in caplog.text
     (tmp_path / "checkpoints" / "previous.pt").unlink()
-    with pytest.raises(Mistake, match=r"last\.pt"):
+    with pytest.raises(Mistake, match=r"wrong checksum of \S+\. There is no other .* from the start, .* rm .*last\.pt"):
         checkpoints.newest(run.checkpoints)
 
 
@@ -130,3 +136,134 @@ def test_changed_data_is_refused(settings, tmp_path):
     spare.write_bytes((tmp_path / "images" / "train" / "light" / spare.name).read_bytes())
     done = subprocess.run([*RESUME, "run", "epochs=2"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and "data isn't what" in done.stderr
+
+
+@pytest.fixture
+def trained(compose, small, tmp_path):
+    """trained("schedule=cosine") gives a finished run of one epoch, of 6 steps."""
+
+    def trained(*overrides, folder="run"):
+        run = Run(tmp_path / folder)
+        run.folder.mkdir()
+        assert execute(compose(*small, "epochs=1", *overrides), run) == 0
+        return run
+
+    return trained
+
+
+def content(run):
+    """All files but the log, by name."""
+    return {
+        str(path): path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path.name != "train.log"
+    }
+
+
+def change_checkpoint(run, **state):
+    saved = checkpoints.load(run.checkpoints, "last")
+    checkpoints.save(run.checkpoints, "last", {**saved, "state": {**saved["state"], **state}})
+
+
+def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeypatch, capsys, tmp_path):
+    """No room, no data, other data, a damaged table, another device: nothing but the log changes, and exit 2."""
+    run = trained()
+    before = content(run)
+
+    def refused(said):
+        capsys.readouterr()
+        assert resume(str(run.folder), ["epochs=2"]) == 2
+        printed = capsys.readouterr().err
+        assert said in printed and printed.count("\n") == 1
+        assert content(run) == before
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 0}))
+        refused("go on with it there: python scripts/resume.py FOLDER")
+    images.rename(tmp_path / "elsewhere")
+    refused("there is no such folder")
+    (tmp_path / "elsewhere").rename(images)
+    spare = next((images / "train" / "dark").iterdir())
+    kept = spare.read_bytes()
+    spare.write_bytes((images / "train" / "light" / spare.name).read_bytes())
+    refused("data isn't what")
+    spare.write_bytes(kept)
+    epochs = run.folder / "epochs.csv"
+    epochs.write_text("no,table\n1,2\n")
+    before = content(run)
+    refused("epochs.csv is damaged")
+
+
+def test_a_run_without_room_for_its_first_files_stays_as_it_was(trained, capsys):
+    """The disk fills up in the moment in which training is to go on."""
+    run = trained()
+    (run.folder / "environment.json.part").symlink_to("/dev/full")
+    before = content(run)
+    assert resume(str(run.folder), ["epochs=2"]) == 1
+    assert "No space is left" in capsys.readouterr().err
+    assert content(run) == {name: text for name, text in before.items() if not name.endswith(".part")}
+
+
+@pytest.mark.parametrize(
+    "state", [{"epoch": "x"}, {"batch": 99999}, {"epoch": 99}, {"errors": ["x"]}, {"best_epoch": -1}, {"extra": 1}]
+)
+def test_a_checkpoint_that_stands_nowhere_is_refused(trained, capsys, state):
+    run = trained()
+    change_checkpoint(run, **state)
+    before = content(run)
+    assert resume(str(run.folder), ["epochs=2"]) == 2
+    assert "The checkpoint in" in capsys.readouterr().err
+    assert content(run) == before
+
+
+def test_another_configuration_never_goes_on_in_the_folder(trained, compose, small, capsys):
+    """But for what can't change a number, such as where the data lies."""
+    run = trained()
+    before = content(run)
+    assert execute(compose(*small, "epochs=1", "optimizer.lr=0.5"), run) == 2
+    assert "another configuration in it (optimizer.lr: 0.001 -> 0.5)" in capsys.readouterr().err
+    assert content(run) == before
+    assert execute(compose(*small, "epochs=2", "language=zh", "device.workers=1"), run) == 0
+
+
+def test_the_time_is_that_of_all_training_from_the_first_start(trained):
+    run = trained()
+    started = "2012-09-30T10:00:00"
+    run._write("environment.json", json.dumps({**run.environment(), "started": started}))
+    change_checkpoint(run, seconds=1000.0)
+    assert resume(str(run.folder), ["epochs=2"]) == 0
+    result = run.result()
+    assert result["started"] == started
+    assert 1000 < result["training_seconds"] < result["seconds"] < 2000
+
+
+def test_an_extended_run_under_a_schedule_that_spans_it_is_a_configuration_of_its_own(
+    trained, monkeypatch, tmp_path, capsys
+):
+    """It has learning rates that no run from the start has: compare tells it apart, reproduce names the cause."""
+    monkeypatch.chdir(tmp_path)
+    extended, genuine = trained("schedule=cosine"), trained("schedule=cosine", "epochs=2", folder="genuine")
+    assert resume(str(extended.folder), ["epochs=2"]) == 0
+    assert extended.environment()["extended_from"] == ["epochs=1 until step 6"]
+    comparison = compare([read(extended), read(genuine)])
+    assert comparison.keys == ["extended_from"] and len(comparison.configurations) == 2
+    capsys.readouterr()
+    assert reproduce(str(extended.folder), []) == 1
+    printed = capsys.readouterr().out
+    assert "different: first in epoch 1, batch 2: learning_rate" in printed
+    assert "the original was extended: it had the learning rates of a run with epochs=1 until step 6" in printed
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "plateau"])
+def test_an_extended_run_under_any_other_schedule_is_like_one_from_the_start(trained, schedule):
+    run = trained(f"schedule={schedule}")
+    assert resume(str(run.folder), ["epochs=2"]) == 0
+    assert "extended_from" not in run.environment()
+
+
+def test_a_checkpoint_that_finds_no_room_is_told_as_that(compose, small, tmp_path, capsys):
+    """torch.save turns a full disk into a RuntimeError."""
+    run = Run(tmp_path / "run")
+    run.checkpoints.mkdir(parents=True)
+    (run.checkpoints / "last.part").symlink_to("/dev/full")
+    assert execute(compose(*small, "epochs=1"), run) == 1
+    assert capsys.readouterr().err == f"No space is left on the disk of {run.folder}.\n"
+    assert run.result()["status"] == "failed" and not list(run.checkpoints.iterdir())

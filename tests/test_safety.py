@@ -12,9 +12,10 @@ from omegaconf import OmegaConf
 from alexnet import build, checkpoints, checks
 from alexnet.errors import Mistake
 from alexnet.evaluate import reevaluate
-from alexnet.reproduce import reproduce, saved_config
+from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.run import Run
+from alexnet.saved import saved_config
 
 
 @pytest.fixture
@@ -71,6 +72,11 @@ HOSTILE = {
     "the environment in a key": put("dataset.${oc.env:HOME}", 1),
     "a decoded interpolation": put("dataset.root", "${oc.decode:1}"),
     "an own resolver": put("seed", "${now:%S}"),
+    "no value": put("model.activation", "???"),
+    "no value where the range is unknown": put("model.anything", "???"),
+    "a number as a key": lambda config: config.update({1: 2}),
+    "a list for a text": put("model.activation", ["relu"]),
+    "more threads than fit anywhere": put("device.threads", 10**9),
     "hydra's settings": put("hydra.callbacks.x", CALL),
 }
 
@@ -109,6 +115,27 @@ def test_a_hostile_yaml_file_is_refused(tmp_path, monkeypatch, text):
     assert not (tmp_path / "owned").exists()
 
 
+def test_an_empty_configuration_is_damaged_and_not_replaced_by_the_composed_one(saved):
+    folder = saved()
+    (folder / ".hydra").mkdir()
+    (folder / "config.yaml").rename(folder / ".hydra" / "config.yaml")
+    (folder / "config.yaml").touch()
+    with pytest.raises(Mistake, match=r"config\.yaml can't be read: expected a mapping"):
+        saved_config(Run(folder))
+
+
+def test_a_number_as_a_key_in_a_group_is_an_unknown_knob(saved, capsys):
+    folder = saved(lambda config: config["model"].update({1: 2}))
+    assert resume(str(folder), []) == 2
+    assert "model.1 isn't a knob of CudaConvnet" in capsys.readouterr().err
+
+
+def test_a_key_that_is_newer_than_the_run_has_its_usual_value(saved, capsys):
+    folder = saved(lambda config: config.pop("checkpoint_minutes"))
+    assert saved_config(Run(folder)).checkpoint_minutes == 10
+    assert "has no checkpoint_minutes: taken as 10, which is usual" in capsys.readouterr().out
+
+
 def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
     """Even where a name is on the list, what it leads to must be of the group's kind."""
     names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.schedules.cos", "model": "torch.optim.SGD"}
@@ -141,7 +168,8 @@ def test_a_hostile_checkpoint_is_refused(saved, tmp_path, monkeypatch, capsys, c
     (folder / "checkpoints").mkdir()
     torch.save(content, folder / "checkpoints" / "last.pt")
     assert resume(str(folder), []) == 2
-    assert "checkpoint" in capsys.readouterr().err.lower()
+    told = capsys.readouterr().err
+    assert "checkpoint" in told.lower() and "weights_only" not in told and told.count("\n") == 1
     with pytest.raises(Mistake):
         reevaluate(str(folder), [])
     assert not (tmp_path / "owned").exists()

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 from hydra.core.utils import JobReturn, JobStatus
 
-from alexnet import search
+from alexnet import search, sweep
 from alexnet.errors import Mistake
 from alexnet.run import Run
 
@@ -24,14 +24,17 @@ def searching():
 
 
 def test_a_search_keeps_its_study_and_goes_on(train, small, tmp_path):
-    """A trial counts with its validation accuracy, a diverged one with 0; with resume the command adds trials."""
+    """A trial counts with its validation accuracy, a diverged one with 0; with resume more trials are added."""
     optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     command = ["-m", "hydra/sweeper=search", *small, "epochs=1", "dataset.validation=0.3"]
     command += ["optimizer.lr=choice(0.01,1e30)", "optimizer.momentum=interval(0.8,0.9)"]
     first = train(*command, "hydra.sweeper.trials=3", "hydra.sweep.dir=found")
-    second = train(*command, "hydra.sweeper.trials=1", "resume=found")
-    for done, trials in ((first, 3), (second, 4)):
+    again = train(*command, "hydra.sweeper.trials=3", "resume=found")
+    assert "The search is done" in again.stdout and "best of 3 trials" in again.stdout
+    second = train(*command, "hydra.sweeper.trials=4", "resume=found")
+    for done, trials in ((first, 3), (again, 3), (second, 4)):
         assert f"best of {trials} trials" in done.stdout and "Traceback" not in done.stderr
+        assert done.returncode == 0
 
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/found/study.db")
     results = [Run(tmp_path / "found" / str(trial.number)).result() for trial in study.trials]
@@ -67,8 +70,53 @@ def test_an_interrupted_search_goes_on_to_the_number_that_it_was_to_have(searchi
     numbers = [number for number, _ in sweeper.launcher.launched]
     assert numbers == [0, 1, 1, 2]
     assert sweeper.launcher.launched[1] == sweeper.launcher.launched[2] != sweeper.launcher.launched[3]
-    sweeper.sweep([])  # complete, so three more
-    assert [number for number, _ in sweeper.launcher.launched[4:]] == [3, 4, 5]
+    sweeper.sweep([])  # complete
+    assert len(sweeper.launcher.launched) == 4
+    sweeper.trials = 5
+    sweeper.sweep([])
+    assert [number for number, _ in sweeper.launcher.launched[4:]] == [3, 4]
+
+
+class FailsAtFirst:
+    """A launcher whose jobs 1 and 3 have no result in the first call."""
+
+    def __init__(self):
+        self.launched = []
+
+    def launch(self, jobs, initial_job_idx):
+        numbers = range(initial_job_idx, initial_job_idx + len(jobs))
+        values = [None if number in (1, 3) and number not in self.launched else number / 10 for number in numbers]
+        self.launched += numbers
+        return [JobReturn(status=JobStatus.COMPLETED, _return_value=value) for value in values]
+
+
+def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path, capsys):
+    """It was killed, or the disk was full: its values are not the worst, and going on runs it again."""
+    optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    sweeper = search.Search(trials=4, params=None)
+    sweeper.config, sweeper.launcher = searching(f"hydra.sweep.dir={tmp_path}"), FailsAtFirst()
+    sweeper.sweep([])
+    assert "best of 2 trials: job 2" in capsys.readouterr().out
+    sweeper.sweep([])
+    assert sweeper.launcher.launched == [0, 1, 2, 3, 1, 3]
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")
+    assert [trial.value for trial in study.trials] == [0.0, 0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize(
+    "result, score",
+    [
+        ({"status": "finished", "validation_accuracy": 0.5}, 0.5),
+        ({"status": "diverged"}, 0.0),
+        ({"status": "failed"}, None),
+        ({"status": "interrupted"}, None),
+        (None, None),
+    ],
+)
+def test_only_a_loss_that_is_no_number_counts_as_the_worst(tmp_path, result, score):
+    if result:
+        Run(tmp_path).write_result(result)
+    assert sweep.score(Run(tmp_path)) == score
 
 
 def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):

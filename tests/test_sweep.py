@@ -1,14 +1,21 @@
 """Sweeps tell the truth while they run, and go on where they were cut."""
 
 import csv
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import hydra
 import pytest
+import yaml
 from conftest import ROOT, run_folders, train_command
+from omegaconf import OmegaConf
 
+from alexnet.errors import Mistake
 from alexnet.run import Run
+from alexnet.sweep import command, existing
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 
@@ -96,8 +103,118 @@ def test_other_arguments_than_the_sweeps_are_refused_with_the_difference(train, 
     assert refused.returncode == 2 and "without epochs=1, with epochs=3" in refused.stderr
     nowhere = train("-m", *small, "resume=nowhere")
     assert nowhere.returncode == 2 and "isn't the folder of a sweep" in nowhere.stderr
+    parallel = train("-m", *small, "epochs=1", "seed=0,1", "resume=s", "hydra/launcher=parallel")
+    assert parallel.returncode == 2 and "with hydra.launcher._target_=hydra_plugins.alexnet.Parallel" in parallel.stderr
     alone = train(*small, "resume=s")
     assert alone.returncode == 2 and "scripts/resume.py s" in alone.stderr
+
+
+LAUNCHERS = {name: f"hydra_plugins.alexnet.{name}" for name in ("Parallel", "Search")}
+
+
+def hydra_settings(task=(), hydra=(), launcher="Basic", sweeper="BasicSweeper", trials=3, subdir="${hydra.job.num}"):
+    """What multirun.yaml holds of Hydra's settings, as far as they matter here."""
+    return {
+        "launcher": {"_target_": LAUNCHERS.get(launcher, launcher)},
+        "sweeper": {"_target_": LAUNCHERS.get(sweeper, f".{sweeper}"), "params": None, "trials": trials},
+        "sweep": {"dir": "s", "subdir": subdir},
+        "overrides": {"task": list(task), "hydra": ["hydra.mode=MULTIRUN", "hydra.sweep.dir=s", *hydra]},
+    }
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """begun(task=["seed=0,1"]) makes a folder as such a sweep leaves it."""
+
+    def begun(**settings):
+        (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra_settings(**settings)}))
+        return str(tmp_path)
+
+    return begun
+
+
+RATES_AND_SEEDS = ["optimizer.lr=0.1,0.2", "seed=0,1"]
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        (RATES_AND_SEEDS, ["optimizer.lr=0.1,0.2", "seed=choice(0,1)", "resume=s"], None),
+        (["optimizer=adam", "seed=0,1"], ["seed=0,1", "optimizer=adam"], None),
+        (
+            RATES_AND_SEEDS,
+            ["seed=0,1", "optimizer.lr=0.1,0.2"],
+            "job 1 was optimizer.lr=0.1 seed=1 and would be optimizer.lr=0.2 seed=0",
+        ),
+        (RATES_AND_SEEDS, ["optimizer.lr=0.2,0.1", "seed=0,1"], "without optimizer.lr=0.1,0.2, with optimizer.lr=0.2"),
+        (["seed=0,1"], ["seed=0,1,2"], "without seed=0,1, with seed=0,1,2"),
+        (["seed=1", "seed=2"], ["seed=2", "seed=1"], "job 0 was seed=2 and would be seed=1"),
+    ],
+)
+def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before, after, said):
+    """Whatever words they are given in; an order that numbers them otherwise is refused with the first of them."""
+    config = OmegaConf.create({"resume": begun(task=before), "hydra": hydra_settings(task=after)})
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        if said is None:
+            assert existing(config) == Path(config.resume)
+        else:
+            with pytest.raises(Mistake, match=re.escape(said)):
+                existing(config)
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        ({}, {"launcher": "Parallel"}, "hydra.launcher._target_=hydra_plugins.alexnet.Parallel in place of Basic"),
+        ({"launcher": "Parallel"}, {}, "hydra.launcher._target_=Basic in place of hydra_plugins.alexnet.Parallel"),
+        ({}, {"subdir": "same"}, "hydra.sweep.subdir=same in place of ${hydra.job.num}"),
+        ({"sweeper": "Search"}, {"sweeper": "Search", "trials": 9}, None),
+    ],
+)
+def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, said):
+    config = OmegaConf.create({"resume": begun(**before), "hydra": hydra_settings(**after)})
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        if said is None:
+            assert existing(config) == Path(config.resume)
+        else:
+            with pytest.raises(Mistake, match=re.escape(said)):
+                existing(config)
+
+
+def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
+    given = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.subdir=lr-${optimizer.lr}"]
+    folder = begun(task=["optimizer.lr=0.1,0.2", "resume=s"], hydra=given)
+    assert command(folder) == ["--multirun", *given, "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
+
+
+@pytest.mark.parametrize(
+    "task, settings",
+    [
+        (["hydra.callbacks.x._target_=os.system"], []),
+        (["+hydra.callbacks.x._target_=os.system"], []),
+        (["--config-dir=elsewhere"], []),
+        (["optimizer@hydra.callbacks.x=sgd"], []),
+        (["dataset.root=${oc.env:HOME}"], []),
+        ([], ["+hydra.callbacks.x._target_=os.system"]),
+        ([], ["hydra.launcher._target_=os.system"]),
+        ([], ["hydra.sweep.subdir=../elsewhere"]),
+        ([], ["hydra.sweep.subdir=/elsewhere"]),
+        ([], ["hydra.sweep.subdir=${oc.env:HOME}"]),
+        (["dataset.root=../elsewhere"], ["hydra.sweep.subdir=${dataset.root}"]),
+    ],
+)
+def test_a_strangers_sweep_cannot_have_hydra_run_or_write_anything(begun, task, settings):
+    folder = begun(task=task, hydra=settings)
+    with pytest.raises(Mistake, match=r"isn't taken from a folder.* give the sweep's own command with resume="):
+        command(folder)
+
+
+@pytest.mark.parametrize("sweeper", ["basic", "search"])
+def test_params_that_are_no_mapping_are_a_mistake(train, tmp_path, sweeper):
+    done = train("-m", f"hydra/sweeper={sweeper}", "hydra.sweeper.params=5", "dataset.validation=0.1")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "hydra.sweeper.params=5" in done.stderr and "did you mean" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("jobs, arguments", [(1, ["seed=3"]), (6, ["-m", "optimizer.lr=0.1,0.01", "seed=range(0,3)"])])
@@ -106,7 +223,7 @@ def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, argument
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == jobs + 1 and all(line.startswith(f"job {n}: ") for n, line in enumerate(lines[:-1]))
-    assert f"{jobs} jobs in outputs/" in lines[-1] and "MB of disk; nothing was run" in lines[-1]
+    assert f"{jobs} job{'s' * (jobs > 1)} in outputs/" in lines[-1] and "MB of disk; nothing was run" in lines[-1]
     assert not list(tmp_path.iterdir())
 
 

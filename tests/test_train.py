@@ -21,9 +21,9 @@ from alexnet.texts import TEXTS
 def run_in(folder, config):
     """(training, result) of a run in that folder."""
     folder.mkdir(exist_ok=True)
-    training = assemble(config)
+    run, training = Run(folder), assemble(config)
     with Signals() as signals:
-        result = training_module.train(Run(folder), training, signals, TEXTS["en"])
+        result = training_module.train(run, training, training_module.restore(run, training), signals, TEXTS["en"])
     return training, result
 
 
