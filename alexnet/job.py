@@ -110,6 +110,12 @@ def _prepare(config: DictConfig, run: Run, parent: Run | None) -> tuple["Trainin
                 f"The data isn't what {run.folder} was trained on so far (environment.json has its fingerprint): "
                 f"bring that back, or train anew with python scripts/reproduce.py {run.folder}"
             )
+        if (began := before.get("precision", environment["precision"])) != environment["precision"]:
+            raise Mistake(
+                f"The run in {run.folder} began in {began}, and device.precision={config.device.get('precision')} is "
+                f"{environment['precision']} here: go on where it began, or train anew with "
+                f"python scripts/reproduce.py {run.folder} device.precision={began}"
+            )
         keys = ("started", "reproduces", *(["extended_from"] if state.steps(training) else []))
         carried = {key: before[key] for key in keys if key in before}
         environment |= {**carried, "earlier": [*before.pop("earlier", []), before]}

@@ -76,7 +76,14 @@ def small(images):
 
 def small_data(images):
     """The same for any network."""
-    return ["dataset=image_folder", f"dataset.root={images}", "batch_size=4", "log_every=2", "epochs=2"]
+    return [
+        "dataset=image_folder",
+        f"dataset.root={images}",
+        f"dataset.cache={images}/decoded",
+        "batch_size=4",
+        "log_every=2",
+        "epochs=2",
+    ]
 
 
 def run_folders(root):

@@ -33,6 +33,7 @@ def test_the_loop_is_the_tutorials(compose, tmp_path):
     config = compose(
         "dataset=image_folder",
         f"dataset.root={images}",
+        f"dataset.cache={images}/decoded",
         "dataset.crop=4",
         "dataset.flip=true",
         "model.dropout=0",
