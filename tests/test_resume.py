@@ -41,7 +41,8 @@ def settings(tmp_path):
     """Crop, flip and order are random (and dropout, with alexnet_cifar); checkpoints every few steps."""
     images = write_images(tmp_path / "images", train=24)
     return [
-        "dataset=image_folder", f"dataset.root={images}", f"dataset.cache={images}/decoded", "dataset.size=16", "dataset.crop=2", "dataset.flip=true",
+        "dataset=image_folder", f"dataset.root={images}", f"dataset.cache={images}/decoded",
+        "dataset.size=16", "dataset.crop=2", "dataset.flip=true",
         "batch_size=4", "log_every=3", "epochs=3", "checkpoint_minutes=0.002", "optimizer.lr=0.01",
     ]  # fmt: skip
 
