@@ -49,7 +49,7 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     elif script == "scripts/compare.py":
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         assert runpy.run_path(str(ROOT / script))["parse"]().folders
-    elif script == "scripts/summary.py":
+    elif script in ("scripts/summary.py", "scripts/benchmark.py", "scripts/scaling.py"):
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         checks.check(composed(runpy.run_path(str(ROOT / script))["parse"]().overrides))
     else:
