@@ -81,6 +81,9 @@ def _train(config: DictConfig, run: Run, signals: Signals, parent: Run | None) -
 
     run.check_space(sum(disk_bytes(config)))
     training = assemble(config)
+    if training.measured:  # kept with the run: it goes on, is evaluated and reproduced with these
+        config = OmegaConf.create({**config, "dataset": {**config.dataset, **training.measured}})
+        run.write_config(OmegaConf.to_yaml(config, resolve=True))
     environment = describe(training.engine, training.dataset.fingerprint())
     if parent:
         environment["reproduces"] = str(parent.folder.absolute())

@@ -33,7 +33,7 @@ def test_crop_is_the_window_of_the_padded_image_at_its_place():
     """Every window that torchvision cuts: each image the one that its offsets name."""
     batch = images(81)
     offsets = torch.cartesian_prod(torch.arange(9), torch.arange(9)).T  # every place once
-    for before, after, (y, x) in zip(batch, augment.crop(batch, 4, offsets), offsets.T.tolist(), strict=True):
+    for before, after, (y, x) in zip(batch, augment.crop(batch, 32, 4, offsets), offsets.T.tolist(), strict=True):
         assert torch.equal(functional.crop(functional.pad(before, [4]), y, x, 32, 32), after)
 
 
