@@ -10,29 +10,25 @@ def crop(images: Tensor, size: int, padding: int, offsets: Tensor) -> Tensor:
     images: (B, C, S, S) uint8; returns (B, C, size, size). offsets: (2, B), the first row and column of the cut,
     0 to S + 2 * padding - size.
     """
-    count, channels = images.shape[:2]
-    padded = torch.nn.functional.pad(images, [padding] * 4)  # (B, C, S+2p, S+2p)
-    side = torch.arange(size, device=images.device)
-    rows, columns = offsets[0, :, None] + side, offsets[1, :, None] + side  # (B, size)
-    image = torch.arange(count, device=images.device)
-    channel = torch.arange(channels, device=images.device)
-    return padded[image[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+    padded = torch.nn.functional.pad(images, [padding] * 4)
+    windows = padded.unfold(2, size, 1).unfold(3, size, 1)  # (B, C, places, places, size, size), nothing copied
+    return windows[torch.arange(len(images), device=images.device), :, offsets[0], offsets[1]]
 
 
 def views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
-    """What of each image a test looks at: the centre (count 1), or the four corners, the centre and their mirror
-    images (count 10, §4.1), of the image padded by `padding` black pixels a side.
+    """What of each image a test looks at: the centre (count 1), or the four corners and the centre, and those of its
+    mirror image (count 10, §4.1). It is padded by `padding` black pixels a side.
 
     images: (B, C, S, S) uint8; returns (V * B, C, size, size), view by view. V is 2 where all places are the same.
     """
-    spare = images.shape[-1] + 2 * padding - size
-    centre = round(spare / 2)
-    places = [(centre, centre)]
-    if count > 1:
-        places = dict.fromkeys([(0, 0), (0, spare), (spare, 0), (spare, spare), *places])
     padded = torch.nn.functional.pad(images, [padding] * 4)
-    cuts = torch.cat([padded[:, :, top : top + size, left : left + size] for top, left in places])
-    return torch.cat([cuts, cuts.flip(3)]) if count > 1 else cuts
+    spare = padded.shape[-1] - size
+    centre = round(spare / 2)
+    places, sources = [(centre, centre)], [padded]
+    if count == 10:
+        places = list(dict.fromkeys([(0, 0), (0, spare), (spare, 0), (spare, spare), *places]))
+        sources = [padded, padded.flip(3)]
+    return torch.cat([source[:, :, top : top + size, left : left + size] for source in sources for top, left in places])
 
 
 def flip(images: Tensor, mirrored: Tensor) -> Tensor:
