@@ -1,6 +1,8 @@
 """Seeded batches of one split, the same whether its images are held in memory or streamed."""
 
+import os
 from collections.abc import Iterator, Sequence
+from multiprocessing import parent_process
 
 import torch
 from torch import Tensor
@@ -106,7 +108,7 @@ class Batches:
             batch_sampler=[some.tolist() for some in order.split(self.batch_size)],
             num_workers=self.workers,
             collate_fn=_as_it_is,
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=_start_worker,
             pin_memory=pinned,
         )
         for images in loader:
@@ -122,6 +124,13 @@ class Batches:
 def _memory(device: torch.device) -> float:
     """Bytes of the device's own memory; where it shares the machine's, the images are in it already."""
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else float("inf")
+
+
+def _start_worker(worker: int) -> None:
+    """Where the run was killed while its workers started, torch would have them wait for it forever."""
+    ignore_interrupts()
+    if os.getppid() != parent_process().pid:
+        os._exit(1)
 
 
 def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:

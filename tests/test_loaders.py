@@ -1,6 +1,11 @@
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from scipy import stats
 
 from alexnet import datasets
@@ -115,3 +120,22 @@ def test_a_broken_streamed_image_is_one_sentence(images, workers):
     with pytest.raises(Mistake, match=r"07\.jpg can't be read") as caught:
         list(batches.epoch())
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_worker_whose_run_was_killed_while_it_started_ends():
+    """The worker begins when the run is gone already: it says nothing more, and its pipes close."""
+    program = """
+import multiprocessing, os, signal, time
+from alexnet.loaders import _start_worker
+
+def worker(run):
+    while os.getppid() == run:
+        time.sleep(0.01)
+    _start_worker(0)
+    print("still here", flush=True)
+
+multiprocessing.get_context("fork").Process(target=worker, args=(os.getpid(),)).start()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, ""), done.stderr
