@@ -4,19 +4,31 @@ import torch
 from torch import Tensor
 
 
-def crop(images: Tensor, padding: int, offsets: Tensor) -> Tensor:
-    """Each image padded by `padding` black pixels a side and cut back to size at its place.
+def crop(images: Tensor, size: int, padding: int, offsets: Tensor) -> Tensor:
+    """Each image padded by `padding` black pixels a side, and size x size cut out at its place.
 
-    images: (B, C, H, W) uint8; returns the same shape and type. offsets: (2, B), the first row and column of
-    the cut, 0 to 2 * padding.
+    images: (B, C, S, S) uint8; returns (B, C, size, size). offsets: (2, B), the first row and column of the cut,
+    0 to S + 2 * padding - size.
     """
-    count, channels, height, width = images.shape
-    padded = torch.nn.functional.pad(images, [padding] * 4)  # (B, C, H+2p, W+2p)
-    rows = offsets[0, :, None] + torch.arange(height, device=images.device)  # (B, H)
-    columns = offsets[1, :, None] + torch.arange(width, device=images.device)  # (B, W)
-    image = torch.arange(count, device=images.device)
-    channel = torch.arange(channels, device=images.device)
-    return padded[image[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+    padded = torch.nn.functional.pad(images, [padding] * 4)
+    windows = padded.unfold(2, size, 1).unfold(3, size, 1)  # (B, C, places, places, size, size), nothing copied
+    return windows[torch.arange(len(images), device=images.device), :, offsets[0], offsets[1]]
+
+
+def views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
+    """What of each image a test looks at: the centre (count 1), or the four corners and the centre, and those of its
+    mirror image (count 10, §4.1). It is padded by `padding` black pixels a side.
+
+    images: (B, C, S, S) uint8; returns (V * B, C, size, size), view by view. V is 2 where all places are the same.
+    """
+    padded = torch.nn.functional.pad(images, [padding] * 4)
+    spare = padded.shape[-1] - size
+    centre = round(spare / 2)
+    places, sources = [(centre, centre)], [padded]
+    if count == 10:
+        places = list(dict.fromkeys([(0, 0), (0, spare), (spare, 0), (spare, spare), *places]))
+        sources = [padded, padded.flip(3)]
+    return torch.cat([source[:, :, top : top + size, left : left + size] for source in sources for top, left in places])
 
 
 def flip(images: Tensor, mirrored: Tensor) -> Tensor:
@@ -24,6 +36,14 @@ def flip(images: Tensor, mirrored: Tensor) -> Tensor:
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
+def colour_shifts(factors: Tensor, components: Tensor) -> Tensor:
+    """What is added to all pixels of each image: sum over i of factor i times component i (§4.1), (B, C, 1, 1).
+
+    factors: (B, C). components: (C, C), a row each: a principal component of the colours times its eigenvalue.
+    """
+    return (factors @ components)[:, :, None, None]
+
+
 def normalise(images: Tensor, mean: Tensor, std: Tensor, memory_format: torch.memory_format) -> Tensor:
-    """uint8 pixels to float32: (value / 255 - mean) / std. mean, std: (C, 1, 1) or (1, 1, 1)."""
+    """uint8 pixels to float32: (value / 255 - mean) / std. mean, std: anything that broadcasts to (B, C, 1, 1)."""
     return images.to(torch.float32, memory_format=memory_format).div_(255).sub_(mean).div_(std)

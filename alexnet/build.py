@@ -11,15 +11,16 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, randomness
+from alexnet import checks, colours, randomness
 from alexnet import device as devices
-from alexnet.datasets import Dataset, split_validation
+from alexnet.datasets import Dataset, Split, split_validation
 from alexnet.device import Engine
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
 
 # The knobs in a dataset's YAML that are not its source's: what is done to any images.
-TRAINING_IMAGES = ("crop", "flip")
+TRAINING_IMAGES = ("crop", "flip", "colour", "components")
+TEST_IMAGES = ("views",)
 ALL_IMAGES = ("mean", "std")
 
 
@@ -28,7 +29,8 @@ class Training:
     """All that a run is made of, on its device.
 
     forward(images) gives the model's logits as the engine computes them; schedule(epoch, epochs, errors) the
-    factor of the learning rate. `model` stays the bare network, whose weights are saved.
+    factor of the learning rate. `model` stays the bare network, whose weights are saved. measured: what a null in
+    the dataset's knobs stood for, found on the training images.
     """
 
     engine: Engine
@@ -46,6 +48,7 @@ class Training:
     label_smoothing: float
     log_every: int  # batches a window
     checkpoint_minutes: float
+    measured: dict[str, Any]
 
 
 def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
@@ -54,7 +57,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     dataset: in place of the configuration's own source.
     """
     engine = _engine(config)
-    dataset, train, validation, test = _data(config, engine, dataset)
+    dataset, train, validation, test, measured = _data(config, engine, dataset)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = engine.place(_call("model", config.model, **facts))
@@ -77,6 +80,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         label_smoothing=config.label_smoothing,
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
         checkpoint_minutes=config.checkpoint_minutes,
+        measured=measured,
     )
 
 
@@ -118,13 +122,14 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
 
 def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
-) -> tuple[Dataset, Batches, Batches | None, Batches]:
+) -> tuple[Dataset, Batches, Batches | None, Batches, dict[str, Any]]:
     knobs = _knobs(config.dataset)
-    all_images = {name: knobs.pop(name) for name in ALL_IMAGES if name in knobs}
-    training_images = {name: knobs.pop(name) for name in TRAINING_IMAGES if name in knobs}
+    images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
     fraction = knobs.pop("validation", 0)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
-    for name, value in all_images.items():
+    measured = _measured(dataset, images)
+    images |= measured
+    for name, value in images.items():
         if isinstance(value, list) and len(value) not in (1, dataset.channels):
             raise Mistake(
                 f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
@@ -135,20 +140,38 @@ def _data(
             f"batch_size={config.batch_size} is more than the {len(train)} images to train on: "
             f"give batch_size={len(train)} or less."
         )
-    batches = partial(
-        Batches,
-        batch_size=config.batch_size,
-        device=engine.device,
-        memory_format=engine.memory_format,
-        workers=config.device.get("workers", 2),
-        **all_images,
-    )
+
+    def batches(split: Split, **others: Any) -> Batches:
+        return Batches(
+            split,
+            config.batch_size,
+            engine.device,
+            memory_format=engine.memory_format,
+            size=dataset.size,
+            workers=config.device.get("workers", 2),
+            **{name: images[name] for name in ALL_IMAGES if name in images},
+            **others,
+        )
+
+    training_images = {name: images[name] for name in TRAINING_IMAGES if name in images}
     return (
         dataset,
         batches(train, shuffle=True, seed=config.seed, **training_images),
-        batches(validation) if validation else None,
-        batches(dataset.test),
+        batches(validation, views=1) if validation else None,
+        batches(dataset.test, views=images.get("views", 1), crop=images.get("crop", 0)),
+        measured,
     )
+
+
+def _measured(dataset: Dataset, images: dict[str, Any]) -> dict[str, Any]:
+    """The mean and components that are null, found on all training images, whichever of them the seed holds out.
+
+    Empty where neither is needed.
+    """
+    colour_shift = images.get("colour", 0) > 0 and images.get("components") is None
+    if images.get("mean", 0) is not None and not colour_shift:
+        return {}
+    return {name: value for name, value in colours.measured(dataset.train).items() if images.get(name) is None}
 
 
 def _call(group: str, config: DictConfig, *arguments: Any, **facts: Any) -> Any:

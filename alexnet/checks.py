@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from alexnet.errors import Mistake
 
 CONF = Path(__file__).parent.parent / "conf"
+MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
 GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
 LAUNCH = ("resume", "dry_run")  # how to launch, and no part of what is trained
 # They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
@@ -56,6 +57,17 @@ def _each(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any],
     )
 
 
+def _matrix() -> tuple[str, Callable[[Any], bool]]:
+    return (
+        "a square list of lists of numbers",
+        lambda value: (
+            isinstance(value, ListConfig)
+            and all(isinstance(row, ListConfig) and len(row) == len(value) and _each(_any)[1](row) for row in value)
+        ),
+    )
+
+
+_any = _number("a number", lambda value: True)
 _above_zero = _number("a number above 0", lambda value: value > 0)
 _zero_or_more = _number("a number, 0 or more", lambda value: value >= 0)
 _share = _number("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1)
@@ -81,10 +93,14 @@ RANGES = {
     "download": _switch,
     "url": _or_null(_text),
     "size": _whole(1, 4096),
-    "mean": _each(_number("a number", lambda value: True)),
+    "resize": _or_null(_whole(1, 4096)),
+    "mean": _or_null(_each(_any)),
     "std": _each(_above_zero),
     "crop": _whole(0),
     "flip": _switch,
+    "colour": _zero_or_more,
+    "components": _or_null(_matrix()),
+    "views": ("1 or 10", lambda value: type(value) is int and value in (1, 10)),
     "validation": _share,
     "memory_share": _share,
     "cache": _or_null(_text),

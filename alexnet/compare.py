@@ -186,7 +186,7 @@ def higher_is_better(metric: str) -> bool:
 
 def is_share(metric: str) -> bool:
     """Whether it is shown in percent."""
-    return "accuracy" in metric
+    return "accuracy" in metric or "error" in metric
 
 
 def place(configuration: Configuration, sort: str, metric: str, keys: set[str]) -> tuple:

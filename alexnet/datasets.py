@@ -20,7 +20,7 @@ from torch import Tensor
 from torchvision.datasets.utils import extract_archive
 from torchvision.transforms.v2 import functional
 
-from alexnet import randomness
+from alexnet import imagenet, randomness
 from alexnet.cache import stored
 from alexnet.download import exclusive, fetch, intact
 from alexnet.errors import Mistake
@@ -202,34 +202,22 @@ def digits(size: int) -> Dataset:
     return Dataset([str(name) for name in data.target_names], 3, size, train, test)
 
 
-def image_folder(root: str, size: int, memory_share: float, cache: str | None = None) -> Dataset:
+def image_folder(
+    root: str, size: int, memory_share: float, cache: str | None = None, resize: int | None = None
+) -> Dataset:
     """A folder per class under root/train and root/test (or root/val): JPEG, PNG, WebP and the like.
 
-    Each image's shorter side is resized to `size` and the centre cut out. They are held decoded where all
-    take at most `memory_share` of this machine's memory, and streamed otherwise. Either way they are decoded
-    once, into a file in the folder `cache`; None decodes the files each time.
+    Each image's shorter side is resized to `resize` and the centre cut out; the network's crops of `size` are taken
+    from that. None: `size` itself. They are held decoded where all take at most `memory_share` of this machine's
+    memory, and streamed otherwise. Either way they are decoded once, into a file in the folder `cache`; None decodes
+    the files each time. ImageNet's root/val may be flat: see imagenet.validation.
     Raises Mistake for a folder that isn't there, an empty class, classes that differ, a broken image.
     """
-    folder = Path(root).expanduser()
-    expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
-    if not folder.is_dir():
-        raise Mistake(f"dataset.root={root}: there is no such folder; {expected}")
-    places = [folder / "train", folder / "test" if (folder / "test").is_dir() else folder / "val"]
-    for place in places:
-        if not place.is_dir():
-            raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
-    found = [scan(place) for place in places]
-    (classes, _, _), (test_classes, _, _) = found
-    if len(classes) < 2:
-        raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")
-    if classes != test_classes:
-        only = [
-            f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}"
-            for place, a, b in zip(places, (classes, test_classes), (test_classes, classes), strict=True)
-            if set(a) - set(b)
-        ]
-        raise Mistake(f"dataset.root={root}: the class folders differ: {'; '.join(only)}. Make them the same.")
-    total = sum(len(paths) for _, paths, _ in found) * 3 * size**2
+    side = resize or size
+    if side < size:
+        raise Mistake(f"dataset.resize={resize} is less than dataset.size={size}, which is cut from it: give more.")
+    classes, *found = _scanned(root)
+    total = sum(len(paths) for paths, _ in found) * 3 * side**2
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     held = total <= memory_share * memory
     if not held:
@@ -238,9 +226,35 @@ def image_folder(root: str, size: int, memory_share: float, cache: str | None = 
         )
     train, test = (
         Split(files.decoded() if held else files, torch.tensor(labels))
-        for files, labels in ((_files(paths, size, cache), labels) for _, paths, labels in found)
+        for files, labels in ((_files(paths, side, cache), labels) for paths, labels in found)
     )
     return Dataset(classes, 3, size, train, test)
+
+
+def _scanned(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[list[str], list[int]]]:
+    """The classes, and the files and labels of the training and of the test split."""
+    folder = Path(root).expanduser()
+    expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
+    if not folder.is_dir():
+        raise Mistake(f"dataset.root={root}: there is no such folder; {expected}")
+    places = [folder / "train", folder / "test" if (folder / "test").is_dir() else folder / "val"]
+    for place in places:
+        if not place.is_dir():
+            raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
+    classes, *train = scan(places[0])
+    if len(classes) < 2:
+        raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")
+    if imagenet.is_flat(places[1]):
+        return classes, train, imagenet.validation(places[1], classes)
+    test_classes, *test = scan(places[1])
+    if classes != test_classes:
+        only = [
+            f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}"
+            for place, a, b in zip(places, (classes, test_classes), (test_classes, classes), strict=True)
+            if set(a) - set(b)
+        ]
+        raise Mistake(f"dataset.root={root}: the class folders differ: {'; '.join(only)}. Make them the same.")
+    return classes, train, test
 
 
 def _files(paths: Sequence[str], size: int, cache: str | None) -> ImageFiles:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ def evaluate(training: Training, batches: Batches) -> Evaluation:
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=batches.device)
     loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
     for images, labels in batches.epoch():
-        logits = training.forward(images)  # (B, K)
+        logits = averaged(training.forward(images), len(labels))  # (B, K)
         best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
         confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
         loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
@@ -48,6 +49,12 @@ def evaluate(training: Training, batches: Batches) -> Evaluation:
     count = len(batches.labels)
     confusion = confusion.view(classes, classes).cpu()
     return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)
+
+
+def averaged(logits: Tensor, count: int) -> Tensor:
+    """Logits (V * B, K) of V views of each of `count` images as one (B, K), whose softmax is the views' mean (§4.1)."""
+    views = len(logits) // count
+    return logits if views == 1 else logits.log_softmax(1).view(views, count, -1).logsumexp(0) - log(views)
 
 
 def test_figures(training: Training) -> dict[str, Any]:
@@ -58,6 +65,8 @@ def test_figures(training: Training) -> dict[str, Any]:
         "test_loss": test.loss,
         "test_accuracy": test.top1,
         "test_top5_accuracy": test.top5,
+        "test_error": 1 - test.top1,  # as the paper counts
+        "test_top5_error": 1 - test.top5,
         "per_class_accuracy": dict(zip(training.dataset.classes, test.per_class, strict=True)),
         "confusion_matrix": test.confusion.tolist(),
     }
@@ -88,7 +97,14 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
     training = assemble(config)
     load_chosen(training, run)
     figures = test_figures(training)
-    for key in ("test_accuracy", "test_top5_accuracy", "test_loss", "test_images"):
+    for key in (
+        "test_accuracy",
+        "test_top5_accuracy",
+        "test_error",
+        "test_top5_error",
+        "test_loss",
+        "test_images",
+    ):
         told = recorded.get(key)
         note = {None: "not in result.json", figures[key]: "as in result.json"}.get(told, f"result.json has {told!r}")
         print(f"{key}: {figures[key]!r}   ({note})")

@@ -52,7 +52,7 @@ def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> in
     logging.raiseExceptions = False  # a log line that finds no room on the disk must not cover the reason
     try:
         with Signals() as signals:
-            training, state, environment = _prepare(config, run, parent)
+            config, training, state, environment = _prepare(config, run, parent)
             # torch takes seconds to import: only once the values are known to be good.
             from alexnet.train import train
 
@@ -84,15 +84,18 @@ def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> in
     return exit_status
 
 
-def _prepare(config: DictConfig, run: Run, parent: Run | None) -> tuple["Training", "State", dict[str, Any]]:
+def _prepare(
+    config: DictConfig, run: Run, parent: Run | None
+) -> tuple[DictConfig, "Training", "State", dict[str, Any]]:
     """All that may still be refused, before anything in a folder with a run in it changes.
 
-    Gives what to train, where it stands, and the environment to write.
+    Gives the configuration with what was measured, what to train, where it stands, and the environment to write.
     """
     checks.check(config)
     if run.is_new:
         run.write_config(_text(config))
     else:
+        config = as_measured(config, run)
         refuse_another(config, run)
     from alexnet.build import assemble
     from alexnet.environment import describe
@@ -100,6 +103,8 @@ def _prepare(config: DictConfig, run: Run, parent: Run | None) -> tuple["Trainin
 
     _check_space(config, run, parent)
     training = assemble(config)
+    if training.measured:  # kept with the run: it goes on, is evaluated and reproduced with these
+        config = OmegaConf.create({**config, "dataset": {**config.dataset, **training.measured}})
     environment = describe(training.engine, training.dataset.fingerprint())
     if parent:
         environment["reproduces"] = str(parent.folder.absolute())
@@ -122,7 +127,16 @@ def _prepare(config: DictConfig, run: Run, parent: Run | None) -> tuple["Trainin
     extended = environment.get("extended_from", [])
     if (shorter := _extended_from(run, training, state)) and shorter not in extended:
         environment["extended_from"] = [*extended, shorter]
-    return training, state, environment
+    return config, training, state, environment
+
+
+def as_measured(config: DictConfig, run: Run) -> DictConfig:
+    """With what was measured on the data when the run began, where the configuration leaves that open."""
+    saved = run.config().get("dataset", {})
+    open_ones = {
+        key: saved.get(key) for key in checks.MEASURED if key in config.dataset and config.dataset[key] is None
+    }
+    return OmegaConf.create({**config, "dataset": {**config.dataset, **open_ones}})
 
 
 def refuse_another(config: DictConfig, run: Run) -> None:

@@ -1,9 +1,12 @@
 """Seeded batches of one split, the same whether its images are held in memory or streamed."""
 
+import os
 from collections.abc import Iterator, Sequence
+from multiprocessing import parent_process
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import shared_cache
 from torch.utils.data import DataLoader
 
 from alexnet import augment, randomness
@@ -15,7 +18,11 @@ DEVICE_SHARE = 0.25  # of a GPU's memory: images that take more stay in the mach
 
 
 class Batches:
-    """The batches of a split, ready for the network: images (B, C, H, W) float32, labels (B,) int64.
+    """The batches of a split, ready for the network: images (B, C, size, size) float32, labels (B,) int64.
+
+    size: of the network's images; None: that of the split's. Larger ones are cropped at a random place, from
+    `crop` pixels of padding around them where it is above 0. views: for tests; nothing is random then, and of each
+    image come V views, the batch's first, then its second, ...: images (V * B, ...), see augment.views.
 
     Workers only decode; order and augmentation are drawn here, from (seed, epoch, step). So their
     number changes nothing but speed, and an epoch can be entered at any batch.
@@ -28,16 +35,25 @@ class Batches:
         device: torch.device,
         *,
         memory_format: torch.memory_format = torch.contiguous_format,
+        size: int | None = None,
         mean: float | Sequence[float] = 0.5,
         std: float | Sequence[float] = 0.5,
         crop: int = 0,
         flip: bool = False,
+        colour: float = 0,
+        components: Sequence[Sequence[float]] | None = None,
+        views: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
         workers: int = 0,
     ):
-        self.batch_size, self.device, self.memory_format = batch_size, device, memory_format
+        self.batch_size = max(1, batch_size // (views or 1))  # the network takes no more at once than in training
+        self.device, self.memory_format = device, memory_format
         self.crop, self.flip, self.shuffle, self.seed, self.workers = crop, flip, shuffle, seed, workers
+        self.colour, self.components, self.views = colour, torch.tensor(components or []), views
+        held = split.images.shape[-1] if isinstance(split.images, Tensor) else split.images.size
+        self.size = size or held
+        self.spare = held + 2 * crop - self.size  # where a crop may begin: 0 to here
         self.mean, self.std = (
             torch.tensor(value, dtype=torch.float32, device=device).view(-1, 1, 1) for value in (mean, std)
         )
@@ -60,16 +76,22 @@ class Batches:
         if self.shuffle:
             order = torch.randperm(count, generator=randomness.generator(self.seed, randomness.ORDER, epoch))
         draws = randomness.generator(self.seed, randomness.AUGMENTATION, epoch)
-        offsets = torch.randint(2 * self.crop + 1, (2, count), generator=draws).to(self.device)
+        offsets = torch.randint(self.spare + 1, (2, count), generator=draws).to(self.device)
         mirrored = (torch.rand(count, generator=draws) < 0.5).to(self.device)
+        if self.colour:
+            factors = self.colour * torch.randn(count, len(self.components), generator=draws)
+            shifts = augment.colour_shifts(factors, self.components).to(self.device)
         labels = self.labels[order.to(self.device)]
         for step, images in enumerate(self._raw(order[start * self.batch_size :]), start):
             batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            if self.crop:
-                images = augment.crop(images, self.crop, offsets[:, batch])
+            if self.views:
+                images = augment.views(images, self.size, self.crop, self.views)
+            elif self.spare:
+                images = augment.crop(images, self.size, self.crop, offsets[:, batch])
             if self.flip:
                 images = augment.flip(images, mirrored[batch])
-            yield augment.normalise(images, self.mean, self.std, self.memory_format), labels[batch]
+            mean = self.mean - shifts[batch] if self.colour else self.mean
+            yield augment.normalise(images, mean, self.std, self.memory_format), labels[batch]
 
     def _raw(self, order: Tensor) -> Iterator[Tensor]:
         """uint8 images (B, C, H, W) on the device, batch by batch."""
@@ -86,10 +108,14 @@ class Batches:
             batch_sampler=[some.tolist() for some in order.split(self.batch_size)],
             num_workers=self.workers,
             collate_fn=_as_it_is,
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=_start_worker,
             pin_memory=pinned,
         )
         for images in loader:
+            # Torch keeps a mark of each of a worker's last 128 batches. Each lies in the memory that a batch left and
+            # keeps the next one from taking it: measured, the memory of 100 batches never came back.
+            with shared_cache.lock:
+                shared_cache.free_dead_references()
             if isinstance(images, Mistake):  # a worker's exception would arrive wrapped in its stack trace
                 raise images
             yield images.to(self.device, non_blocking=True)
@@ -98,6 +124,13 @@ class Batches:
 def _memory(device: torch.device) -> float:
     """Bytes of the device's own memory; where it shares the machine's, the images are in it already."""
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else float("inf")
+
+
+def _start_worker(worker: int) -> None:
+    """Where the run was killed while its workers started, torch would have them wait for it forever."""
+    ignore_interrupts()
+    if os.getppid() != parent_process().pid:
+        os._exit(1)
 
 
 def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:

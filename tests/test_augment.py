@@ -33,8 +33,21 @@ def test_crop_is_the_window_of_the_padded_image_at_its_place():
     """Every window that torchvision cuts: each image the one that its offsets name."""
     batch = images(81)
     offsets = torch.cartesian_prod(torch.arange(9), torch.arange(9)).T  # every place once
-    for before, after, (y, x) in zip(batch, augment.crop(batch, 4, offsets), offsets.T.tolist(), strict=True):
+    for before, after, (y, x) in zip(batch, augment.crop(batch, 32, 4, offsets), offsets.T.tolist(), strict=True):
         assert torch.equal(functional.crop(functional.pad(before, [4]), y, x, 32, 32), after)
+
+
+@pytest.mark.parametrize("held, size, padding", [(256, 224, 0), (13, 8, 0), (12, 12, 2), (10, 8, 1)])
+def test_ten_crop_is_torchvisions(held, size, padding):
+    """The same views in the same order, each image's own; one view is its centre."""
+    batch = torch.randint(256, (3, 3, held, held), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    views = augment.views(batch, size, padding, 10).view(10, 3, 3, size, size)
+    for number, image in enumerate(batch):
+        expected = transforms.TenCrop(size)(functional.pad(image, [padding]))
+        assert torch.equal(views[:, number], torch.stack(expected))
+        assert torch.equal(augment.views(batch, size, padding, 1)[number], functional.center_crop(image, size))
+    same = augment.views(batch, held, 0, 10)
+    assert torch.equal(same, torch.cat([batch, batch.flip(3)]))
 
 
 def test_flip_is_torchvisions():

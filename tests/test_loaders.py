@@ -1,5 +1,12 @@
+import signal
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 import torch
+from conftest import ROOT
+from scipy import stats
 
 from alexnet import datasets
 from alexnet.errors import Mistake
@@ -62,6 +69,40 @@ def test_every_place_and_both_directions_come_up():
     assert 0.45 < (values({"flip": True}, 0, 0, 0) == 3).float().mean() < 0.55
 
 
+def test_crops_fall_evenly_on_every_place_and_side():
+    """4,096 crops of 5 out of 8: each is the window that its corner names, or its mirror image; all 16 places come
+    up as chance has it (chi-square), and half are mirrored."""
+    pixels = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8)
+    split = datasets.Split(pixels.repeat(4096, 1, 1, 1), torch.zeros(4096, dtype=torch.int64))
+    batches = Batches(split, 100, CPU, size=5, mean=0, std=1, flip=True, seed=2)
+    crops = torch.cat([batch for batch, _ in batches.epoch(1)])[:, 0].mul(255).round().byte()
+    assert crops.shape == (4096, 5, 5)
+    mirrored = crops[:, 0, 0] > crops[:, 0, 1]
+    upright = torch.where(mirrored[:, None, None], crops.flip(2), crops)
+    rows, columns = upright[:, 0, 0] // 8, upright[:, 0, 0] % 8
+    for crop, row, column in zip(upright, rows.tolist(), columns.tolist(), strict=True):
+        assert torch.equal(crop, pixels[0, 0, row : row + 5, column : column + 5])
+    for side in (mirrored, ~mirrored):
+        counts = torch.bincount((4 * rows + columns)[side].long(), minlength=16)
+        assert stats.chisquare(counts).pvalue > 0.001 and len(counts) == 16
+    assert stats.binomtest(int(mirrored.sum()), 4096).pvalue > 0.001
+    again = torch.cat([batch for batch, _ in batches.epoch(2)])
+    assert not torch.equal(again[:, 0].mul(255).round().byte(), crops)
+
+
+def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
+    """Of 4,000 images (Kolmogorov-Smirnov), independent of one another; standard deviation 0.1."""
+    split = datasets.Split(torch.zeros(4000, 3, 1, 1, dtype=torch.uint8), torch.zeros(4000, dtype=torch.int64))
+    batches = Batches(split, 500, CPU, mean=0, std=1, colour=0.1, components=np.eye(3).tolist())
+    draws = [torch.cat([batch for batch, _ in batches.epoch(epoch)])[:, :, 0, 0].numpy() for epoch in (0, 1)]
+    for values in (*draws[0].T, *draws[1].T):
+        assert stats.kstest(values, "norm", (0, 0.1)).pvalue > 0.001
+    together = np.concatenate(draws, 1)
+    assert np.abs(np.corrcoef(together.T) - np.eye(6)).max() < 0.06
+    assert len(np.unique(draws[0])) > 11_900
+    assert np.array_equal(draws[1], torch.cat([batch for batch, _ in batches.epoch(1)])[:, :, 0, 0].numpy())
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_equal_those_in_memory(images, workers):
     """Crop, flip and order are drawn outside the workers, so neither they nor streaming change a pixel."""
@@ -79,3 +120,22 @@ def test_a_broken_streamed_image_is_one_sentence(images, workers):
     with pytest.raises(Mistake, match=r"07\.jpg can't be read") as caught:
         list(batches.epoch())
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_worker_whose_run_was_killed_while_it_started_ends():
+    """The worker begins when the run is gone already: it says nothing more, and its pipes close."""
+    program = """
+import multiprocessing, os, signal, time
+from alexnet.loaders import _start_worker
+
+def worker(run):
+    while os.getppid() == run:
+        time.sleep(0.01)
+    _start_worker(0)
+    print("still here", flush=True)
+
+multiprocessing.get_context("fork").Process(target=worker, args=(os.getpid(),)).start()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, ""), done.stderr

@@ -20,6 +20,7 @@ from alexnet.resume import resume
 from alexnet.run import Run
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
+PAPER = ["dataset.resize=24", "dataset.mean=null", "+dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet
 TIMES = ("images_per_second", "seconds")
 
 
@@ -32,7 +33,7 @@ def assert_same_end(folder, reference):
     run, unbroken = Run(folder), Run(reference)
     assert without_times(run.windows()) == without_times(unbroken.windows())
     assert without_times(run.epochs()) == without_times(unbroken.epochs())
-    for name in ("status", "weights_sha256", "test_loss", "test_accuracy", "chosen_epoch", "validation_accuracy"):
+    for name in ("status", "weights_sha256", "test_loss", "test_error", "chosen_epoch", "validation_accuracy"):
         assert run.result()[name] == unbroken.result()[name], name
 
 
@@ -55,6 +56,7 @@ def settings(tmp_path):
         ("cosine", ["device.workers=2", "dataset.memory_share=0", "dataset.validation=0.25", "model=cuda_convnet"]),
         ("one_cycle", ["model.normalisation=batch"]),
         ("plateau", ["schedule.patience=0", "schedule.threshold=0.5", "dataset.validation=0.25", "model=cuda_convnet"]),
+        ("plateau", ["dataset.validation=0.25", "dataset.memory_share=0", "model=cuda_convnet", *PAPER]),
     ],
 )
 def test_killed_at_any_moment_it_ends_as_if_never_stopped(settings, tmp_path, schedule, others):
