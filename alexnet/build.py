@@ -1,7 +1,7 @@
 """From a checked configuration to the objects of a run. The only place that knows both."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from alexnet.errors import Mistake
 from alexnet.loaders import Batches
 
 # The knobs in a dataset's YAML that are not its source's: what is done to any images.
-TRAINING_IMAGES = ("crop", "flip", "colour", "components")
+TRAINING_IMAGES = ("crop", "flip", "progressive", "colour", "components")
 TEST_IMAGES = ("views",)
 ALL_IMAGES = ("mean", "std")
 
@@ -61,6 +61,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = engine.place(_call("model", config.model, **facts))
+    _check_sides(config, train.sides, facts)
     optimizer = _optimizer(config, engine, model)
     schedule = _target("schedule", config.schedule)
     _bind("schedule", schedule, (0.0, 1, []), knobs := _knobs(config.schedule))
@@ -88,6 +89,22 @@ def weightless(config: DictConfig, classes: int, channels: int, size: int) -> to
     """The configuration's network on the meta device: shapes without values, so nothing is allocated."""
     with torch.device("meta"):
         return _call("model", config.model, classes=classes, channels=channels, size=size)
+
+
+def _check_sides(config: DictConfig, sides: Sequence[int], facts: dict[str, int]) -> None:
+    """Raises Mistake where the model doesn't take images of a side that training begins with."""
+    network = weightless(config, **facts).eval()
+    for side in sides[:-1]:
+        good = side < facts["size"]
+        try:
+            network(torch.empty(1, facts["channels"], side, side, device="meta")) if good else None
+        except RuntimeError:
+            good = False
+        if not good:
+            raise Mistake(
+                f"dataset.progressive={sides[:-1]}: expected sides below dataset.size={facts['size']} that the model "
+                f"takes as well; {side} is none. model=alexnet_cifar and alexnet take smaller images."
+            )
 
 
 def disk_bytes(config: DictConfig) -> tuple[int, int]:
@@ -129,7 +146,7 @@ def _data(
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     measured = _measured(dataset, images)
     images |= measured
-    for name, value in images.items():
+    for name, value in ((name, images.get(name)) for name in ("mean", "std")):
         if isinstance(value, list) and len(value) not in (1, dataset.channels):
             raise Mistake(
                 f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
@@ -156,7 +173,7 @@ def _data(
     training_images = {name: images[name] for name in TRAINING_IMAGES if name in images}
     return (
         dataset,
-        batches(train, shuffle=True, seed=config.seed, **training_images),
+        batches(train, shuffle=True, seed=config.seed, epochs=config.epochs, **training_images),
         batches(validation, views=1) if validation else None,
         batches(dataset.test, views=images.get("views", 1), crop=images.get("crop", 0)),
         measured,

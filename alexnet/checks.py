@@ -98,6 +98,10 @@ RANGES = {
     "std": _each(_above_zero),
     "crop": _whole(0),
     "flip": _switch,
+    "progressive": (
+        "a list of whole numbers above 0",
+        lambda value: isinstance(value, (list, ListConfig)) and all(type(side) is int and side > 0 for side in value),
+    ),
     "colour": _zero_or_more,
     "components": _or_null(_matrix()),
     "views": ("1 or 10", lambda value: type(value) is int and value in (1, 10)),

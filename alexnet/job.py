@@ -173,19 +173,24 @@ def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
 
 
 def _extended_from(run: Run, training: "Training", state: "State") -> str | None:
-    """What makes an extended run another than one of that many epochs: the learning rate that it had so far.
+    """What makes an extended run another than one of that many epochs: the learning rates and sizes that it had so far.
 
-    None where the schedule gives the same at every step until now, whatever the number of epochs.
+    None where they are the same at every step until now, whatever the number of epochs.
     """
     epochs, steps, done = run.config()["epochs"], len(training.train), state.steps(training)
 
     def rates(epochs: int) -> list[float]:
         return [training.schedule(step / steps, epochs, state.errors) for step in range(done)]
 
-    if epochs == training.epochs or rates(epochs) == rates(training.epochs):
+    def sides(epochs: int) -> list[int]:
+        return [training.train.side(step / steps, epochs) for step in range(done)]
+
+    spanning = {training.schedule.func.__name__: rates, "dataset.progressive": sides}
+    others = [name for name, follows in spanning.items() if follows(epochs) != follows(training.epochs)]
+    if epochs == training.epochs or not others:
         return None
     logger.warning(
-        f"{training.schedule.func.__name__} spans the whole run, and so far it followed one of {epochs} epochs: "
+        f"{' and '.join(others)} spans the whole run, and so far it followed one of {epochs} epochs: "
         f"the end will differ from that of a run with epochs={training.epochs} from the start."
     )
     return f"epochs={epochs} until step {done}"

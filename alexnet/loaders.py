@@ -21,8 +21,9 @@ class Batches:
     """The batches of a split, ready for the network: images (B, C, size, size) float32, labels (B,) int64.
 
     size: of the network's images; None: that of the split's. Larger ones are cropped at a random place, from
-    `crop` pixels of padding around them where it is above 0. views: for tests; nothing is random then, and of each
-    image come V views, the batch's first, then its second, ...: images (V * B, ...), see augment.views.
+    `crop` pixels of padding around them where it is above 0. progressive: sides that the training of `epochs` begins
+    with; each of them, and `size` at last, has an equal part of the steps. views: for tests; nothing is random then,
+    and of each image come V views, the batch's first, then its second, ...: images (V * B, ...), see augment.views.
 
     Workers only decode; order and augmentation are drawn here, from (seed, epoch, step). So their
     number changes nothing but speed, and an epoch can be entered at any batch.
@@ -42,6 +43,8 @@ class Batches:
         flip: bool = False,
         colour: float = 0,
         components: Sequence[Sequence[float]] | None = None,
+        progressive: Sequence[int] = (),
+        epochs: int = 1,
         views: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
@@ -53,6 +56,7 @@ class Batches:
         self.colour, self.components, self.views = colour, torch.tensor(components or []), views
         held = split.images.shape[-1] if isinstance(split.images, Tensor) else split.images.size
         self.size = size or held
+        self.sides, self.epochs = [*progressive, self.size], epochs
         self.spare = held + 2 * crop - self.size  # where a crop may begin: 0 to here
         self.mean, self.std = (
             torch.tensor(value, dtype=torch.float32, device=device).view(-1, 1, 1) for value in (mean, std)
@@ -91,7 +95,13 @@ class Batches:
             if self.flip:
                 images = augment.flip(images, mirrored[batch])
             mean = self.mean - shifts[batch] if self.colour else self.mean
-            yield augment.normalise(images, mean, self.std, self.memory_format), labels[batch]
+            images = augment.normalise(images, mean, self.std, self.memory_format)
+            side = self.side(epoch + step / len(self), self.epochs)
+            yield (images if side == self.size else augment.shrink(images, side)), labels[batch]
+
+    def side(self, epoch: float, epochs: int) -> int:
+        """Pixels a side of the images at that moment of a training of so many epochs."""
+        return self.sides[min(int(epoch / epochs * len(self.sides)), len(self.sides) - 1)]
 
     def _raw(self, order: Tensor) -> Iterator[Tensor]:
         """uint8 images (B, C, H, W) on the device, batch by batch."""

@@ -127,7 +127,7 @@ def _layer(calls: list[tuple[nn.Module, Any, Any]], number: int) -> Layer:
     """One layer from its (module, input, output) in each column. number: of layers with weights up to it."""
     module, given, output = calls[0]
     outputs = list(output) if isinstance(module, Cross) else [output for _, _, output in calls]
-    name = NAMES.get(type(module), type(module).__name__.lower())
+    name = next((name for kind, name in NAMES.items() if isinstance(module, kind)), type(module).__name__.lower())
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         name = f"{'conv' if isinstance(module, nn.Conv2d) else 'fc'}{number}"
     parameters = [parameter for each, _, _ in calls for parameter in each.parameters()]

@@ -84,6 +84,9 @@ LATE_MISTAKES = [
     (["dataset.validation=0.9999"], "dataset.validation=0.1"),
     (["batch_size=1438"], "batch_size=1437 or less"),
     (["dataset=image_folder", "dataset.root=nowhere"], "nowhere/train/CLASS/IMAGE"),
+    (["dataset=digits", "model=cuda_convnet", "dataset.progressive=[20]"], "20 is none"),
+    (["dataset=digits", "dataset.progressive=[40]"], "expected sides below dataset.size=32"),
+    (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
 ]
 
 

@@ -119,6 +119,7 @@ def test_alone_it_is_the_tutorials_run(compose):
         "dropout": 0.5,
         "activation": "relu",
         "normalisation": "none",
+        "initialisation": "torch",
     }
     assert config.schedule._target_ == "alexnet.schedules.constant"
     assert config.device.name == "auto"

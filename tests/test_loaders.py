@@ -7,8 +7,9 @@ import pytest
 import torch
 from conftest import ROOT
 from scipy import stats
+from torchvision.transforms.v2 import functional
 
-from alexnet import datasets
+from alexnet import augment, datasets
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
 
@@ -139,3 +140,20 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, ""), done.stderr
+
+
+def test_training_goes_through_the_sides_in_equal_parts():
+    """Two epochs of four batches: 4, 4, 4 | 6, 6 | 8, 8, 8 of the eight steps, wherever one enters."""
+    batches = Batches(numbered(20), 5, CPU, progressive=[4, 6], epochs=2, shuffle=True)
+    sides = [images.shape[-1] for epoch in range(2) for images, _ in batches.epoch(epoch)]
+    assert sides == [4, 4, 4, 6, 6, 6, 8, 8]
+    assert [images.shape[-1] for images, _ in batches.epoch(1, 2)] == [8, 8]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_smaller_images_are_torchvisions(memory_format):
+    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(memory_format=memory_format)
+    smaller = augment.shrink(images, 20)
+    expected = torch.stack([functional.resize(image, [20, 20], antialias=True) for image in images])
+    torch.testing.assert_close(smaller, expected)
+    assert smaller.is_contiguous(memory_format=memory_format)

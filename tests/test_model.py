@@ -7,7 +7,7 @@ from conftest import SHARED
 from torch import nn
 
 from alexnet.models.alexnet import AlexNet
-from alexnet.models.alexnet_cifar import AlexNetCifar
+from alexnet.models.alexnet_cifar import AlexNetCifar, MaxPoolTo
 from alexnet.models.cuda_convnet import CudaConvnet
 
 
@@ -159,3 +159,31 @@ def test_normalisation_and_activation_stand_where_they_say():
     assert count(nn.LocalResponseNorm, normalisation="lrn") == 2
     assert count(nn.Tanh, activation="tanh") == 7
     assert count(nn.ReLU, activation="tanh") == 0
+
+
+@pytest.mark.parametrize("side", [2, 3, 5, 6, 7, 8])
+def test_smaller_maps_are_pooled_to_the_same_side(side):
+    """As torch's adaptive pooling does, values and gradient; and at the full size as the plain pooling."""
+    pool = MaxPoolTo(3)
+    maps, reference = (torch.randn(2, 4, side, side, generator=torch.manual_seed(0)).requires_grad_() for _ in range(2))
+    pooled, expected = pool(maps), nn.functional.adaptive_max_pool2d(reference, 3)
+    if side > 6:
+        expected = nn.functional.max_pool2d(reference, 3, 2)
+    weights = torch.randn(2, 4, 3, 3)
+    (pooled * weights).sum().backward()
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(pooled, expected)
+    torch.testing.assert_close(maps.grad, reference.grad)
+
+
+def test_kaiming_keeps_the_variance_and_starts_from_even_chances():
+    """Standard deviations sqrt(2 / inputs), He et al. 2015, eq. 10; biases and fc8 are 0."""
+    torch.manual_seed(0)
+    model = AlexNetCifar(10, 3, 32, initialisation="kaiming")
+    *layers, last = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    for layer in layers:
+        inputs = layer.weight[0].numel()
+        assert layer.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.05)
+        assert layer.bias.abs().max() == 0
+    assert last.weight.abs().max() == 0 and len(layers) == 7
+    assert torch.equal(model(torch.randn(2, 3, 32, 32)), torch.zeros(2, 10))

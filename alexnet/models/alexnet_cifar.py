@@ -21,7 +21,8 @@ with columns=2, of half the channels each.
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, crossings, seen, shares
@@ -33,6 +34,10 @@ class AlexNetCifar(ColumnNetwork):
     columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in columns.py.
     kernels: of all columns together, in each convolution. dropout: probability before fc6 and fc7. activation:
     relu | tanh. normalisation: none | batch (after each convolution) | lrn (after the first two activations, §3.3).
+    initialisation: torch (its own) | kaiming (He et al. 2015: Gaussian weights that keep the variance, biases 0; and
+    fc8 0, so that training starts from even chances).
+
+    It takes smaller images as well as those of its size.
 
     Raises ValueError where a knob has another value, or the network isn't for images of that size.
     """
@@ -48,11 +53,14 @@ class AlexNetCifar(ColumnNetwork):
         dropout: float = 0.5,
         activation: str = "relu",
         normalisation: str = "none",
+        initialisation: str = "torch",
     ):
         crossing, kernels = crossings(columns, cross), shares(kernels, columns)
         act = layers.activation(activation)
         if normalisation not in ("none", "batch", "lrn"):
             raise ValueError(f"normalisation={normalisation!r}: expected one of none, batch, lrn")
+        if initialisation not in ("torch", "kaiming"):
+            raise ValueError(f"initialisation={initialisation!r}: expected one of torch, kaiming")
         layers.check_size("alexnet_cifar", size, least=15, most=127)  # at 128 fc6 alone would have 236 million weights
         side = _pooled(_pooled(_pooled(size)))
 
@@ -76,7 +84,7 @@ class AlexNetCifar(ColumnNetwork):
                 *convolution(3, 3),
                 *convolution(4, 3),
                 *convolution(5, 3),
-                nn.MaxPool2d(3, 2),  # (B, 256, 3, 3)
+                MaxPoolTo(side),  # (B, 256, 3, 3)
             )
             for _ in range(columns)
         ]
@@ -84,6 +92,31 @@ class AlexNetCifar(ColumnNetwork):
             nn.Sequential(*hidden(6, kernels[4] * side * side), *hidden(7, 4096 // columns)) for _ in range(columns)
         ]
         super().__init__(convolutions, connected, nn.Linear(4096, classes))
+        if initialisation == "kaiming":
+            for layer in self.modules():
+                if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity=activation)
+                    nn.init.zeros_(layer.bias)
+            nn.init.zeros_(self.classifier[-1].weight)
+
+
+class MaxPoolTo(nn.MaxPool2d):
+    """The 3x3 max-pool with stride 2 where it leaves `side`; for smaller maps windows that leave the same side.
+
+    Those are torch's adaptive ones, written out, because the CUDA gradient of its own isn't reproducible.
+    """
+
+    def __init__(self, side: int):
+        super().__init__(3, 2)
+        self.side = side
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if _pooled(maps.shape[-1]) == self.side:
+            return super().forward(maps)
+        count = maps.shape[-1]
+        windows = [slice(i * count // self.side, -(-(i + 1) * count // self.side)) for i in range(self.side)]
+        rows = torch.stack([maps[:, :, window].amax(2) for window in windows], 2)
+        return torch.stack([rows[:, :, :, window].amax(3) for window in windows], 3)
 
 
 def _pooled(size: int) -> int:
