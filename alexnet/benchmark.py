@@ -24,12 +24,14 @@ from torchvision import transforms
 from alexnet import device as devices
 from alexnet.build import Training, assemble
 from alexnet.device import DTYPES, matrix_rate, synchronise
-from alexnet.environment import processor
+from alexnet.environment import device_name
 from alexnet.images import ImageFiles, decode
-from alexnet.train import Tally, set_learning_rate, step
+from alexnet.state import Tally
+from alexnet.train import set_learning_rate, step
 
 IMAGES = 50_000  # an epoch: as in CIFAR-10, however few the data are
 TUTORIAL_WORKERS = 2
+SUMMARY = {"median": median, "min": min, "max": max}
 
 
 def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
@@ -52,12 +54,9 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
         "pairs": [{"tutorial": slow, "engine": fast, "ratio": fast / slow} for slow, fast in turns],
         "tutorial": median(slow for slow, _ in turns),
         "engine": median(fast for _, fast in turns),
-        "ratio": {name: choose([fast / slow for slow, fast in turns]) for name, choose in CHOICES.items()},
+        "ratio": {name: choose([fast / slow for slow, fast in turns]) for name, choose in SUMMARY.items()},
         "peak_memory": memory,
     }
-
-
-CHOICES = {"median": median, "min": min, "max": max}
 
 
 def profile(config: DictConfig, steps: int = 5) -> list[dict[str, Any]]:
@@ -132,9 +131,7 @@ def _serve(connection: Connection, loop, config: DictConfig) -> None:
         running = loop(training)
         while True:
             what, argument = connection.recv()
-            connection.send(
-                {"run": _turn, "facts": _facts, "memory": lambda *_: peak_memory()}[what](training, running, argument)
-            )
+            connection.send({"run": _turn, "facts": _facts, "memory": _memory}[what](training, running, argument))
     except EOFError:
         return  # nothing more is asked
     except Exception as error:
@@ -221,10 +218,9 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
     with FlopCounterMode(display=False) as counter:
         images = next(running)
     rates = {name: matrix_rate(engine.device, DTYPES[name], 2048) for name in {"float32", engine.precision}}
-    gpu = engine.device.type == "cuda"
     return {
         "model": type(training.model).__name__,
-        "device": torch.cuda.get_device_name(engine.device) if gpu else processor(),
+        "device": device_name(engine.device),
         "threads": torch.get_num_threads(),
         "precision": engine.precision,
         "operations_per_image": counter.get_total_flops() / images,
@@ -232,16 +228,20 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
     }
 
 
-def peak_memory() -> int | None:
+def peak_memory(device: torch.device) -> int | None:
     """Bytes: of a GPU's memory what torch took of it, else of the machine's, workers included; None where not known."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     try:
         status = Path("/proc/self/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
         return peak + sum(_private_memory(process.pid) for process in multiprocessing.active_children())
     except (OSError, IndexError):
         return None
+
+
+def _memory(training: Training, running: Iterator[int], _: None) -> int | None:
+    return peak_memory(training.engine.device)
 
 
 def _private_memory(process: int) -> int:

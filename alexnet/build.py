@@ -93,18 +93,16 @@ def weightless(config: DictConfig, classes: int, channels: int, size: int) -> to
 
 def _check_sides(config: DictConfig, sides: Sequence[int], facts: dict[str, int]) -> None:
     """Raises Mistake where the model doesn't take images of a side that training begins with."""
-    network = weightless(config, **facts).eval()
     for side in sides[:-1]:
-        good = side < facts["size"]
         try:
-            network(torch.empty(1, facts["channels"], side, side, device="meta")) if good else None
-        except RuntimeError:
-            good = False
-        if not good:
+            if side >= facts["size"]:
+                raise RuntimeError
+            weightless(config, **facts).eval()(torch.empty(1, facts["channels"], side, side, device="meta"))
+        except RuntimeError as error:
             raise Mistake(
                 f"dataset.progressive={sides[:-1]}: expected sides below dataset.size={facts['size']} that the model "
                 f"takes as well; {side} is none. model=alexnet_cifar and alexnet take smaller images."
-            )
+            ) from error
 
 
 def disk_bytes(config: DictConfig) -> tuple[int, int]:
@@ -146,7 +144,8 @@ def _data(
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     measured = _measured(dataset, images)
     images |= measured
-    for name, value in ((name, images.get(name)) for name in ("mean", "std")):
+    for name in ALL_IMAGES:
+        value = images.get(name)
         if isinstance(value, list) and len(value) not in (1, dataset.channels):
             raise Mistake(
                 f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."

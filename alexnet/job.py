@@ -19,7 +19,7 @@ from alexnet.texts import TEXTS
 
 if TYPE_CHECKING:
     from alexnet.build import Training
-    from alexnet.train import State
+    from alexnet.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +178,8 @@ def _extended_from(run: Run, training: "Training", state: "State") -> str | None
     None where they are the same at every step until now, whatever the number of epochs.
     """
     epochs, steps, done = run.config()["epochs"], len(training.train), state.steps(training)
+    if epochs == training.epochs:
+        return None
 
     def rates(epochs: int) -> list[float]:
         return [training.schedule(step / steps, epochs, state.errors) for step in range(done)]
@@ -187,7 +189,7 @@ def _extended_from(run: Run, training: "Training", state: "State") -> str | None
 
     spanning = {training.schedule.func.__name__: rates, "dataset.progressive": sides}
     others = [name for name, follows in spanning.items() if follows(epochs) != follows(training.epochs)]
-    if epochs == training.epochs or not others:
+    if not others:
         return None
     logger.warning(
         f"{' and '.join(others)} spans the whole run, and so far it followed one of {epochs} epochs: "

@@ -6,6 +6,7 @@ batch * activations * share:  two terms each that a person can check against the
 
 import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import DictConfig
+from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.benchmark import engine_loop, peak_memory
 from alexnet.build import assemble, weightless
@@ -38,23 +40,17 @@ class Point:
 
 def measure(config: DictConfig, name: str, size: int, classes: int, seconds: float) -> tuple[Point, float]:
     """The point, in a process of its own, and the rate of a matrix product beside it, in operations a second."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_measure, args=(theirs, config, size, classes, seconds))
-    process.start()
-    theirs.close()
-    step_seconds, memory, operations, rate = ours.recv()
-    process.join()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        step_seconds, memory, operations, rate = pool.submit(_measure, config, size, classes, seconds).result()
     layers = walk(weightless(config, classes, 3, size), 3, size)
     weights, activations = (sum(getattr(layer, key) for layer in layers) for key in ("parameters", "output_bytes"))
     point = Point(name, config.batch_size, size, classes, weights, operations, activations, step_seconds, memory)
     return point, rate
 
 
-def _measure(connection, config: DictConfig, size: int, classes: int, seconds: float) -> None:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    before = peak_memory()
+def _measure(config: DictConfig, size: int, classes: int, seconds: float) -> tuple[float, int, float, float]:
+    """Seconds and memory of a step, operations of an image, and the rate of a matrix product."""
+    before = peak_memory(torch.device("cpu"))
     batch = config.batch_size
     images = torch.randint(256, (batch, 3, size, size), dtype=torch.uint8)
     split = Split(images, torch.arange(batch) % classes)
@@ -73,7 +69,8 @@ def _measure(connection, config: DictConfig, size: int, classes: int, seconds: f
         synchronise(device)
         times.append(perf_counter() - start)
     rate = matrix_rate(device, DTYPES[training.engine.precision], 2048)
-    connection.send((float(np.median(times)), peak_memory() - before, counter.get_total_flops() / batch, rate))
+    memory = peak_memory(device) - (before if device.type == "cpu" else 0)
+    return float(np.median(times)), memory, counter.get_total_flops() / batch, rate
 
 
 def fit(points: Sequence[Point]) -> dict[str, float]:
