@@ -42,13 +42,17 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
             side.ask("run", seconds / 2)  # warms up
         turns = [(tutorial.ask("run", seconds), engine.ask("run", seconds)) for _ in range(pairs)]
         facts = engine.ask("facts", None)
-        memory = {"tutorial": tutorial.ask("memory", None), "engine": engine.ask("memory", None)}
+        sides = {"tutorial": tutorial, "engine": engine}
+        operations, memory = (
+            {name: side.ask(what, None) for name, side in sides.items()} for what in ("operations", "memory")
+        )
     finally:
         for side in (tutorial, engine):
             side.connection.close()  # ends its process
             side.process.join()
     return {
         **facts,
+        "operations_per_image": operations,
         "batch_size": config.batch_size,
         "dataset": config.dataset._target_.rpartition(".")[2],
         "pairs": [{"tutorial": slow, "engine": fast, "ratio": fast / slow} for slow, fast in turns],
@@ -124,6 +128,7 @@ class Side:
 def _serve(connection: Connection, loop, config: DictConfig) -> None:
     if loop is tutorial_loop:
         devices.keep_freed_memory = lambda: None  # its process is to be as torch leaves it
+        config.device.winograd = False
     try:
         training = assemble(config)
         some = torch.arange(IMAGES) % len(training.train.labels)
@@ -131,7 +136,11 @@ def _serve(connection: Connection, loop, config: DictConfig) -> None:
         running = loop(training)
         while True:
             what, argument = connection.recv()
-            connection.send({"run": _turn, "facts": _facts, "memory": _memory}[what](training, running, argument))
+            connection.send(
+                {"run": _turn, "facts": _facts, "operations": _operations, "memory": _memory}[what](
+                    training, running, argument
+                )
+            )
     except EOFError:
         return  # nothing more is asked
     except Exception as error:
@@ -215,17 +224,21 @@ class PillowImages(Dataset):
 def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any]:
     """What was measured on what, and the device's limit."""
     engine = training.engine
-    with FlopCounterMode(display=False) as counter:
-        images = next(running)
     rates = {name: matrix_rate(engine.device, DTYPES[name], 2048) for name in {"float32", engine.precision}}
     return {
         "model": type(training.model).__name__,
         "device": device_name(engine.device),
         "threads": torch.get_num_threads(),
         "precision": engine.precision,
-        "operations_per_image": counter.get_total_flops() / images,
         "matrix_product_rate": rates,
     }
+
+
+def _operations(training: Training, running: Iterator[int], _: None) -> float:
+    """Of convolutions and matrix products, an image."""
+    with FlopCounterMode(display=False) as counter:
+        images = next(running)
+    return counter.get_total_flops() / images
 
 
 def peak_memory(device: torch.device) -> int | None:
@@ -266,10 +279,12 @@ def told(found: dict[str, Any]) -> str:
         ),
         f"ratio: median {ratio['median']:.2f}, from {ratio['min']:.2f} to {ratio['max']:.2f}",
         "",
-        f"limit: an image needs {need / 1e9:.3f} G operations; a matrix product reaches "
+        f"limit: the tutorial takes {need['tutorial'] / 1e9:.3f} G operations an image, the engine "
+        f"{need['engine'] / 1e9:.3f} G; a matrix product reaches "
         + ", ".join(f"{rate / 1e9:.0f} G/s in {name}" for name, rate in sorted(rates.items())),
-        f"reached: tutorial {found['tutorial'] * need / rates['float32']:.0%} of float32's limit, "
-        f"engine {found['engine'] * need / rates[precision]:.0%} of {precision}'s",
+        f"reached: tutorial {found['tutorial'] * need['tutorial'] / rates['float32']:.0%} of float32's limit, "
+        f"engine {found['engine'] * need['engine'] / rates[precision]:.0%} of {precision}'s; "
+        f"or {found['engine'] * need['tutorial'] / rates[precision]:.0%}, counted in the tutorial's operations",
     ]
     if None not in memory.values():
         told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memory.items())

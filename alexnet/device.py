@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from alexnet.errors import Mistake
 from alexnet.models.columns import place
+from alexnet.winograd import use_winograd
 
 THREADS = torch.get_num_threads()  # torch's own choice, to go back to when one job of a sweep had another
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -25,6 +26,7 @@ class Engine:
     memory_format: torch.memory_format  # of images and convolution weights
     fused: bool  # the whole update as one kernel, where the optimizer has one
     compile: bool
+    winograd: bool  # convolutions by fewer multiplications
     columns: Sequence[torch.device] | None  # of each column; the last one, where the loss is, is `device`
 
     def place(self, model: nn.Module) -> nn.Module:
@@ -33,6 +35,8 @@ class Engine:
         Raises Mistake where it hasn't as many columns as there are devices for them.
         """
         model.to(self.device).to(memory_format=self.memory_format)
+        if self.winograd:
+            use_winograd(model)
         if self.columns:
             try:
                 place(model, self.columns)
@@ -69,6 +73,7 @@ def engine(
     channels_last: bool = True,
     fused: bool = True,
     compile: bool = False,
+    winograd: bool = True,
     deterministic: bool = True,
     columns: Sequence[str] | None = None,
 ) -> Engine:
@@ -96,7 +101,9 @@ def engine(
         precision = fastest(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return Engine(device, precision, memory_format, fused, compile, placed)
+    # cuDNN has it of its own, compiled convolutions are the compiler's, and its rounding isn't for 16 bits.
+    winograd = winograd and device.type == "cpu" and precision == "float32" and not compile
+    return Engine(device, precision, memory_format, fused, compile, winograd, placed)
 
 
 def keep_freed_memory() -> None:

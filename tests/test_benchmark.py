@@ -26,7 +26,8 @@ def test_both_loops_are_measured_by_turns(tmp_path):
     assert (found["ratio"]["min"], found["ratio"]["max"]) == pytest.approx((min(ratios), max(ratios)))
     forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
     # Backward: as much for the weights and as much for the layer's input, which conv1 doesn't need.
-    assert found["operations_per_image"] == 3 * sum(forward) - forward[0]
+    direct = 3 * sum(forward) - forward[0]  # this network has too few channels for fewer multiplications
+    assert found["operations_per_image"] == {"tutorial": direct, "engine": direct}
     assert found["matrix_product_rate"]["float32"] > 1e9
     assert found["peak_memory"]["tutorial"] > found["peak_memory"]["engine"] > 2**20  # bytes: one has two workers
     shares = {row["operator"]: row["share"] for row in found["profile"]}

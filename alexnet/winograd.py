@@ -1,0 +1,123 @@
+"""Convolutions with fewer multiplications, for processors: Lavin and Gray 2016, "Fast Algorithms for
+Convolutional Neural Networks", §4.
+
+A convolution is a product of polynomials, turned around. A product of polynomials can be had from their values at
+a few points, one multiplication a point; so m outputs of a kernel of r weights take m + r - 1 multiplications and not
+m * r. Here that is done in both directions of the image: 36 for 4x4 outputs of a 3x3 kernel in place of 144, and 49
+for 3x3 outputs of a 5x5 kernel in place of 225. The multiplications at one point, over all channels and all
+tiles of outputs, are a matrix product. So are the changes between maps and values, which cost about as much time
+again as is left, since they move more bytes than they multiply.
+"""
+
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
+
+# By kernel: the outputs of a tile along a side, and the points, beside infinity. Small ones keep the rounding small.
+TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
+# With fewer channels the changes between maps and values, with fewer tiles those of the weights, cost more than is won.
+CHANNELS, TILES_LEAST = 64, 64
+
+
+def use_winograd(model: nn.Module) -> None:
+    """Makes all convolutions of the model that have such a kernel WinogradConv2d, with their parameters as they are."""
+    for layer in model.modules():
+        if type(layer) is nn.Conv2d and _suits(layer):
+            layer.__class__ = WinogradConv2d
+
+
+def _suits(layer: nn.Conv2d) -> bool:
+    side = layer.kernel_size[0]
+    return (
+        side in TILES
+        and (layer.kernel_size, layer.padding) == ((side, side), (side // 2, side // 2))
+        and (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
+        and layer.bias is not None
+        and min(layer.in_channels, layer.out_channels) >= CHANNELS
+    )
+
+
+class WinogradConv2d(nn.Conv2d):
+    """A convolution of stride 1 that keeps the size, maps (B, C, H, W) to (B, K, H, W) float32, by values at points.
+
+    It is nn.Conv2d itself where the batch is too small to win time.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        outputs, _ = TILES[self.kernel_size[0]]
+        tiles = len(maps) * -(-maps.shape[2] // outputs) * -(-maps.shape[3] // outputs)
+        if tiles < TILES_LEAST:
+            return super().forward(maps)
+        return _Convolution.apply(maps.permute(0, 2, 3, 1), self.weight, self.bias).permute(0, 3, 1, 2)
+
+
+class _Convolution(torch.autograd.Function):
+    """Maps (B, H, W, C) to (B, H, W, K), and the gradients by the same products transposed.
+
+    Values are (points, tiles of all images, channels), so that each change to and from them is one matrix product.
+    """
+
+    @staticmethod
+    def forward(context, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        (batch, height, width, channels), (kernels, _, kernel, _) = maps.shape, weight.shape
+        m, a, g, b = _transforms(kernel)
+        side = m + kernel - 1
+        rows, columns = -(-height // m), -(-width // m)
+        margin = kernel // 2
+        padded = pad(maps, (0, 0, margin, columns * m + margin - width, margin, rows * m + margin - height))
+        windows = padded.unfold(1, side, m).unfold(2, side, m).permute(4, 5, 0, 1, 2, 3).reshape(side**2, -1)
+        inputs = (b @ windows).view(side**2, -1, channels)
+        weights = (g @ weight.permute(2, 3, 1, 0).reshape(kernel**2, -1)).view(side**2, channels, kernels)
+        context.save_for_backward(inputs, weights)
+        context.size, context.kernel = (height, width), kernel
+        products = torch.bmm(inputs, weights).view(side**2, -1)
+        tiles = (a @ products).view(m, m, batch, rows, columns, kernels)
+        whole = tiles.permute(2, 3, 0, 4, 1, 5).reshape(batch, rows * m, columns * m, kernels)
+        return whole[:, :height, :width] + bias
+
+    @staticmethod
+    @once_differentiable
+    def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        inputs, weights = context.saved_tensors
+        (height, width), kernel = context.size, context.kernel
+        (points, channels, kernels), batch = weights.shape, len(gradient)
+        m, a, g, b = _transforms(kernel)
+        side = m + kernel - 1
+        rows, columns = -(-height // m), -(-width // m)
+        whole = pad(gradient, (0, 0, 0, columns * m - width, 0, rows * m - height))
+        tiles = whole.view(batch, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
+        products = (a.T @ tiles).view(points, -1, kernels)
+        weight = g.T @ torch.bmm(inputs.transpose(1, 2), products).view(points, -1)
+        windows = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(points, -1)
+        windows = windows.view(side, side, batch, rows, columns, channels)
+        padded = gradient.new_zeros(batch, rows * m + kernel - 1, columns * m + kernel - 1, channels)
+        for y in range(side):
+            for x in range(side):
+                padded[:, y : y + rows * m : m, x : x + columns * m : m] += windows[y, x]
+        margin = kernel // 2
+        return (
+            padded[:, margin : margin + height, margin : margin + width],
+            weight.view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
+            gradient.sum((0, 1, 2)),
+        )
+
+
+@cache
+def _transforms(kernel: int) -> tuple[int, Tensor, Tensor, Tensor]:
+    """m; and A, G, B for both directions: outputs = A (G weights * B inputs).
+
+    With V(k) the values of a polynomial of k coefficients at the points: a product of polynomials is
+    V(n)^-1 (V(r) g * V(m) d), and turned around that is V(m)^T (V(r) g * V(n)^-T d).
+    """
+    m, points = TILES[kernel]
+
+    def values(coefficients: int) -> Tensor:
+        at = torch.tensor(points, dtype=torch.float64)[:, None] ** torch.arange(coefficients)
+        at_infinity = torch.eye(coefficients, dtype=torch.float64)[-1:]
+        return torch.cat([at, at_infinity])
+
+    a, g, b = values(m).T, values(kernel), torch.linalg.inv(values(m + kernel - 1)).T
+    return m, *(torch.kron(each, each).float() for each in (a, g, b))

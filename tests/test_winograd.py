@@ -1,0 +1,73 @@
+"""Convolutions with fewer multiplications give what torch's give, and train the same network."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from alexnet.build import assemble
+from alexnet.train import step
+from alexnet.winograd import WinogradConv2d, use_winograd
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("height, width", [(7, 7), (15, 15), (13, 27), (4, 5), (1, 2)])
+def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width):
+    """Against torch's in float64, within 1e-4 of the largest value: TF32 is off by ten times as much."""
+    torch.manual_seed(0)
+    plain = nn.Conv2d(64, 96, kernel, padding=kernel // 2).double()
+    fast = nn.Sequential(nn.Conv2d(64, 96, kernel, padding=kernel // 2))
+    fast[0].load_state_dict(plain.state_dict())
+    use_winograd(fast)
+    assert type(fast[0]) is WinogradConv2d
+    maps, gradient = torch.randn(64, 64, height, width), torch.randn(64, 96, height, width)
+    found, expected = maps.clone().requires_grad_(), maps.double().requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        outputs = fast(found)
+    assert "bmm" in str(counter.get_flop_counts()["Global"])
+    outputs.backward(gradient)
+    plain(expected).backward(gradient.double())
+    assert close(outputs, plain(expected))
+    assert close(found.grad, expected.grad)
+    assert close(fast[0].weight.grad, plain.weight.grad)
+    assert close(fast[0].bias.grad, plain.bias.grad)
+
+
+def close(found, expected):
+    return (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_a_processor_in_float32_takes_it_where_it_wins_and_the_option_turns_it_off(compose):
+    """conv2 to conv5; conv1 has too few channels. The network's parameters keep their names and values."""
+    data = ["dataset=digits", "device=cpu", "device.precision=float32"]
+    fast, plain = (assemble(compose(*data, f"device.winograd={on}")).model for on in ("true", "false"))
+    kinds = [type(layer) for layer in fast.features if isinstance(layer, nn.Conv2d)]
+    assert kinds == [nn.Conv2d] + [WinogradConv2d] * 4
+    assert not any(isinstance(layer, WinogradConv2d) for layer in plain.modules())
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+    assert all(map(torch.equal, fast.state_dict().values(), plain.state_dict().values()))
+    sixteen = assemble(compose(*data, "device.precision=bf16")).model
+    assert not any(isinstance(layer, WinogradConv2d) for layer in sixteen.modules())
+
+
+def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
+    losses, operations = [], []
+    learns = ["model.initialisation=kaiming", "optimizer.lr=0.004", "model.dropout=0"]
+    for on in ("true", "false"):
+        settings = ["device=cpu", "device.precision=float32", f"device.winograd={on}"]
+        training = assemble(compose("dataset=digits", "batch_size=32", *learns, *settings))
+        training.model.train()
+        batches = training.train.epoch(0)
+        with FlopCounterMode(display=False) as counter:
+            losses.append([step(training, *next(batches), 0, batch)[0].item() for batch in range(6)])
+        operations.append(counter.get_total_flops())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3) and losses[1][-1] < 0.9 * losses[1][0]
+    assert operations[0] < 0.5 * operations[1]
+
+
+def test_a_small_batch_is_left_to_torch():
+    """Where there are few tiles the larger weights cost more than is won."""
+    layer = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1))
+    use_winograd(layer)
+    maps = torch.randn(2, 64, 7, 7)
+    assert torch.equal(layer(maps), nn.functional.conv2d(maps, layer[0].weight, layer[0].bias, padding=1))
