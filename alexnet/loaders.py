@@ -122,10 +122,7 @@ class Batches:
             pin_memory=pinned,
         )
         for images in loader:
-            # Torch keeps a mark of each of a worker's last 128 batches. Each lies in the memory that a batch left and
-            # keeps the next one from taking it: measured, the memory of 100 batches never came back.
-            with shared_cache.lock:
-                shared_cache.free_dead_references()
+            _forget_shared_batches()
             if isinstance(images, Mistake):  # a worker's exception would arrive wrapped in its stack trace
                 raise images
             yield images.to(self.device, non_blocking=True)
@@ -145,4 +142,15 @@ def _start_worker(worker: int) -> None:
 
 def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:
     """The files come as a whole batch already. (No lambda: a spawned worker must be able to import it.)"""
+    _forget_shared_batches()
     return batch
+
+
+def _forget_shared_batches() -> None:
+    """Lets go of the marks that torch keeps of the last 128 batches on both sides of a worker.
+
+    Each lies in the memory that a batch left and keeps the next one from taking it: measured, the memory of
+    100 batches never came back.
+    """
+    with shared_cache.lock:
+        shared_cache.free_dead_references()
