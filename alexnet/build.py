@@ -132,7 +132,13 @@ def _engine(config: DictConfig) -> Engine:
 
 def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
     fused = engine.fused and "fused" in inspect.signature(_target("optimizer", config.optimizer)).parameters
-    return _call("optimizer", config.optimizer, model.parameters(), **({"fused": True} if fused else {}))
+    # torch's optimizers import its compiler, a third of a program's start, only to keep it from compiling them.
+    for method in filter(inspect.isfunction, vars(torch.optim.Optimizer).values()):
+        plain = inspect.unwrap(method)
+        setattr(plain, "__dynamo_disable", plain)  # what it would put here
+    optimizer = _call("optimizer", config.optimizer, model.parameters(), **({"fused": True} if fused else {}))
+    optimizer.step = torch.no_grad()(partial(inspect.unwrap(type(optimizer).step), optimizer))
+    return optimizer
 
 
 def _data(

@@ -15,10 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
-from torch import Tensor
-from torchvision.datasets.utils import extract_archive
-from torchvision.transforms.v2 import functional
+from torch import Tensor, nn
 
 from alexnet import imagenet, randomness
 from alexnet.cache import stored
@@ -97,16 +94,20 @@ def known(classes: int, channels: int) -> Callable:
 @known(classes=10, channels=3)
 def cifar10(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images in 10 classes (Krizhevsky 2009)."""
-    return _cifar(torchvision.datasets.CIFAR10, root, download, url, size)
+    return _cifar("CIFAR10", root, download, url, size)
 
 
 @known(classes=100, channels=3)
 def cifar100(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """CIFAR-100: 50,000 and 10,000 colour images in 100 classes (Krizhevsky 2009)."""
-    return _cifar(torchvision.datasets.CIFAR100, root, download, url, size)
+    return _cifar("CIFAR100", root, download, url, size)
 
 
-def _cifar(source: type, root: str, download: bool, url: str | None, size: int) -> Dataset:
+def _cifar(name: str, root: str, download: bool, url: str | None, size: int) -> Dataset:
+    from torchvision import datasets
+    from torchvision.datasets.utils import extract_archive
+
+    source = getattr(datasets, name)
     folder = Path(root).expanduser()
 
     def load() -> list | None:
@@ -120,8 +121,8 @@ def _cifar(source: type, root: str, download: bool, url: str | None, size: int) 
         with exclusive(folder, source.filename):
             splits = load()
             if splits is None:
-                for name, md5 in [*source.train_list, *source.test_list]:
-                    intact(folder / source.base_folder / name, md5)  # names the damaged ones
+                for file, md5 in [*source.train_list, *source.test_list]:
+                    intact(folder / source.base_folder / file, md5)  # names the damaged ones
                 archive = fetch(url or source.url, folder / source.filename, source.tgz_md5, download)
                 extract_archive(archive, folder)
                 splits = load()
@@ -144,7 +145,8 @@ FASHION_MNIST = {
 @known(classes=10, channels=1)
 def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """Fashion-MNIST: 60,000 and 10,000 greyscale images in 10 classes (Xiao et al. 2017)."""
-    source = torchvision.datasets.FashionMNIST
+    from torchvision.datasets import FashionMNIST as source
+
     folder = Path(root).expanduser()
     home = folder / "FashionMNIST" / "raw"  # where torchvision keeps it
     base = (url or source.mirrors[0]).rstrip("/")
@@ -264,4 +266,6 @@ def _files(paths: Sequence[str], size: int, cache: str | None) -> ImageFiles:
 
 def _resized(images: Tensor, size: int) -> Tensor:
     """(N, C, H, W) to (N, C, size, size), bilinear with anti-aliasing; as they are where that is their size."""
-    return images.contiguous() if images.shape[2:] == (size, size) else functional.resize(images, [size, size])
+    if images.shape[2:] == (size, size):
+        return images.contiguous()
+    return nn.functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)

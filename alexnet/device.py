@@ -88,7 +88,9 @@ def engine(
     torch.set_num_threads(threads or THREADS)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products on a GPU may vary
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
+    if compile:  # sets it for the compiler as well, which takes two seconds to import
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # for finding bugs; costs time
     torch.backends.cudnn.benchmark = not deterministic  # tries algorithms out, and may choose another next time
     tf32_there = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)

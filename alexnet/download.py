@@ -11,7 +11,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from torch.hub import download_url_to_file
-from torchvision.datasets.utils import check_md5
 
 from alexnet.errors import Failure, Mistake
 
@@ -41,6 +40,8 @@ def exclusive(root: Path, name: str) -> Iterator[None]:
 
 def intact(path: Path, md5: str) -> bool:
     """Whether the file is there and is the published one; one that is there but differs is named."""
+    from torchvision.datasets.utils import check_md5  # torchvision takes two seconds to import
+
     if not path.is_file():
         return False
     if check_md5(path, md5):
@@ -69,7 +70,7 @@ def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
     socket.setdefaulttimeout(STALLED_SECONDS)
     try:
         download_url_to_file(url, str(part), progress=sys.stderr.isatty())
-        if not check_md5(part, md5):
+        if not intact(part, md5):
             raise ValueError(f"what came isn't the published file (its MD5 isn't {md5})")
     except (OSError, HTTPException, ValueError) as error:
         for left in part.parent.glob(f"{part.name}*"):

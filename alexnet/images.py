@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from alexnet.errors import Mistake
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's
 
 
 class ImageFiles:
@@ -57,34 +57,38 @@ class ImageFiles:
         return images
 
 
-class VisibleImages(torchvision.datasets.ImageFolder):
-    """Without the hidden folders and files that editors and operating systems leave behind."""
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        classes, _ = super().find_classes(directory)
-        visible = [name for name in classes if not name.startswith(".")]
-        return visible, {name: index for index, name in enumerate(visible)}
-
-
 def class_and_name(path: str) -> str:
     """CLASS/FILE, which stays the same wherever the data are."""
     return "/".join(path.split(os.sep)[-2:])
 
 
 def is_image(path: str) -> bool:
-    """By its name: hidden files aren't."""
+    """By its name: the hidden files that editors and operating systems leave behind aren't."""
     name = os.path.basename(path)  # a Path each would take seconds for a large folder
-    return not name.startswith(".") and torchvision.datasets.folder.is_image_file(name)
+    return not name.startswith(".") and name.lower().endswith(ENDINGS)
 
 
 def scan(place: Path) -> tuple[list[str], list[str], list[int]]:
-    """The classes, image files and labels under one split's folder, in sorted order."""
-    try:
-        found = VisibleImages(place, is_valid_file=is_image)
-    except (FileNotFoundError, ValueError) as error:  # torchvision names the empty classes
-        endings = ", ".join(torchvision.datasets.folder.IMG_EXTENSIONS)
-        raise Mistake(f"{place}: {error} Images end in {endings}.") from error
-    return found.classes, [path for path, _ in found.samples], found.targets
+    """The classes, image files and labels under one split's folder, in the order of torchvision's ImageFolder.
+
+    Raises Mistake where there is no class, or one without images.
+    """
+    with os.scandir(place) as entries:
+        classes = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    found = [
+        [
+            os.path.join(folder, name)
+            for folder, _, names in sorted(os.walk(place / each, followlinks=True))
+            for name in sorted(filter(is_image, names))
+        ]
+        for each in classes
+    ]
+    empty = [name for name, paths in zip(classes, found, strict=True) if not paths]
+    if empty or not classes:
+        lacking = f"no images in {', '.join(empty)}" if empty else "no class folders"
+        raise Mistake(f"{place}: found {lacking}. Images end in {', '.join(ENDINGS)}.")
+    labels = [label for label, paths in enumerate(found) for _ in paths]
+    return classes, [path for paths in found for path in paths], labels
 
 
 def decode(path: str, size: int) -> Tensor:
@@ -96,10 +100,15 @@ def decode(path: str, size: int) -> Tensor:
                 image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
             image = image.convert("RGB")
             # Resized whole, a strip of 30,000 x 2 pixels would take gigabytes: more than 4:1 is never seen.
-            image = functional.center_crop(
-                image, [min(image.height, 4 * image.width), min(image.width, 4 * image.height)]
-            )
-            image = functional.resize(image, size)
-            return functional.pil_to_tensor(functional.center_crop(image, size))
+            image = _centre(image, min(image.width, 4 * image.height), min(image.height, 4 * image.width))
+            shorter = min(image.size)
+            image = image.resize([size * side // shorter for side in image.size], Image.Resampling.BILINEAR)
+            return torch.from_numpy(np.array(_centre(image, size, size))).permute(2, 0, 1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Mistake(f"{path} can't be read as an image ({error}): mend it or take it away.") from error
+
+
+def _centre(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Its middle, of that size."""
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
