@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, run_folders
+from conftest import ROOT, run_folders, small_data, train_command, write_images
 
 from alexnet.run import Run
 
@@ -20,12 +20,20 @@ def script(tmp_path):
     return script
 
 
-@pytest.fixture
-def run(train, small, tmp_path):
-    """A finished run with seed 0, augmentation and a validation split."""
-    done = train(*small, "dataset.crop=4", "dataset.validation=0.25", "seed=0", "hydra.run.dir=run")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run with seed 0, augmentation and a validation split, and the images it was trained on."""
+    home = tmp_path_factory.mktemp("finished")
+    settings = ["model=cuda_convnet", *small_data(write_images(home / "images"))]
+    command = train_command(*settings, "dataset.crop=4", "dataset.validation=0.25", "seed=0", "hydra.run.dir=run")
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return tmp_path / "run"
+    return home
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished / "run", tmp_path / "run")
 
 
 def test_identical_with_the_windows_counted(run, script, tmp_path):
@@ -48,14 +56,15 @@ def test_an_override_is_the_intended_difference_and_the_first_one_is_measured(ru
     assert "different: first in epoch 1, batch 2: learning_rate 0.001 -> 0.002" in done.stdout
 
 
-def test_what_differs_in_data_and_environment_is_named(run, script, tmp_path):
-    """Images have changed since, and the original says that it was made with another torch."""
-    for image in (tmp_path / "images" / "train" / "dark").iterdir():
-        image.write_bytes((tmp_path / "images" / "train" / "light" / image.name).read_bytes())
+def test_what_differs_in_data_and_environment_is_named(finished, run, script, tmp_path):
+    """The images elsewhere are others, and the original says that it was made with another torch."""
+    images = shutil.copytree(finished / "images", tmp_path / "images")
+    for image in (images / "train" / "dark").iterdir():
+        image.write_bytes((images / "train" / "light" / image.name).read_bytes())
     environment = json.loads((run / "environment.json").read_text())
     environment["packages"]["torch"] = "1.0"
     (run / "environment.json").write_text(json.dumps(environment))
-    done = script("reproduce", run)
+    done = script("reproduce", run, f"dataset.root={images}")
     assert done.returncode == 1 and "different: first in epoch 1" in done.stdout
     assert "environment differs: packages.torch: 1.0 -> " in done.stdout
     assert "environment differs: data_sha256: " in done.stdout

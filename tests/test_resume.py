@@ -21,6 +21,7 @@ from alexnet.run import Run
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 PAPER = ["dataset.resize=24", "dataset.mean=null", "+dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet
+LARGE = "checkpoint_minutes=0.008"  # checkpoints of 230 MB
 TIMES = ("images_per_second", "seconds")
 
 
@@ -51,10 +52,10 @@ def settings(tmp_path):
 @pytest.mark.parametrize(
     "schedule, others",
     [
-        ("constant", ["device.workers=0", "dataset.memory_share=0"]),
+        ("constant", ["device.workers=0", "dataset.memory_share=0", LARGE]),
         ("step", ["schedule.every=1", "optimizer=adam", "model=cuda_convnet"]),
         ("cosine", ["device.workers=2", "dataset.memory_share=0", "dataset.validation=0.25", "model=cuda_convnet"]),
-        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]"]),
+        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]", LARGE]),
         ("plateau", ["schedule.patience=0", "schedule.threshold=0.5", "dataset.validation=0.25", "model=cuda_convnet"]),
         ("plateau", ["dataset.validation=0.25", "dataset.memory_share=0", "model=cuda_convnet", *PAPER]),
     ],

@@ -43,6 +43,6 @@ def test_streaming_takes_the_same_memory_however_large_the_folder(large, tmp_pat
         assert len(standing) == 60
         # MiB. A worker that kept its half of the batches between those ends would grow by 75.
         assert max(standing[-10:]) - max(standing[:10]) < 30, how
-        assert standing[-1] - start < 60, how
+        assert standing[-1] - start < 120, how  # with what is imported meanwhile
     start, *standing = held(large, 0.9, tmp_path / "cache", 0)
-    assert standing[-1] - start > 150
+    assert standing[-1] - start > 180
