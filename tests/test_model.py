@@ -67,6 +67,12 @@ def test_cuda_convnet_has_its_known_size():
     assert model.features(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 4, 4)
 
 
+@pytest.mark.parametrize("pool", [3, 2])
+def test_cuda_convnet_takes_images_of_every_size_that_it_is_for(pool):
+    for size in range(8, 128):
+        assert CudaConvnet(2, 1, size, pool=pool)(torch.zeros(1, 1, size, size)).shape == (1, 2), size
+
+
 def test_cuda_convnets_claims_change_one_thing_each():
     """Without overlap (§3.4) every output keeps its size; response normalisation (§3.3) follows two poolings."""
     image = torch.zeros(1, 3, 32, 32)

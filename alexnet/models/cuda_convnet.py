@@ -27,7 +27,7 @@ class CudaConvnet(nn.Module):
     """Three convolutions and a fully connected layer: images (B, channels, size, size) to logits (B, classes).
 
     activation: relu | tanh. lrn: response normalisation after the first two poolings. pool: side of a pooling's
-    window, 3 | 2; its stride is 2, so that 3 overlaps, and both leave the same size. Raises ValueError where a knob
+    window, 3 | 2; its stride is 2, so that 3 overlaps, and both halve an even side. Raises ValueError where a knob
     has another value, or the network isn't for images of that size.
     """
 
@@ -38,7 +38,9 @@ class CudaConvnet(nn.Module):
         act = layers.activation(activation)
         layers.check_pool(pool)
         layers.check_size("cuda_convnet", size, least=8, most=127)
-        side = _halved(_halved(_halved(size)))
+        side = size
+        for _ in range(3):
+            side = -(-(side - pool) // 2) + 1  # the last window may reach over the edge
         norm = [layers.local_response_norm()] if lrn else []
         # There is no padding to count; saying so leads torch.compile around a wrong gradient (pytorch#198119).
         average = partial(nn.AvgPool2d, pool, 2, ceil_mode=True, count_include_pad=False)
@@ -59,8 +61,3 @@ class CudaConvnet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier(torch.flatten(self.features(images), 1))
-
-
-def _halved(size: int) -> int:
-    """The side that a pooling with stride 2 leaves when the last window may reach over the edge."""
-    return -(-size // 2)
