@@ -69,7 +69,7 @@ def test_cuda_convnet_has_its_known_size():
 
 @pytest.mark.parametrize("pool", [3, 2])
 def test_cuda_convnet_takes_images_of_every_size_that_it_is_for(pool):
-    for size in range(8, 128):
+    for size in (*range(8, 40), 124, 125, 126, 127):
         assert CudaConvnet(2, 1, size, pool=pool)(torch.zeros(1, 1, size, size)).shape == (1, 2), size
 
 
