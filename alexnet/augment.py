@@ -31,11 +31,11 @@ def views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
     return torch.cat([source[:, :, top : top + size, left : left + size] for source in sources for top, left in places])
 
 
-def shrink(images: Tensor, side: int) -> Tensor:
-    """float32 images (B, C, S, S) to (B, C, side, side), bilinear with anti-aliasing, in the same memory format."""
+def resize(images: Tensor, side: int) -> Tensor:
+    """Images (B, C, H, W) to (B, C, side, side), bilinear with anti-aliasing, in their type and memory format."""
     memory_format = torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else None
-    smaller = torch.nn.functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-    return smaller.contiguous(memory_format=memory_format or torch.contiguous_format)
+    resized = torch.nn.functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    return resized.contiguous(memory_format=memory_format or torch.contiguous_format)
 
 
 def flip(images: Tensor, mirrored: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from alexnet import imagenet, randomness
+from alexnet import augment, imagenet, randomness
 from alexnet.cache import stored
 from alexnet.download import exclusive, fetch, intact
 from alexnet.errors import Mistake
@@ -266,6 +266,5 @@ def _files(paths: Sequence[str], size: int, cache: str | None) -> ImageFiles:
 
 def _resized(images: Tensor, size: int) -> Tensor:
     """(N, C, H, W) to (N, C, size, size), bilinear with anti-aliasing; as they are where that is their size."""
-    if images.shape[2:] == (size, size):
-        return images.contiguous()
-    return nn.functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+    images = images.contiguous()
+    return images if images.shape[2:] == (size, size) else augment.resize(images, size)

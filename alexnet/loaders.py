@@ -97,7 +97,7 @@ class Batches:
             mean = self.mean - shifts[batch] if self.colour else self.mean
             images = augment.normalise(images, mean, self.std, self.memory_format)
             side = self.side(epoch + step / len(self), self.epochs)
-            yield (images if side == self.size else augment.shrink(images, side)), labels[batch]
+            yield (images if side == self.size else augment.resize(images, side)), labels[batch]
 
     def side(self, epoch: float, epochs: int) -> int:
         """Pixels a side of the images at that moment of a training of so many epochs."""

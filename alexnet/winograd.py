@@ -64,15 +64,14 @@ class _Convolution(torch.autograd.Function):
     def forward(context, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         (batch, height, width, channels), (kernels, _, kernel, _) = maps.shape, weight.shape
         m, a, g, b = _transforms(kernel)
-        side = m + kernel - 1
+        side, margin = m + kernel - 1, kernel // 2
         rows, columns = -(-height // m), -(-width // m)
-        margin = kernel // 2
         padded = pad(maps, (0, 0, margin, columns * m + margin - width, margin, rows * m + margin - height))
         windows = padded.unfold(1, side, m).unfold(2, side, m).permute(4, 5, 0, 1, 2, 3).reshape(side**2, -1)
         inputs = (b @ windows).view(side**2, -1, channels)
         weights = (g @ weight.permute(2, 3, 1, 0).reshape(kernel**2, -1)).view(side**2, channels, kernels)
         context.save_for_backward(inputs, weights)
-        context.size, context.kernel = (height, width), kernel
+        context.shape = batch, height, width, rows, columns, kernel
         products = torch.bmm(inputs, weights).view(side**2, -1)
         tiles = (a @ products).view(m, m, batch, rows, columns, kernels)
         whole = tiles.permute(2, 3, 0, 4, 1, 5).reshape(batch, rows * m, columns * m, kernels)
@@ -82,11 +81,10 @@ class _Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         inputs, weights = context.saved_tensors
-        (height, width), kernel = context.size, context.kernel
-        (points, channels, kernels), batch = weights.shape, len(gradient)
+        batch, height, width, rows, columns, kernel = context.shape
+        points, channels, kernels = weights.shape
         m, a, g, b = _transforms(kernel)
-        side = m + kernel - 1
-        rows, columns = -(-height // m), -(-width // m)
+        side, margin = m + kernel - 1, kernel // 2
         whole = pad(gradient, (0, 0, 0, columns * m - width, 0, rows * m - height))
         tiles = whole.view(batch, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
         products = (a.T @ tiles).view(points, -1, kernels)
@@ -97,7 +95,6 @@ class _Convolution(torch.autograd.Function):
         for y in range(side):
             for x in range(side):
                 padded[:, y : y + rows * m : m, x : x + columns * m : m] += windows[y, x]
-        margin = kernel // 2
         return (
             padded[:, margin : margin + height, margin : margin + width],
             weight.view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),

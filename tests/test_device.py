@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from conftest import small_data
 from test_train import run_in
 
 from alexnet import device as devices
@@ -39,6 +40,17 @@ def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setti
     assert resumed["test_loss"] == unbroken["test_loss"]
     losses = [[window["loss"] for window in Run(tmp_path / name).windows()] for name in ("unbroken", "resumed")]
     assert losses[0] == losses[1]
+
+
+def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
+    """The batch of 24 is large enough for all of conv2 to conv5 to take them."""
+    settings = [*small_data(images), "batch_size=24", "device.precision=float32", "optimizer.lr=0.01"]
+    _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
+    run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
+    _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
+    _, direct = run_in(tmp_path / "direct", compose(*settings, "epochs=2", "device.winograd=false"))
+    assert resumed["weights_sha256"] == unbroken["weights_sha256"] != direct["weights_sha256"]
+    assert resumed["test_loss"] == unbroken["test_loss"]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_training_goes_through_the_sides_in_equal_parts():
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_smaller_images_are_torchvisions(memory_format):
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(memory_format=memory_format)
-    smaller = augment.shrink(images, 20)
+    smaller = augment.resize(images, 20)
     expected = torch.stack([functional.resize(image, [20, 20], antialias=True) for image in images])
     torch.testing.assert_close(smaller, expected)
     assert smaller.is_contiguous(memory_format=memory_format)
