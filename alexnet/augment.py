@@ -43,6 +43,16 @@ def flip(images: Tensor, mirrored: Tensor) -> Tensor:
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
+def cut_out(images: Tensor, side: int, centres: Tensor) -> Tensor:
+    """The normalised images (B, C, S, S), in place, 0 in a square of `side` pixels (DeVries and Taylor 2017, §3).
+
+    centres: (2, B), its row and column, 0 to S - 1; what of it lies beyond the edge hides nothing.
+    """
+    places = torch.arange(images.shape[-1], device=images.device) - centres[..., None] + side // 2  # (2, B, S)
+    rows, columns = (places >= 0) & (places < side)
+    return images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+
+
 def colour_shifts(factors: Tensor, components: Tensor) -> Tensor:
     """What is added to all pixels of each image: sum over i of factor i times component i (§4.1), (B, C, 1, 1).
 

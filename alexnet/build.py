@@ -19,7 +19,7 @@ from alexnet.errors import Mistake
 from alexnet.loaders import Batches
 
 # The knobs in a dataset's YAML that are not its source's: what is done to any images.
-TRAINING_IMAGES = ("crop", "flip", "progressive", "colour", "components")
+TRAINING_IMAGES = ("crop", "flip", "cutout", "progressive", "colour", "components")
 TEST_IMAGES = ("views",)
 ALL_IMAGES = ("mean", "std")
 
@@ -29,7 +29,8 @@ class Training:
     """All that a run is made of, on its device.
 
     forward(images) gives the model's logits as the engine computes them; schedule(epoch, epochs, errors) the
-    factor of the learning rate. `model` stays the bare network, whose weights are saved. measured: what a null in
+    factor of the learning rate. seen: as many of the training images, drawn at random, to be tested as the test images
+    are. `model` stays the bare network, whose weights are saved. measured: what a null in
     the dataset's knobs stood for, found on the training images.
     """
 
@@ -38,6 +39,7 @@ class Training:
     train: Batches
     validation: Batches | None
     test: Batches
+    seen: Batches
     model: torch.nn.Module
     forward: Callable[[torch.Tensor], torch.Tensor]
     optimizer: torch.optim.Optimizer
@@ -57,7 +59,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     dataset: in place of the configuration's own source.
     """
     engine = _engine(config)
-    dataset, train, validation, test, measured = _data(config, engine, dataset)
+    dataset, train, validation, test, seen, measured = _data(config, engine, dataset)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = engine.place(_call("model", config.model, **facts))
@@ -71,6 +73,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         train,
         validation,
         test,
+        seen,
         model,
         engine.forward(model),
         optimizer,
@@ -143,7 +146,7 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
 
 def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
-) -> tuple[Dataset, Batches, Batches | None, Batches, dict[str, Any]]:
+) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, dict[str, Any]]:
     knobs = _knobs(config.dataset)
     images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
     fraction = knobs.pop("validation", 0)
@@ -175,12 +178,16 @@ def _data(
             **others,
         )
 
+    order = torch.randperm(len(train), generator=randomness.generator(config.seed, randomness.SPLIT, 1))
+    seen = train.subset(order[: len(dataset.test)].sort().values)
+    tested = {"views": images.get("views", 1), "crop": images.get("crop", 0)}
     training_images = {name: images[name] for name in TRAINING_IMAGES if name in images}
     return (
         dataset,
         batches(train, shuffle=True, seed=config.seed, epochs=config.epochs, **training_images),
         batches(validation, views=1) if validation else None,
-        batches(dataset.test, views=images.get("views", 1), crop=images.get("crop", 0)),
+        batches(dataset.test, **tested),
+        batches(seen, **tested),
         measured,
     )
 

@@ -98,6 +98,7 @@ RANGES = {
     "std": _each(_above_zero),
     "crop": _whole(0),
     "flip": _switch,
+    "cutout": _whole(0),
     "progressive": (
         "a list of whole numbers above 0",
         lambda value: isinstance(value, (list, ListConfig)) and all(type(side) is int and side > 0 for side in value),

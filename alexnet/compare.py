@@ -6,6 +6,7 @@ run, for the same run twice tells nothing new. What didn't finish is listed, and
 No torch here.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -71,13 +72,16 @@ class Configuration:
             return self.records[0].status
         return ", ".join(f"{count} {status}" for status, count in counts.items())
 
-    @cached_property
-    def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+    def curve(self, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
         """Epochs passed, mean training loss, its standard deviation over seeds: each (W,), a point a window.
 
-        The deviation is None for one seed, the whole curve where no run finished.
+        For epochs_to_N it is the training error in percent, a point an epoch. The deviation is None for one seed,
+        the whole curve where no run finished.
         """
-        curves = [np.array(record.curve).T for record in self.repeats.values() if record.curve]
+        points = [record.curve for record in self.repeats.values()]
+        if reached(metric) is not None:
+            points = [list(enumerate((100 * error for error in record.errors), 1)) for record in self.repeats.values()]
+        curves = [np.array(each).T for each in points if each]
         if not curves:
             return None
         epochs = curves[0][0]  # windows may differ in length (log_every): the other curves are read off here
@@ -90,6 +94,8 @@ class Comparison:
     configurations: list[Configuration]  # in the table's order
     keys: list[str]  # those in which they differ
     metric: str
+    best_of: str | None = None  # a key of which each of the configurations has its best value
+    tried: Sequence[Any] = ()  # its values
 
     def name(self, configuration: Configuration) -> str:
         """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
@@ -117,13 +123,22 @@ class Comparison:
         return [pair for configuration in self.configurations for pair in configuration.left_out]
 
 
-def compare(records: Sequence[Record], metric: str = "test_accuracy", sort: str | None = None) -> Comparison:
+def compare(
+    records: Sequence[Record], metric: str = "test_accuracy", sort: str | None = None, best_of: str | None = None
+) -> Comparison:
     """The configurations among the runs, best first by `metric`, or in order of `sort`.
 
-    sort: a key of the configuration, a metric, n or status.
-    Raises Mistake for a metric or sort key that none of the runs has.
+    metric: one of METRICS, any number of result.json, or epochs_to_N: epochs until the training error is N percent.
+    sort: a key of the configuration, a metric, n or status. best_of: a key; of the configurations that differ in it
+    alone, only the best by the metric is kept, among those with the most runs that have it.
+    Raises Mistake for a metric, a sort key or a best_of that none of the runs has.
     """
+    share = reached(metric)
+    if share is not None:
+        records = [_with_epochs_to(record, metric, share) for record in records]
     metrics = {*METRICS, *(name for record in records for name in record.metrics)}
+    if share is not None:
+        metrics.add(metric)
     if metric not in metrics:
         raise Mistake(f"--metric {metric}: no finished run here has it{nearest(metric, sorted(metrics))}")
     configurations = group(records)
@@ -133,8 +148,48 @@ def compare(records: Sequence[Record], metric: str = "test_accuracy", sort: str 
     if sort not in known:
         near = nearest(sort, sorted(known))
         raise Mistake(f"--sort {sort}: not a key or metric of these runs, n or status{near}")
+    differ = telling([each.config for each in configurations])
+    tried = ()
+    if best_of is not None:
+        if best_of not in keys:
+            raise Mistake(f"--best-of {best_of}: not a key of these runs{nearest(best_of, sorted(keys))}")
+        tried = sorted({each.config[best_of] for each in configurations if best_of in each.config}, key=_in_order)
+        configurations = _best(configurations, metric, best_of)
     configurations.sort(key=lambda each: place(each, sort, metric, keys))
-    return Comparison(configurations, telling([each.config for each in configurations]), metric)
+    return Comparison(configurations, differ, metric, best_of, tried)
+
+
+def reached(metric: str) -> float | None:
+    """The training error, 0 to 1, that a metric epochs_to_N counts the epochs to; None of another metric."""
+    found = re.fullmatch(r"epochs_to_(\d+(\.\d+)?)", metric)
+    return found and float(found[1]) / 100
+
+
+def _with_epochs_to(record: Record, metric: str, share: float) -> Record:
+    """With the metric, where its training error comes down to `share`: between epochs by a straight line."""
+    for epoch, error in enumerate(record.errors, 1):
+        if error <= share:
+            before = record.errors[epoch - 2] if epoch > 1 else error
+            part = (share - error) / (before - error) if before > error else 0.0
+            return replace(record, metrics={**record.metrics, metric: epoch - part})
+    return record
+
+
+def _best(configurations: Sequence[Configuration], metric: str, key: str) -> list[Configuration]:
+    """Of those that differ in nothing but the key, the best by the metric."""
+    alike = defaultdict(list)
+    for each in configurations:
+        alike[frozenset((name, value) for name, value in each.config.items() if name != key)].append(each)
+
+    def rank(each: Configuration) -> tuple:
+        return -len(each.values(metric)), place(each, metric, metric, set())
+
+    return [min(group, key=rank) for group in alike.values()]
+
+
+def _in_order(value: Any) -> tuple:
+    number = type(value) in (int, float)
+    return not number, value if number else str(value)
 
 
 def group(records: Iterable[Record]) -> list[Configuration]:
@@ -181,7 +236,7 @@ def telling(configs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def higher_is_better(metric: str) -> bool:
-    return not any(word in metric for word in ("loss", "seconds", "error"))
+    return not any(word in metric for word in ("loss", "seconds", "error", "epochs_to"))
 
 
 def is_share(metric: str) -> bool:
@@ -195,7 +250,6 @@ def place(configuration: Configuration, sort: str, metric: str, keys: set[str]) 
         return (-len(configuration.values(metric)),)
     if sort in keys or sort == "status":
         value = configuration.status if sort == "status" else configuration.config.get(sort)
-        number = type(value) in (int, float)
-        return value is None, not number, value if number else str(value)
+        return value is None, *_in_order(value)
     spread = configuration.spread(sort)
     return spread is None, spread and (-spread.mean if higher_is_better(sort) else spread.mean)

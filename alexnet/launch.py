@@ -56,7 +56,7 @@ def job(config: DictConfig) -> float | None:
         print(f"{name} is done: {run.result()['status']}")
     else:
         exit_status = execute(trained, run, f"{name} ended early: ")
-        table = sweep.report(settings.sweep.dir)
+        table = sweep.report(settings)
         if exit_status > 128:  # a person wants the sweep to stop, not only this job
             print(table)
             sys.exit(exit_status)
@@ -64,7 +64,10 @@ def job(config: DictConfig) -> float | None:
 
 
 class Launch(Callback):
-    """What Hydra calls before the first and after the last job."""
+    """What Hydra calls before the first and after the last job. metric, best_of: what a sweep is compared by."""
+
+    def __init__(self, metric: str, best_of: str | None):
+        pass  # sweep.report, which every job calls, reads them from the configuration
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes a folder that is this run's alone."""
@@ -103,7 +106,7 @@ class Launch(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """The table of all jobs; status 1 where one of them didn't finish. In a search to diverge is a result."""
-        print(sweep.report(config.hydra.sweep.dir))
+        print(sweep.report(config.hydra))
         statuses = sweep.statuses(config.hydra.sweep.dir)
         print(f"{statuses['finished']} of {statuses.total()} ok")
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}

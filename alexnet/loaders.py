@@ -41,6 +41,7 @@ class Batches:
         std: float | Sequence[float] = 0.5,
         crop: int = 0,
         flip: bool = False,
+        cutout: int = 0,
         colour: float = 0,
         components: Sequence[Sequence[float]] | None = None,
         progressive: Sequence[int] = (),
@@ -53,6 +54,7 @@ class Batches:
         self.batch_size = max(1, batch_size // (views or 1))  # the network takes no more at once than in training
         self.device, self.memory_format = device, memory_format
         self.crop, self.flip, self.shuffle, self.seed, self.workers = crop, flip, shuffle, seed, workers
+        self.cutout = cutout
         self.colour, self.components, self.views = colour, torch.tensor(components or []), views
         held = split.images.shape[-1] if isinstance(split.images, Tensor) else split.images.size
         self.size = size or held
@@ -85,6 +87,8 @@ class Batches:
         if self.colour:
             factors = self.colour * torch.randn(count, len(self.components), generator=draws)
             shifts = augment.colour_shifts(factors, self.components).to(self.device)
+        if self.cutout:
+            centres = torch.randint(self.size, (2, count), generator=draws).to(self.device)
         labels = self.labels[order.to(self.device)]
         for step, images in enumerate(self._raw(order[start * self.batch_size :]), start):
             batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
@@ -96,6 +100,8 @@ class Batches:
                 images = augment.flip(images, mirrored[batch])
             mean = self.mean - shifts[batch] if self.colour else self.mean
             images = augment.normalise(images, mean, self.std, self.memory_format)
+            if self.cutout:
+                images = augment.cut_out(images, self.cutout, centres[:, batch])
             side = self.side(epoch + step / len(self), self.epochs)
             yield (images if side == self.size else augment.resize(images, side)), labels[batch]
 

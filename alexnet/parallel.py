@@ -62,10 +62,10 @@ class Parallel(Launcher):
                             if process.exitcode is not None:
                                 del running[slot]
                                 tell(config, process.exitcode)
-                                sweep.report(self.config.hydra.sweep.dir)
+                                sweep.report(self.config.hydra)
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(sweep.report(self.config.hydra.sweep.dir))
+                print(sweep.report(self.config.hydra))
                 sys.exit(interrupted.exit_status)
         return [returned(config) for config in configs]
 

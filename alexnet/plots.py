@@ -95,16 +95,22 @@ def comparison(
     sweeps: dict[str, Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float]]]],
     metric: str,
     texts: Texts,
+    level: float | None = None,
 ) -> None:
     """Learning curves over one another, and beside them a metric over each swept number. 150 dpi.
 
-    curves: name, epochs (W,), mean loss (W,), its standard deviation over seeds (W,) or None.
+    curves: name, epochs (W,), mean loss (W,), its standard deviation over seeds (W,) or None. level: they are of the
+    training error in percent instead, and followed down to here, as in Figure 1 of Krizhevsky et al. 2012.
     sweeps: by key, lines of name, values (N,), means (N,), half the 95% intervals (N,), NaN for a single run.
     metric: as the axis is to call it.
     """
     use_fonts()
     figure, panels = pyplot.subplots(1, 1 + len(sweeps), figsize=(8 + 6 * len(sweeps), 5.5), squeeze=False)
-    _curves(panels[0][0], curves, texts)
+    _curves(panels[0][0], curves, texts.curve_label if level is None else texts.training_error)
+    if level is not None:
+        panels[0][0].axhline(level, color="black", linewidth=0.8, linestyle="--")
+        panels[0][0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0][0].set_xlabel(texts.epoch)
     for axes, (key, lines) in zip(panels[0][1:], sweeps.items(), strict=True):
         _over_key(axes, key, lines)
         axes.set_ylabel(_literal(metric))
@@ -117,13 +123,13 @@ def comparison(
     pyplot.close(figure)
 
 
-def _curves(axes, curves: Sequence[tuple[str, Any, Any, Any]], texts: Texts) -> None:
+def _curves(axes, curves: Sequence[tuple[str, Any, Any, Any]], label: str) -> None:
     colours = pyplot.get_cmap("tab10") if len(curves) <= 10 else pyplot.get_cmap("turbo", len(curves))
     for index, (name, epochs, mean, std) in enumerate(curves):
         axes.plot(epochs, mean, color=colours(index), label=_literal(name))
         if std is not None:
             axes.fill_between(epochs, mean - std, mean + std, color=colours(index), alpha=0.2, linewidth=0)
-    axes.set(xlabel=texts.epoch, ylabel=texts.curve_label)
+    axes.set_ylabel(label)
 
 
 def _over_key(axes, key: str, lines: Sequence[tuple[str, Any, Any, Any]]) -> None:

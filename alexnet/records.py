@@ -23,7 +23,7 @@ UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, 
 
 @dataclass(frozen=True)
 class Record:
-    """One run. Metrics and curve are empty unless it finished: nothing of it may reach an average."""
+    """One run. Metrics, curve and errors are empty unless it finished: nothing of it may reach an average."""
 
     run: Run
     config: dict[str, Any]  # flat: optimizer.lr; the _target_ of a group under the group's own name
@@ -32,6 +32,7 @@ class Record:
     started: str  # ISO time
     metrics: dict[str, float]
     curve: list[tuple[float, float]]  # training loss of each window, by epochs passed
+    errors: list[float]  # training error of each epoch, 0 to 1
     made_with: dict[str, str]  # what is no configuration, and yet can tell two runs apart: commit, device
 
     @property
@@ -55,25 +56,27 @@ def read(run: Run) -> Record:
     if "extended_from" in environment:  # no configuration from the start gives these learning rates
         config["extended_from"] = environment["extended_from"]
     try:
-        metrics, curve = _measured(run, result) if result.get("status") == "finished" else ({}, [])
+        measured = _measured(run, result) if result.get("status") == "finished" else ({}, [], [])
     except (KeyError, TypeError, ArithmeticError) as error:
         raise Damaged(f"{run.folder} can't be read: {type(error).__name__}: {error}.") from error
     words = {key: str(result.get(key, "")) for key in ("status", "reason", "started")}
     made_with = {name: str(environment[key]) for name, key in MADE_WITH.items() if key in environment}
-    return Record(run, config, **words, metrics=metrics, curve=curve, made_with=made_with)
+    metrics, curve, errors = measured
+    return Record(run, config, **words, metrics=metrics, curve=curve, errors=errors, made_with=made_with)
 
 
-def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]]]:
-    """The numbers of result.json with the epochs' best and final loss, and the curve."""
+def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]], list[float]]:
+    """The numbers of result.json with the epochs' best and final loss, the curve, and each epoch's training error."""
     numbers = {key: value for key, value in flat(result).items() if type(value) in (int, float)}
     metrics = {key: value for key, value in numbers.items() if isfinite(value)}
     epochs = run.epochs()
     if not epochs:
-        return metrics, []
+        return metrics, [], []
     losses = [epoch["loss"] for epoch in epochs]
     steps = epochs[0]["step"] / epochs[0]["epoch"]  # an epoch
     curve = [(window["step"] / steps, float(window["loss"])) for window in run.windows()]
-    return {**metrics, "best_loss": min(losses), "final_loss": losses[-1]}, curve
+    errors = [1 - epoch["accuracy"] for epoch in epochs if "accuracy" in epoch]
+    return {**metrics, "best_loss": min(losses), "final_loss": losses[-1]}, curve, errors
 
 
 def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

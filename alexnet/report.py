@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 from string import Template
 
 from alexnet import plots, tables
-from alexnet.compare import Comparison, Configuration, is_share
+from alexnet.compare import Comparison, Configuration, is_share, reached
 from alexnet.errors import Mistake
 from alexnet.records import Record, printable
 from alexnet.texts import TEXTS, Texts
@@ -35,13 +35,19 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     scale = 100 if is_share(comparison.metric) else 1
     sweeps = {printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
     sweeps = {key: lines for key, lines in sweeps.items() if any(len(values) > 1 for _, values, _, _ in lines)}
-    curves = [(name, *configuration.curve) for name, configuration in drawn(comparison)]
+    curves = [(name, *configuration.curve(comparison.metric)) for name, configuration in drawn(comparison)]
     texts = language(comparison)
     metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if scale == 100 else "")
     try:
-        plots.comparison(path, curves, sweeps, metric, texts)
+        plots.comparison(path, curves, sweeps, metric, texts, _level(comparison))
     except OSError as error:
         raise unwritable("--plot", path, error) from error
+
+
+def _level(comparison: Comparison) -> float | None:
+    """The training error, in percent, that the curves are followed down to; None where they are of the loss."""
+    share = reached(comparison.metric)
+    return None if share is None else 100 * share
 
 
 def _lines(comparison: Comparison, key: str, scale: float) -> list[tuple[str, list[float], list[float], list[float]]]:
@@ -60,7 +66,7 @@ def unwritable(option: str, path: Path, error: OSError) -> Mistake:
 
 def drawn(comparison: Comparison) -> list[tuple[str, Configuration]]:
     """The first configurations of the table with a curve, by name: 'optimizer.lr=0.01 (n=3)'."""
-    with_curve = [each for each in comparison.configurations if each.curve][:MOST_CURVES]
+    with_curve = [each for each in comparison.configurations if each.curve(comparison.metric)][:MOST_CURVES]
     return [(f"{comparison.name(each)} (n={len(each.repeats)})", each) for each in with_curve]
 
 
@@ -88,7 +94,7 @@ def write(comparison: Comparison, path: str | Path) -> None:
         "figure": _figure(comparison, texts),
         "runs": "\n".join(_run(record, index < MOST_PLOTS) for index, record in enumerate(records)),
     }
-    font = _font("".join([*parts.values(), texts.epoch, texts.curve_label]))
+    font = _font("".join([*parts.values(), texts.epoch, texts.curve_label, texts.training_error]))
     page = PAGE.substitute(parts, nonce=token_urlsafe(16), font=font, plotly=get_plotlyjs())
     try:
         path.write_text(page, encoding="utf-8")
@@ -108,7 +114,7 @@ def _figure(comparison: Comparison, texts: Texts) -> str:
 
     figure = Figure()
     for index, (name, configuration) in enumerate(drawn(comparison)):
-        epochs, mean, std = configuration.curve
+        epochs, mean, std = configuration.curve(comparison.metric)
         colour = qualitative.Dark24[index]
         look = {"name": escape(name), "legendgroup": str(index)}  # a click in the legend takes the group
         figure.add_scatter(x=epochs, y=mean, **look, mode="lines", line_color=colour)
@@ -126,7 +132,7 @@ def _figure(comparison: Comparison, texts: Texts) -> str:
             )
     figure.update_layout(
         xaxis_title=texts.epoch,
-        yaxis_title=texts.curve_label,
+        yaxis_title=texts.curve_label if _level(comparison) is None else texts.training_error,
         hoverlabel_namelength=-1,
         height=520,
         showlegend=True,

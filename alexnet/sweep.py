@@ -165,19 +165,22 @@ def score(run: Run) -> float | None:
     return {"finished": result.get("validation_accuracy"), "diverged": 0.0}.get(result.get("status"))
 
 
-def report(folder: str | Path) -> str:
+def report(settings: DictConfig) -> str:
     """Writes sweep.csv, sweep.md and sweep.png of the jobs so far, and returns the table for the console.
 
-    A row is a configuration, averaged over its seeds, best test accuracy first.
+    A row is a configuration, averaged over its seeds. settings: Hydra's, which say where, and in the callback what
+    to compare by.
     """
     # Here and not above: they take longer to import than --help or a mistake should take to answer.
-    from alexnet.compare import compare
+    from alexnet.compare import METRICS, compare, reached
     from alexnet.records import read_all
     from alexnet.report import draw
     from alexnet.tables import describe
 
-    folder = Path(folder)
-    comparison = compare(read_all([str(folder)], lambda line: print(line, file=sys.stderr)))
+    folder, asked = Path(settings.sweep.dir), settings.callbacks.alexnet
+    records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))
+    metric = asked.metric if any(asked.metric in record.metrics for record in records) else METRICS[0]
+    comparison = compare(records, metric if reached(asked.metric) is None else asked.metric, best_of=asked.best_of)
     _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
     _write(folder / "sweep.md", describe("markdown", comparison) + "\n")
     aside = folder / ".sweep.png"

@@ -128,7 +128,23 @@ def notes(comparison: Comparison) -> list[str]:
         for each in comparison.configurations
         for name, values in each.mixed.items()
     ]
-    return [*left_out, *mixed, *sentences(comparison)]
+    without = [
+        f"{comparison.name(each)}: {count} of {len(each.repeats)} finished runs have no {comparison.metric}"
+        for each in comparison.configurations
+        if each.repeats and (count := len(each.repeats) - len(each.values(comparison.metric)))
+    ]
+    return [*left_out, *mixed, *without, *_best_of(comparison), *sentences(comparison)]
+
+
+def _best_of(comparison: Comparison) -> list[str]:
+    """What was tried where only the best of it is shown, and for whom the best may lie beyond."""
+    key, tried = comparison.best_of, comparison.tried
+    if key is None:
+        return []
+    numbers = {*map(type, tried)} <= {int, float}
+    at_edge = [each for each in comparison.configurations if numbers and each.config.get(key) in (tried[0], tried[-1])]
+    beyond = f"; it may lie beyond these for {'; '.join(map(comparison.name, at_edge))}" if at_edge else ""
+    return [f"each with the best of {printable(key)}={','.join(map(shown, tried))}{beyond}"]
 
 
 def numbers(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:

@@ -12,6 +12,7 @@ class Texts:
     curve_label: str
     curve_x: str
     curve_y: str
+    training_error: str
     epoch: str
     confusion_title: str
     true_class: str
@@ -29,6 +30,7 @@ TEXTS = {
         curve_label="training loss",
         curve_x="training batches (in windows of {})",
         curve_y="loss",
+        training_error="training error %",
         epoch="epoch",
         confusion_title="Test images by class: {:.2f}% right",
         true_class="true class",
@@ -43,6 +45,7 @@ TEXTS = {
         curve_label="训练损失",
         curve_x="训练批次 (每{}批)",
         curve_y="损失",
+        training_error="训练错误率 %",
         epoch="轮次",
         confusion_title="测试集混淆矩阵 (准确率 {:.2f}%)",
         true_class="真实类别",

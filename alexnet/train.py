@@ -48,6 +48,7 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         load_chosen(training, run)
     test = test_figures(training)
     check_finite(test["test_loss"], "The test loss after the last step")
+    seen = evaluate(training, training.seen)
     accuracy = test["test_accuracy"]
     logger.info(texts.test_accuracy.format(100 * accuracy))
     from alexnet import plots  # takes a second to import: not before the first step
@@ -60,6 +61,8 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         "chosen_epoch": state.best_epoch if training.validation else state.epoch,
         "validation_accuracy": state.best_accuracy if training.validation else None,
         **test,
+        "training_accuracy": seen.top1,  # without dropout and augmentation, unlike the epochs' in epochs.csv
+        "error_gap": seen.top1 - test["test_accuracy"],
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
         "bytes_crossed_per_image": bytes_crossed(training.model, training.dataset.channels, training.dataset.size),
         "weights_sha256": weights_sha256(training.model),

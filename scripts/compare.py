@@ -25,9 +25,11 @@ def parse() -> Namespace:
         "--metric",
         default="test_accuracy",
         metavar="NAME",
-        help="what to compare: best_loss, final_loss or any number of result.json; default: test_accuracy",
+        help="what to compare: best_loss, final_loss, epochs_to_25 (until the training error is 25 percent) or any "
+        "number of result.json; default: test_accuracy",
     )
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
+    add("--best-of", metavar="KEY", help="only the best value of that key, whatever else differs")
     add("--plot", metavar="FILE", help="learning curves, and the metric over each swept number")
     add("--html", metavar="FILE", help="a page with table, curves and each run's plots, for any browser")
     add("--diff", action="store_true", help="only what differs in the runs' configurations and environments")
@@ -47,7 +49,7 @@ def main() -> None:
         nothing = "Nothing differs." if given.form == "text" and not rows else None
         print(nothing or tables.render(given.form, headers, rows))
         return
-    comparison = compare(records, given.metric, given.sort)
+    comparison = compare(records, given.metric, given.sort, given.best_of)
     if given.plot or given.html:
         from alexnet import report  # matplotlib and plotly take longer to import than a table to make
 

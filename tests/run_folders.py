@@ -27,10 +27,12 @@ def make(
     result: dict[str, Any] | None = None,
     losses: tuple[float, ...] = (2.0, 1.0),
     data: str | None = "abc",
+    errors: tuple[float, ...] | None = None,
 ) -> Path:
     """A finished run with that test accuracy; with accuracy=None one whose result.json is `result`, or none.
 
-    changes: {'optimizer.lr': 0.1}; losses: of each epoch, with one window an epoch; data: its hash.
+    changes: {'optimizer.lr': 0.1}; losses: of each epoch, with one window an epoch; data: its hash;
+    errors: the training error of each epoch, as many as there are losses.
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
@@ -43,11 +45,19 @@ def make(
         place[key] = value
     if accuracy is not None:
         result = {**FINISHED, "test_accuracy": accuracy, **(result or {})}
+    accuracies = [""] * len(losses) if errors is None else [f",{1 - error}" for error in errors]
+    header = "epoch,step,loss" + ("" if errors is None else ",accuracy")
     rows = [(epoch, 10 * epoch, loss) for epoch, loss in enumerate(losses, 1)]
     files = {
         "config.yaml": yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
         "environment.json": data and json.dumps({"python": "3.11.2", "data_sha256": data}),
-        "epochs.csv": "epoch,step,loss\n" + "".join(f"{epoch},{step},{loss}\n" for epoch, step, loss in rows),
+        "epochs.csv": "\n".join(
+            [
+                header,
+                *(f"{epoch},{step},{loss}{end}" for (epoch, step, loss), end in zip(rows, accuracies, strict=True)),
+                "",
+            ]
+        ),
         "losses.csv": "batch,step,loss\n" + "".join(f"10,{step},{loss}\n" for _, step, loss in rows),
         "result.json": result and json.dumps(result, ensure_ascii=False),
     }

@@ -50,6 +50,18 @@ def test_ten_crop_is_torchvisions(held, size, padding):
     assert torch.equal(same, torch.cat([batch, batch.flip(3)]))
 
 
+def test_cut_out_erases_a_square_up_to_the_edge():
+    """Every centre, odd and even sides: what torchvision's erase leaves of the part inside the image."""
+    centres = torch.cartesian_prod(torch.arange(8), torch.arange(8)).T
+    before = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+    for side in (1, 4, 5, 20):
+        after = augment.cut_out(before.clone(), side, centres)
+        for image, expected, (y, x) in zip(after, before, centres.T.tolist(), strict=True):
+            top, left = max(y - side // 2, 0), max(x - side // 2, 0)
+            height, width = (min(at - side // 2 + side, 8) - start for at, start in ((y, top), (x, left)))
+            assert torch.equal(image, functional.erase(expected, top, left, height, width, torch.tensor(0.0)))
+
+
 def test_flip_is_torchvisions():
     batch = images(2)
     unchanged, mirrored = augment.flip(batch, torch.tensor([False, True]))

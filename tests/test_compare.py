@@ -122,6 +122,49 @@ def test_single_runs_claim_nothing(compare, tmp_path):
     assert "they share no seed" in compare("a", "c", "d").stdout
 
 
+def test_epochs_to_an_error_are_counted_to_where_its_line_crosses_it(compare, tmp_path):
+    """As numpy reads it off the line through the epochs; a run that never gets there is said to have none."""
+    curves = {("relu", 0): (0.6, 0.4, 0.2), ("relu", 1): (0.5, 0.25, 0.1), ("tanh", 0): (0.7, 0.5, 0.3)}
+    for (activation, seed), errors in curves.items():
+        changes = {"model.activation": activation, "seed": seed}
+        make(tmp_path / f"{activation}{seed}", changes, losses=(1.0,) * 3, errors=errors)
+    relu, tanh = configurations(compare(".", "--metric", "epochs_to_25", "--json"))
+    expected = [np.interp(-0.25, np.negative(curves["relu", seed]), [1, 2, 3]) for seed in (0, 1)]
+    assert relu["config"]["model.activation"] == "relu" and tanh["metrics"]["epochs_to_25"] is None
+    assert relu["metrics"]["epochs_to_25"]["mean"] == pytest.approx(np.mean(expected)) == pytest.approx(2.375)
+    told = compare(".", "--metric", "epochs_to_25", "--plot", "figure.png").stdout
+    assert "model.activation=tanh: 1 of 1 finished runs have no epochs_to_25" in told
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    (first,) = configurations(compare("relu0", "--metric", "epochs_to_60", "--json"))
+    assert first["metrics"]["epochs_to_60"]["mean"] == 1
+
+
+def test_best_of_keeps_each_ones_best_and_says_what_was_tried(compare, tmp_path):
+    """tanh's best is in the middle; relu's at the end, so it may lie beyond; the fastest of one run isn't the best."""
+    reached = {
+        ("relu", 0.1): (2, 3),
+        ("relu", 0.2): (4, 5),
+        ("tanh", 0.1): (9, 8),
+        ("tanh", 0.2): (6, 7),
+        ("tanh", 0.4): (1,),
+    }
+    for (activation, rate), seconds in reached.items():
+        for seed, value in enumerate(seconds):
+            changes = {"model.activation": activation, "optimizer.lr": rate, "seed": seed}
+            make(tmp_path / f"{activation}-{rate}-{seed}", changes, result={"seconds": value})
+    rows = configurations(compare(".", "--metric", "seconds", "--best-of", "optimizer.lr", "--json"))
+    assert [row["name"] for row in rows] == [
+        "model.activation=relu, optimizer.lr=0.1",
+        "model.activation=tanh, optimizer.lr=0.2",
+    ]
+    told = compare(".", "--metric", "seconds", "--best-of", "optimizer.lr").stdout
+    assert (
+        "each with the best of optimizer.lr=0.1,0.2,0.4; it may lie beyond these for model.activation=relu, "
+        "optimizer.lr=0.1\n" in told
+    )
+    assert "seeds 0, 1: seconds -4, " in told
+
+
 def test_for_a_loss_lower_is_better(compare, tmp_path):
     for rate, losses in ((0.1, (1.0, 1.1)), (0.01, (0.2, 0.21))):
         for seed, loss in enumerate(losses):
@@ -259,6 +302,7 @@ def test_a_damaged_folder_is_one_warning_and_the_rest_goes_on(compare, sweep, tm
         (["sweep", "--metric", "test_acuracy"], "did you mean test_accuracy?"),
         (["sweep", "--metric", "foo"], "images_per_second, seconds, test_accuracy.\n"),
         (["sweep", "--sort", "optimizer.rate"], "did you mean optimizer.lr?\n"),
+        (["sweep", "--best-of", "optimizer.rate"], "did you mean optimizer.lr?\n"),
         (["sweep", "--where", "optimizer.lrr=0.1"], "did you mean optimizer.lr?"),
         (["sweep", "--where", "optimizer.lr"], "expected KEY=VALUE"),
         (["sweep", "--where", "optimizer.lr=5"], "Here optimizer.lr is 0.01 or 0.1."),

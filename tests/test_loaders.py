@@ -46,7 +46,7 @@ def test_order_follows_from_seed_and_epoch_alone():
 
 def test_an_epoch_can_be_entered_at_any_batch():
     """From batch 2 on, the same pixels as in an epoch from its start, augmentation included."""
-    batches = Batches(numbered(), 5, CPU, crop=2, flip=True, shuffle=True)
+    batches = Batches(numbered(), 5, CPU, crop=2, flip=True, cutout=3, shuffle=True)
     whole, rest = list(batches.epoch(1)), list(batches.epoch(1, 2))
     assert len(rest) == 3
     for (expected, _), (images, _) in zip(whole[2:], rest, strict=True):
@@ -89,6 +89,16 @@ def test_crops_fall_evenly_on_every_place_and_side():
     assert stats.binomtest(int(mirrored.sum()), 4096).pvalue > 0.001
     again = torch.cat([batch for batch, _ in batches.epoch(2)])
     assert not torch.equal(again[:, 0].mul(255).round().byte(), crops)
+
+
+def test_the_hidden_square_is_centred_on_every_place_evenly():
+    """4,096 images of ones with one pixel hidden: all 16 places as chance has it (chi-square), new in each epoch."""
+    split = datasets.Split(torch.full((4096, 1, 4, 4), 255, dtype=torch.uint8), torch.zeros(4096, dtype=torch.int64))
+    batches = Batches(split, 100, CPU, mean=0, std=1, cutout=1)
+    first, second = (torch.cat([images for images, _ in batches.epoch(epoch)])[:, 0].flatten(1) for epoch in (0, 1))
+    assert torch.equal(first.sum(1), torch.full((4096,), 15.0))
+    assert stats.chisquare((first == 0).sum(0)).pvalue > 0.001
+    assert not torch.equal(first, second)
 
 
 def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():

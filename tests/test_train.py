@@ -80,9 +80,13 @@ def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
     model = assemble(config).model
     model.load_state_dict(checkpoints.load(Run(tmp_path / "run").checkpoints, "last")["model"])
     model.eval()
+
+    def logits_of(image):
+        return model((image[None].float() / 255 - 0.5) / 0.5)[0]
+
     confusion, loss = [[0, 0], [0, 0]], 0.0
     for image, label in zip(training.dataset.test.images, training.dataset.test.labels.tolist(), strict=True):
-        logits = model((image[None].float() / 255 - 0.5) / 0.5)[0]
+        logits = logits_of(image)
         confusion[label][logits.argmax().item()] += 1
         loss -= logits.log_softmax(0)[label].item()
     assert result["confusion_matrix"] == confusion
@@ -90,6 +94,14 @@ def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
     assert result["per_class_accuracy"] == {"dark": confusion[0][0] / 4, "light": confusion[1][1] / 4}
     assert result["test_loss"] == pytest.approx(loss / 8, rel=1e-5)
     assert result["test_top5_accuracy"] == 1.0
+    right, train = 0, training.dataset.train
+    for image, label in zip(training.seen.images, training.seen.labels.tolist(), strict=True):
+        number = next(number for number, other in enumerate(train.images) if torch.equal(other, image))
+        assert train.labels[number] == label  # it is one of the training images
+        right += logits_of(image).argmax().item() == label
+    assert len(training.seen.labels) == len(training.dataset.test) == 8
+    assert result["training_accuracy"] == right / 8
+    assert result["error_gap"] == result["training_accuracy"] - result["test_accuracy"]
 
 
 @pytest.mark.parametrize("rate", [1e4, 1e30])
@@ -130,7 +142,9 @@ def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compo
     def scripted(training, batches):
         found = real(training, batches)
         weight = next(training.model.parameters()).sum().item()
-        if len(batches.labels) == 8:
+        if batches is training.seen:
+            return found
+        if batches is training.test:
             seen.append(("test", weight))
             return found
         seen.append(("validation", weight))
