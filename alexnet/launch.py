@@ -143,7 +143,12 @@ def explain(error: Exception) -> str:
     """One sentence for what Hydra or OmegaConf refused, with the nearest name that there is."""
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        return f"{group}={option}: there is no such {group}{checks.nearest(option, list(error.options))}"
+        options = list(error.options)
+        if group.startswith("experiment/"):  # a folder of options, not a group of its own
+            group, _, option = error.missing_cfg_file.partition("/")
+            folder = checks.CONF / group
+            options = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+        return f"{group}={option}: there is no such {group}{checks.nearest(option, options)}"
     cause = error.__cause__
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)

@@ -23,6 +23,7 @@ from alexnet.run import Run
 MISTAKES = [
     (["model=alexnet_cifr"], "did you mean alexnet_cifar?"),
     (["experiment=quickstrt"], "did you mean quickstart?"),
+    (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
     (["modl=alexnet_cifar"], "did you mean model?"),
     (["optimizer.lrr=0.1"], "did you mean optimizer.lr?"),
     (["epoch=3"], "did you mean epochs?"),

@@ -30,7 +30,7 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
     checks.check(compose(*filled(group, option)))
 
 
-@pytest.mark.parametrize("option", options("experiment"))
+@pytest.mark.parametrize("option", [*options("experiment"), *(f"paper/{name}" for name in options("experiment/paper"))])
 def test_every_experiment_composes_and_names_its_command(compose, option):
     checks.check(compose(f"experiment={option}"))
     text = (ROOT / "conf" / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every command in both READMEs composes, and both say the same commands."""
+"""Every command in the READMEs and the documents composes, and both READMEs say the same commands."""
 
 import re
 import runpy
@@ -15,6 +15,7 @@ from alexnet import checks
 from alexnet.saved import overridden
 
 READMES = ["README.md", "README.zh-CN.md"]
+DOCUMENTS = ["README.md", "docs/paper.md"]
 
 
 def commands(name):
@@ -35,7 +36,7 @@ def test_the_first_two_commands_install_into_a_venv_of_their_own():
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
 
 
-@pytest.mark.parametrize("command", commands("README.md"))
+@pytest.mark.parametrize("command", dict.fromkeys(command for name in DOCUMENTS for command in commands(name)))
 def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     program, _, rest = command.split("&&")[-1].strip().partition(" ")
     assert program.endswith("python")

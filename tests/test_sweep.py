@@ -68,6 +68,22 @@ def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, sma
     assert row["n"] == "2" and float(row["test_accuracy"]) == pytest.approx(sum(both) / 2)
 
 
+def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train, small, tmp_path):
+    """Two activations at two rates: a row for each at its better one, by the epochs to 25% training error."""
+    rates = ["optimizer.lr=0.02,1e-9", "seed=0", "epochs=8", "hydra.sweep.dir=s"]
+    done = train("experiment=paper/relu", *[given for given in small if not given.startswith("epochs")], *rates)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "4 of 4 ok", done.stderr
+    assert [(row["model.activation"], row["optimizer.lr"]) for row in table(tmp_path / "s")] in (
+        [("relu", "0.02"), ("tanh", "0.02")],
+        [("tanh", "0.02"), ("relu", "0.02")],
+    )
+    for row in table(tmp_path / "s"):
+        errors = [1 - epoch["accuracy"] for epoch in Run(tmp_path / row["folders"]).epochs()]
+        first = next(number for number, error in enumerate(errors, 1) if error <= 0.25)
+        assert first - 1 <= float(row["epochs_to_25"]) <= first
+    assert "each with the best of optimizer.lr=1e-09,0.02" in (tmp_path / "s" / "sweep.md").read_text()
+
+
 @pytest.mark.parametrize("by_script", [False, True])
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(small, tmp_path, by_script):
     """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders."""
