@@ -52,14 +52,17 @@ class Engine:
             network = torch.compile(
                 model, dynamic=False, mode="reduce-overhead" if self.device.type == "cuda" else "default"
             )
-        mixed = torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision in ("bf16", "fp16"))
 
         def forward(images: Tensor) -> Tensor:
-            with mixed:
+            with self.mixed():
                 logits = network(images)
             return logits.float()
 
         return forward
+
+    def mixed(self) -> torch.autocast:
+        """What is computed within it is in the engine's precision, where that is one of 16 bits."""
+        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision in ("bf16", "fp16"))
 
     def scaler(self) -> torch.amp.GradScaler:
         """Keeps float16 gradients from vanishing: scales the loss up and the gradients down. Else it does nothing."""

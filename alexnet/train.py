@@ -50,6 +50,8 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
     check_finite(test["test_loss"], "The test loss after the last step")
     seen = evaluate(training, training.seen)
     accuracy = test["test_accuracy"]
+    with training.engine.mixed():
+        crossed = bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
     logger.info(texts.test_accuracy.format(100 * accuracy))
     from alexnet import plots  # takes a second to import: not before the first step
 
@@ -64,7 +66,7 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         "training_accuracy": seen.top1,  # without dropout and augmentation, unlike the epochs' in epochs.csv
         "error_gap": seen.top1 - test["test_accuracy"],
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
-        "bytes_crossed_per_image": bytes_crossed(training.model, training.dataset.channels, training.dataset.size),
+        "bytes_crossed_per_image": crossed,
         "weights_sha256": weights_sha256(training.model),
         "training_seconds": round(training_seconds, 3),
         "test_seconds": round(perf_counter() - tested, 3),

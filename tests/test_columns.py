@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv1d, conv2d, cross_entropy, max_pool2d, pad
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from alexnet import checkpoints
+from alexnet import checkpoints, device
 from alexnet.build import assemble
 from alexnet.errors import Mistake
 from alexnet.models import columns
@@ -191,6 +191,14 @@ def test_on_two_devices_data_goes_between_them_only_where_columns_cross(cross):
         with Sent() as sent:
             logits.sum().backward()
         assert sent.bytes == expected
+
+
+def test_in_16_bits_half_as_many_bytes_cross():
+    """Every map that crosses is one that the engine computed in its precision: convolutions' and hidden layers'."""
+    network = AlexNetCifar(10, 3, 32, columns=2)
+    whole = bytes_crossed(network, 3, 32)
+    with device.engine("cpu", precision="bf16").mixed():
+        assert 2 * bytes_crossed(network, 3, 32) == whole == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
 
 
 def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp_path, images):
