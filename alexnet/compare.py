@@ -20,6 +20,7 @@ from alexnet.errors import Mistake
 from alexnet.records import MADE_WITH, Record, printable, shown
 from alexnet.spread import Spread
 
+Curve = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # epochs passed, mean, standard deviation over seeds: (W,)
 METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # the table's
 
 
@@ -29,6 +30,7 @@ class Configuration:
 
     config: dict[str, Any]  # flat, without the seed and WITHOUT_EFFECT
     records: list[Record]
+    tried: Sequence[Any] = ()  # the values of a key of which this one has the best: see compare
 
     @cached_property
     def repeats(self) -> dict[Any, Record]:
@@ -72,14 +74,14 @@ class Configuration:
             return self.records[0].status
         return ", ".join(f"{count} {status}" for status, count in counts.items())
 
-    def curve(self, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+    def curve(self, metric: str) -> Curve | None:
         """Epochs passed, mean training loss, its standard deviation over seeds: each (W,), a point a window.
 
         For epochs_to_N it is the training error in percent, a point an epoch. The deviation is None for one seed,
         the whole curve where no run finished.
         """
         points = [record.curve for record in self.repeats.values()]
-        if reached(metric) is not None:
+        if is_epochs_to(metric):
             points = [list(enumerate((100 * error for error in record.errors), 1)) for record in self.repeats.values()]
         curves = [np.array(each).T for each in points if each]
         if not curves:
@@ -93,9 +95,14 @@ class Configuration:
 class Comparison:
     configurations: list[Configuration]  # in the table's order
     keys: list[str]  # those in which they differ
-    metric: str
+    metrics: Sequence[str]  # that were asked for
     best_of: str | None = None  # a key of which each of the configurations has its best value
-    tried: Sequence[Any] = ()  # its values
+    others: Sequence[Configuration] = ()  # with the values that aren't the best
+
+    @property
+    def metric(self) -> str:
+        """By which is compared."""
+        return self.metrics[0]
 
     def name(self, configuration: Configuration) -> str:
         """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
@@ -120,43 +127,49 @@ class Comparison:
 
     @cached_property
     def left_out(self) -> list[tuple[Record, str]]:
-        return [pair for configuration in self.configurations for pair in configuration.left_out]
+        return [pair for configuration in (*self.configurations, *self.others) for pair in configuration.left_out]
 
 
 def compare(
-    records: Sequence[Record], metric: str = "test_accuracy", sort: str | None = None, best_of: str | None = None
+    records: Sequence[Record],
+    metrics: Sequence[str] = METRICS[:1],
+    sort: str | None = None,
+    best_of: str | None = None,
 ) -> Comparison:
-    """The configurations among the runs, best first by `metric`, or in order of `sort`.
+    """The configurations among the runs, best first by the first of the metrics, or in order of `sort`.
 
-    metric: one of METRICS, any number of result.json, or epochs_to_N: epochs until the training error is N percent.
+    metrics: of METRICS, any number of result.json, or epochs_to_N: epochs until the training error is N percent.
     sort: a key of the configuration, a metric, n or status. best_of: a key; of the configurations that differ in it
-    alone, only the best by the metric is kept, among those with the most runs that have it.
-    Raises Mistake for a metric, a sort key or a best_of that none of the runs has.
+    alone, only the best is kept: by the metric, among those of which most runs have it; by the final loss if none has.
+    Raises Mistake for a metric, a sort key or a best_of that none of the runs has; none need have come to N percent.
     """
-    share = reached(metric)
-    if share is not None:
-        records = [_with_epochs_to(record, metric, share) for record in records]
-    metrics = {*METRICS, *(name for record in records for name in record.metrics)}
-    if share is not None:
-        metrics.add(metric)
-    if metric not in metrics:
-        raise Mistake(f"--metric {metric}: no finished run here has it{nearest(metric, sorted(metrics))}")
+    for name in metrics:
+        if (share := reached(name)) is not None:
+            records = [_with_epochs_to(record, name, share) for record in records]
+    there = {*METRICS, *(name for record in records for name in record.metrics), *filter(is_epochs_to, metrics)}
+    for name in metrics:
+        if name not in there:
+            near = nearest(name, sorted({*there, "epochs_to_25"}))
+            raise Mistake(f"--metric {name}: no finished run here has it{near}")
     configurations = group(records)
     keys = {key for each in configurations for key in each.config}
-    sort = sort or metric
-    known = metrics | keys | {"n", "status"}
+    sort = sort or metrics[0]
+    known = there | keys | {"n", "status"}
     if sort not in known:
         near = nearest(sort, sorted(known))
         raise Mistake(f"--sort {sort}: not a key or metric of these runs, n or status{near}")
     differ = telling([each.config for each in configurations])
-    tried = ()
+    others = []
     if best_of is not None:
         if best_of not in keys:
             raise Mistake(f"--best-of {best_of}: not a key of these runs{nearest(best_of, sorted(keys))}")
-        tried = sorted({each.config[best_of] for each in configurations if best_of in each.config}, key=_in_order)
-        configurations = _best(configurations, metric, best_of)
-    configurations.sort(key=lambda each: place(each, sort, metric, keys))
-    return Comparison(configurations, differ, metric, best_of, tried)
+        configurations, others = _best(configurations, metrics[0], best_of)
+    configurations.sort(key=lambda each: place(each, sort, metrics[0], keys))
+    return Comparison(configurations, differ, metrics, best_of, others)
+
+
+def is_epochs_to(metric: str) -> bool:
+    return reached(metric) is not None
 
 
 def reached(metric: str) -> float | None:
@@ -175,16 +188,23 @@ def _with_epochs_to(record: Record, metric: str, share: float) -> Record:
     return record
 
 
-def _best(configurations: Sequence[Configuration], metric: str, key: str) -> list[Configuration]:
-    """Of those that differ in nothing but the key, the best by the metric."""
+def _best(
+    configurations: Sequence[Configuration], metric: str, key: str
+) -> tuple[list[Configuration], list[Configuration]]:
+    """Of those that differ in nothing but the key, the best, with what was tried; and all others."""
     alike = defaultdict(list)
     for each in configurations:
         alike[frozenset((name, value) for name, value in each.config.items() if name != key)].append(each)
 
     def rank(each: Configuration) -> tuple:
-        return -len(each.values(metric)), place(each, metric, metric, set())
+        return -len(each.values(metric)), *(place(each, name, name, set()) for name in (metric, "final_loss"))
 
-    return [min(group, key=rank) for group in alike.values()]
+    best = []
+    for group in alike.values():
+        tried = sorted((each.config[key] for each in group if key in each.config), key=_in_order)
+        best.append(replace(min(group, key=rank), tried=tried))
+    kept = [id(each.records) for each in best]
+    return best, [each for each in configurations if id(each.records) not in kept]
 
 
 def _in_order(value: Any) -> tuple:
@@ -236,7 +256,7 @@ def telling(configs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def higher_is_better(metric: str) -> bool:
-    return not any(word in metric for word in ("loss", "seconds", "error", "epochs_to"))
+    return not any(word in metric for word in ("loss", "seconds", "error", "epochs_to", "bytes"))
 
 
 def is_share(metric: str) -> bool:

@@ -64,9 +64,9 @@ def job(config: DictConfig) -> float | None:
 
 
 class Launch(Callback):
-    """What Hydra calls before the first and after the last job. metric, best_of: what a sweep is compared by."""
+    """What Hydra calls before the first and after the last job. metrics, best_of: what a sweep is compared by."""
 
-    def __init__(self, metric: str, best_of: str | None):
+    def __init__(self, metrics: Sequence[str], best_of: str | None):
         pass  # sweep.report, which every job calls, reads them from the configuration
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
@@ -87,6 +87,7 @@ class Launch(Callback):
         """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
         with checking(), open_dict(config):
             parallel.check(config)
+            sweep.check(config)
             planned = sweep.jobs(config)
             configs = [hydra.compose(config_name, overrides) for overrides in planned]
             for each in configs:
@@ -144,7 +145,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         options = list(error.options)
-        if group.startswith("experiment/"):  # a folder of options, not a group of its own
+        if error.missing_cfg_file.startswith("experiment/"):  # its folders hold options, and are no groups
             group, _, option = error.missing_cfg_file.partition("/")
             folder = checks.CONF / group
             options = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]

@@ -100,7 +100,7 @@ def comparison(
     """Learning curves over one another, and beside them a metric over each swept number. 150 dpi.
 
     curves: name, epochs (W,), mean loss (W,), its standard deviation over seeds (W,) or None. level: they are of the
-    training error in percent instead, and followed down to here, as in Figure 1 of Krizhevsky et al. 2012.
+    training error in percent instead, and a line is drawn here, as in Figure 1 of Krizhevsky et al. 2012.
     sweeps: by key, lines of name, values (N,), means (N,), half the 95% intervals (N,), NaN for a single run.
     metric: as the axis is to call it.
     """

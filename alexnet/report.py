@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 from string import Template
 
 from alexnet import plots, tables
-from alexnet.compare import Comparison, Configuration, is_share, reached
+from alexnet.compare import Comparison, Configuration, Curve, is_share, reached
 from alexnet.errors import Mistake
 from alexnet.records import Record, printable
 from alexnet.texts import TEXTS, Texts
@@ -35,7 +35,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     scale = 100 if is_share(comparison.metric) else 1
     sweeps = {printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
     sweeps = {key: lines for key, lines in sweeps.items() if any(len(values) > 1 for _, values, _, _ in lines)}
-    curves = [(name, *configuration.curve(comparison.metric)) for name, configuration in drawn(comparison)]
+    curves = [(name, *curve) for name, curve in drawn(comparison)]
     texts = language(comparison)
     metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if scale == 100 else "")
     try:
@@ -45,7 +45,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
 
 
 def _level(comparison: Comparison) -> float | None:
-    """The training error, in percent, that the curves are followed down to; None where they are of the loss."""
+    """The training error in percent to come to, where the curves are of that; None where they are of the loss."""
     share = reached(comparison.metric)
     return None if share is None else 100 * share
 
@@ -64,10 +64,13 @@ def unwritable(option: str, path: Path, error: OSError) -> Mistake:
     return Mistake(f"{option} {path} can't be written: {error.strerror}. Name a file in an existing folder.")
 
 
-def drawn(comparison: Comparison) -> list[tuple[str, Configuration]]:
-    """The first configurations of the table with a curve, by name: 'optimizer.lr=0.01 (n=3)'."""
-    with_curve = [each for each in comparison.configurations if each.curve(comparison.metric)][:MOST_CURVES]
-    return [(f"{comparison.name(each)} (n={len(each.repeats)})", each) for each in with_curve]
+def drawn(comparison: Comparison) -> list[tuple[str, Curve]]:
+    """The curves of the first configurations of the table that have one, by name: 'optimizer.lr=0.01 (n=3)'."""
+    curves = [
+        (f"{comparison.name(each)} (n={len(each.repeats)})", each.curve(comparison.metric))
+        for each in comparison.configurations
+    ]
+    return [(name, curve) for name, curve in curves if curve][:MOST_CURVES]
 
 
 def language(comparison: Comparison) -> Texts:
@@ -113,8 +116,7 @@ def _figure(comparison: Comparison, texts: Texts) -> str:
     from plotly.graph_objects import Figure
 
     figure = Figure()
-    for index, (name, configuration) in enumerate(drawn(comparison)):
-        epochs, mean, std = configuration.curve(comparison.metric)
+    for index, (name, (epochs, mean, std)) in enumerate(drawn(comparison)):
         colour = qualitative.Dark24[index]
         look = {"name": escape(name), "legendgroup": str(index)}  # a click in the legend takes the group
         figure.add_scatter(x=epochs, y=mean, **look, mode="lines", line_color=colour)
@@ -130,9 +132,12 @@ def _figure(comparison: Comparison, texts: Texts) -> str:
                 showlegend=False,
                 hoverinfo="skip",
             )
+    level = _level(comparison)
+    if level is not None:
+        figure.add_hline(level, line={"color": "black", "dash": "dash", "width": 1})
     figure.update_layout(
         xaxis_title=texts.epoch,
-        yaxis_title=texts.curve_label if _level(comparison) is None else texts.training_error,
+        yaxis_title=texts.curve_label if level is None else texts.training_error,
         hoverlabel_namelength=-1,
         height=520,
         showlegend=True,

@@ -13,7 +13,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet import checks, search
 from alexnet.errors import Damaged, Mistake
@@ -38,6 +38,17 @@ def jobs(config: DictConfig) -> list[list[str]]:
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []
     return grid(params, config.hydra.overrides.task)
+
+
+def check(config: DictConfig) -> None:
+    """Raises Mistake for a report that can't be made, before there is anything to report."""
+    where, asked = "hydra.callbacks.alexnet", config.hydra.callbacks.alexnet
+    if not isinstance(asked.metrics, ListConfig) or not all(isinstance(name, str) for name in asked.metrics or [None]):
+        raise Mistake(f"{where}.metrics={asked.metrics}: expected a list of names, such as [test_accuracy,error_gap].")
+    flat = checks.flat({key: config[key] for key in config if key != "hydra"})
+    keys = [path.removesuffix("._target_") for path in flat]
+    if asked.best_of is not None and asked.best_of not in keys:
+        raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{checks.nearest(asked.best_of, keys)}")
 
 
 def grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[list[str]]:
@@ -172,15 +183,16 @@ def report(settings: DictConfig) -> str:
     to compare by.
     """
     # Here and not above: they take longer to import than --help or a mistake should take to answer.
-    from alexnet.compare import METRICS, compare, reached
+    from alexnet.compare import METRICS, compare, is_epochs_to
     from alexnet.records import read_all
     from alexnet.report import draw
     from alexnet.tables import describe
 
     folder, asked = Path(settings.sweep.dir), settings.callbacks.alexnet
     records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))
-    metric = asked.metric if any(asked.metric in record.metrics for record in records) else METRICS[0]
-    comparison = compare(records, metric if reached(asked.metric) is None else asked.metric, best_of=asked.best_of)
+    there = {*METRICS, *(name for record in records for name in record.metrics)}  # before the first end only METRICS
+    metrics = [name for name in asked.metrics if name in there or is_epochs_to(name)]
+    comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
     _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
     _write(folder / "sweep.md", describe("markdown", comparison) + "\n")
     aside = folder / ".sweep.png"

@@ -54,8 +54,8 @@ def objects(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def metrics(comparison: Comparison) -> list[str]:
-    """The table's metrics, the compared one first."""
-    return list(dict.fromkeys([comparison.metric, *METRICS]))
+    """The table's metrics, those asked for first."""
+    return list(dict.fromkeys([*comparison.metrics, *METRICS]))
 
 
 def headers(comparison: Comparison) -> list[str]:
@@ -138,13 +138,21 @@ def notes(comparison: Comparison) -> list[str]:
 
 def _best_of(comparison: Comparison) -> list[str]:
     """What was tried where only the best of it is shown, and for whom the best may lie beyond."""
-    key, tried = comparison.best_of, comparison.tried
+    key, rows = comparison.best_of, comparison.configurations
     if key is None:
         return []
-    numbers = {*map(type, tried)} <= {int, float}
-    at_edge = [each for each in comparison.configurations if numbers and each.config.get(key) in (tried[0], tried[-1])]
-    beyond = f"; it may lie beyond these for {'; '.join(map(comparison.name, at_edge))}" if at_edge else ""
-    return [f"each with the best of {printable(key)}={','.join(map(shown, tried))}{beyond}"]
+    tried = dict.fromkeys(tuple(each.tried) for each in rows)
+    at_the_end = [
+        comparison.name(each)
+        for each in rows
+        if len(each.tried) > 1
+        and {*map(type, each.tried)} <= {int, float}
+        and each.config[key] in (each.tried[0], each.tried[-1])
+    ]
+    return [
+        *(f"each with the best of {printable(key)}={','.join(map(shown, values))}" for values in tried),
+        *(f"{name} is at the end of what was tried: the best may lie beyond" for name in at_the_end),
+    ]
 
 
 def numbers(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
@@ -172,6 +180,7 @@ def everything(comparison: Comparison) -> dict[str, Any]:
     """As plain values, for other programs."""
     return {
         "metric": comparison.metric,
+        "best_of": comparison.best_of,
         "configurations": [_configuration(comparison, each) for each in comparison.configurations],
         "differences": [
             {
@@ -192,6 +201,7 @@ def _configuration(comparison: Comparison, configuration: Configuration) -> dict
         "config": configuration.config,
         "seeds": list(configuration.repeats),
         "metrics": {metric: _plain(configuration.spread(metric)) for metric in metrics(comparison)},
+        "tried": list(configuration.tried),
         "status": configuration.status,
         "folders": [str(record.run.folder) for record in configuration.records],
         "not_averaged": [

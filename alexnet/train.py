@@ -48,6 +48,7 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         load_chosen(training, run)
     test = test_figures(training)
     check_finite(test["test_loss"], "The test loss after the last step")
+    test_seconds = perf_counter() - tested
     seen = evaluate(training, training.seen)
     accuracy = test["test_accuracy"]
     with training.engine.mixed():
@@ -69,7 +70,7 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         "bytes_crossed_per_image": crossed,
         "weights_sha256": weights_sha256(training.model),
         "training_seconds": round(training_seconds, 3),
-        "test_seconds": round(perf_counter() - tested, 3),
+        "test_seconds": round(test_seconds, 3),
         "images_per_second": round(state.epoch * len(training.train.labels) / training_seconds, 1),
     }
 

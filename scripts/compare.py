@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet import tables
 from alexnet.command import mistakes_end_the_program
-from alexnet.compare import compare
+from alexnet.compare import METRICS, compare
 from alexnet.difference import differences
 from alexnet.errors import Mistake
 from alexnet.records import filtered, read_all
@@ -23,10 +23,10 @@ def parse() -> Namespace:
     add("--where", action="append", default=[], metavar="KEY=VALUE", help="only such runs; repeatable")
     add(
         "--metric",
-        default="test_accuracy",
+        action="append",
         metavar="NAME",
         help="what to compare: best_loss, final_loss, epochs_to_25 (until the training error is 25 percent) or any "
-        "number of result.json; default: test_accuracy",
+        "number of result.json; default: test_accuracy; repeatable: more are only shown",
     )
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
     add("--best-of", metavar="KEY", help="only the best value of that key, whatever else differs")
@@ -49,7 +49,7 @@ def main() -> None:
         nothing = "Nothing differs." if given.form == "text" and not rows else None
         print(nothing or tables.render(given.form, headers, rows))
         return
-    comparison = compare(records, given.metric, given.sort, given.best_of)
+    comparison = compare(records, given.metric or METRICS[:1], given.sort, given.best_of)
     if given.plot or given.html:
         from alexnet import report  # matplotlib and plotly take longer to import than a table to make
 

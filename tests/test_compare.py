@@ -135,6 +135,9 @@ def test_epochs_to_an_error_are_counted_to_where_its_line_crosses_it(compare, tm
     told = compare(".", "--metric", "epochs_to_25", "--plot", "figure.png").stdout
     assert "model.activation=tanh: 1 of 1 finished runs have no epochs_to_25" in told
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+    compare(".", "--metric", "epochs_to_25", "--html", "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "training error %" in page and '"y0":25.0' in page  # the line to come to
     (first,) = configurations(compare("relu0", "--metric", "epochs_to_60", "--json"))
     assert first["metrics"]["epochs_to_60"]["mean"] == 1
 
@@ -157,12 +160,30 @@ def test_best_of_keeps_each_ones_best_and_says_what_was_tried(compare, tmp_path)
         "model.activation=relu, optimizer.lr=0.1",
         "model.activation=tanh, optimizer.lr=0.2",
     ]
+    make(tmp_path / "diverged", {"model.activation": "relu", "optimizer.lr": 0.4}, None, {"status": "diverged"})
     told = compare(".", "--metric", "seconds", "--best-of", "optimizer.lr").stdout
+    assert "each with the best of optimizer.lr=0.1,0.2,0.4\n" in told
     assert (
-        "each with the best of optimizer.lr=0.1,0.2,0.4; it may lie beyond these for model.activation=relu, "
-        "optimizer.lr=0.1\n" in told
+        "\nmodel.activation=relu, optimizer.lr=0.1 is at the end of what was tried: the best may lie beyond\n" in told
     )
+    assert "model.activation=tanh, optimizer.lr=0.2 is" not in told
     assert "seeds 0, 1: seconds -4, " in told
+    assert "not averaged: diverged: diverged" in told
+
+
+def test_where_none_came_to_the_error_the_best_is_the_one_that_came_nearest(compare, tmp_path):
+    for rate, loss in ((0.1, 1.5), (0.2, 0.9), (0.4, 1.2)):
+        make(tmp_path / str(rate), {"optimizer.lr": rate}, losses=(2.0, loss), errors=(0.9, loss / 2))
+    (row,) = configurations(compare(".", "--metric", "epochs_to_25", "--best-of", "optimizer.lr", "--json"))
+    assert row["config"]["optimizer.lr"] == 0.2 and row["tried"] == [0.1, 0.2, 0.4]
+
+
+def test_more_metrics_are_shown_and_the_first_is_compared(compare, tmp_path):
+    for rate, seconds in ((0.1, 5), (0.2, 3)):
+        make(tmp_path / str(rate), {"optimizer.lr": rate}, result={"seconds": seconds, "bytes_crossed_per_image": 8})
+    header, first, *_ = compare(".", "--metric", "seconds", "--metric", "bytes_crossed_per_image").stdout.splitlines()
+    assert header.split()[:6] == ["optimizer.lr", "n", "seconds", "95%", "interval", "bytes_crossed_per_image"]
+    assert first.split()[:5] == ["0.2", "1", "3", "-", "8"]
 
 
 def test_for_a_loss_lower_is_better(compare, tmp_path):
@@ -300,6 +321,7 @@ def test_a_damaged_folder_is_one_warning_and_the_rest_goes_on(compare, sweep, tm
         (["empty"], "There is no readable run in empty: expected"),
         (["sweep/0/config.yaml"], "sweep/0/config.yaml: it is a file. Expected"),
         (["sweep", "--metric", "test_acuracy"], "did you mean test_accuracy?"),
+        (["sweep", "--metric", "epoch_to_25"], "did you mean epochs_to_25?"),
         (["sweep", "--metric", "foo"], "images_per_second, seconds, test_accuracy.\n"),
         (["sweep", "--sort", "optimizer.rate"], "did you mean optimizer.lr?\n"),
         (["sweep", "--best-of", "optimizer.rate"], "did you mean optimizer.lr?\n"),

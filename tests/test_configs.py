@@ -37,6 +37,13 @@ def test_every_experiment_composes_and_names_its_command(compose, option):
     assert f"experiment={option}" in text
 
 
+def test_one_gpu_is_trained_as_the_columns_are(compose):
+    """All but the network's columns and kernels is the same, so that they can be compared."""
+    two, one = (compose(f"experiment=paper/{name}") for name in ("columns", "one_gpu"))
+    differing = checks.differing(checks.flat(two), checks.flat(one))
+    assert [key for key, *_ in differing] == ["model.columns", "model.kernels"]
+
+
 @pytest.mark.parametrize("option", options("model"))
 def test_every_model_keeps_the_contract(compose, option):
     """Model(classes, channels, size, **knobs) has features and a classifier, and gives (B, classes) logits.

@@ -123,7 +123,8 @@ def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
 def bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
     """Bytes that an image's forward pass sends between columns, counted while one goes through; 0 for one column.
 
-    The backward pass sends as many back, as gradients. Under torch.autocast they are those of its type. The image, which every column is given, isn't counted.
+    The backward pass sends as many back, as gradients. Under torch.autocast they are of its
+    type. The image, which every column is given, isn't counted.
     """
     sent = []
     hooks = [
