@@ -159,8 +159,6 @@ def _data(
             raise Mistake(
                 f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
             )
-    if images.get("cutout", 0) >= dataset.size:
-        raise Mistake(f"dataset.cutout={images['cutout']} hides all of an image: give less than {dataset.size}.")
     train, validation = split_validation(dataset.train, fraction, config.seed)
     if config.batch_size > len(train):
         raise Mistake(

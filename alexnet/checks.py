@@ -217,6 +217,9 @@ def _check_together(config: DictConfig) -> None:
     warmup = config.schedule.get("warmup", 0)
     if warmup >= config.epochs:
         raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")
+    cutout, size = config.dataset.get("cutout", 0), config.dataset.get("size")
+    if size is not None and cutout >= size:
+        raise Mistake(f"dataset.cutout={cutout} hides all of an image: give less than dataset.size={size}.")
     momentum = config.optimizer.get("momentum", 0)
     if config.optimizer.get("nesterov", False) and momentum == 0:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")

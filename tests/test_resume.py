@@ -20,7 +20,7 @@ from alexnet.resume import resume
 from alexnet.run import Run
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
-PAPER = ["dataset.resize=24", "dataset.mean=null", "+dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet
+PAPER = ["dataset.resize=24", "dataset.mean=null", "dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet
 LARGE = "checkpoint_minutes=0.008"  # checkpoints of 230 MB
 TIMES = ("images_per_second", "seconds")
 
