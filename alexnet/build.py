@@ -29,9 +29,9 @@ class Training:
     """All that a run is made of, on its device.
 
     forward(images) gives the model's logits as the engine computes them; schedule(epoch, epochs, errors) the
-    factor of the learning rate. seen: as many of the training images, drawn at random, to be tested as the test images
-    are. `model` stays the bare network, whose weights are saved. measured: what a null in
-    the dataset's knobs stood for, found on the training images.
+    factor of the learning rate. seen: training images, as many as there are test images and drawn at random, to be
+    tested as those are. `model` stays the bare network, whose weights are saved. measured: what a null in the
+    dataset's knobs stood for, found on the training images.
     """
 
     engine: Engine

@@ -56,12 +56,11 @@ def read(run: Run) -> Record:
     if "extended_from" in environment:  # no configuration from the start gives these learning rates
         config["extended_from"] = environment["extended_from"]
     try:
-        measured = _measured(run, result) if result.get("status") == "finished" else ({}, [], [])
+        metrics, curve, errors = _measured(run, result) if result.get("status") == "finished" else ({}, [], [])
     except (KeyError, TypeError, ArithmeticError) as error:
         raise Damaged(f"{run.folder} can't be read: {type(error).__name__}: {error}.") from error
     words = {key: str(result.get(key, "")) for key in ("status", "reason", "started")}
     made_with = {name: str(environment[key]) for name, key in MADE_WITH.items() if key in environment}
-    metrics, curve, errors = measured
     return Record(run, config, **words, metrics=metrics, curve=curve, errors=errors, made_with=made_with)
 
 
