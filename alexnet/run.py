@@ -213,12 +213,15 @@ class Run:
             if not path.is_file():
                 continue
             lines = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
+            if not lines or not last:  # empty where a run begun anew was stopped before its first row
+                tables[name] = ""
+                continue
             try:
-                column = lines[0].strip().split(",").index(key) if last else 0
-                kept = [line for line in lines[1:] if last and int(line.split(",")[column]) <= last]
+                column = lines[0].strip().split(",").index(key)
+                kept = [line for line in lines[1:] if int(line.split(",")[column]) <= last]
             except (IndexError, ValueError) as error:
                 raise Mistake(f"{path} is damaged: expected a table with a column {key}.") from error
-            tables[name] = "".join([lines[0], *kept]) if last else ""
+            tables[name] = "".join([lines[0], *kept])
         return tables
 
     def _rows(self, name: str) -> list[dict[str, float]]:

@@ -222,6 +222,17 @@ def test_another_configuration_never_goes_on_in_the_folder(trained, compose, sma
     assert execute(compose(*small, "epochs=2", "language=zh", "device.workers=1"), run) == 0
 
 
+def test_begun_anew_then_stopped_before_the_first_row_it_goes_on(trained):
+    """Killed before its first checkpoint it begins anew, its tables empty; killed again after one, before any row."""
+    run = trained()
+    unbroken = run.windows()
+    Run.begin(run, (run.folder / "config.yaml").read_text(), run.environment(), epoch=0, step=0)
+    assert (run.folder / "losses.csv").read_text() == ""
+    change_checkpoint(run, epoch=0, batch=4)
+    assert resume(str(run.folder), []) == 0
+    assert [row["step"] for row in run.windows()] == [6] and len(unbroken) == 3
+
+
 def test_the_time_is_that_of_all_training_from_the_first_start(trained):
     run = trained()
     started = "2012-09-30T10:00:00"
