@@ -236,7 +236,9 @@ def _bind(group: str, target: Callable[..., Any], arguments: tuple, keywords: di
     takes = list(signature.parameters)[len(arguments) :]
     for name in keywords:
         if name not in takes:
-            raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{checks.nearest(name, takes)}")
+            near = checks.nearest(name, takes)
+            of_another = "" if near.endswith("?") else f" One that an experiment set goes with ~{group}.{name}"
+            raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{near}{of_another}")
     try:
         signature.bind(*arguments, **keywords)
     except TypeError as error:

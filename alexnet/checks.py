@@ -175,7 +175,7 @@ def targets(group: str) -> set[str]:
 def nearest(given: Any, known: list[str], prefix: str = "") -> str:
     """The end of a sentence: the known name that is nearest to the given one, or all of them."""
     close = get_close_matches(str(given), known, n=1, cutoff=0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known))}."
+    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."
 
 
 def top_level() -> list[str]:

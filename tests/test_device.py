@@ -98,3 +98,10 @@ def test_tf32_on_a_processor_is_one_sentence():
 def test_an_unknown_setting_is_one_sentence(compose):
     with pytest.raises(Mistake, match=r"device\.presicion isn't a knob.*did you mean precision"):
         assemble(compose("dataset=digits", "+device.presicion=bf16"))
+
+
+def test_a_choice_in_place_of_an_experiments_own_says_how_to_leave_out_what_was_set_for_that(compose):
+    given = ["experiment=fast", "dataset=digits", "schedule=constant", "~schedule.rise"]
+    with pytest.raises(Mistake, match=r"schedule\.start isn't a knob of constant; there are none.*~schedule\.start$"):
+        assemble(compose(*given))
+    assert assemble(compose(*given, "~schedule.start")).schedule(0.5, 3, []) == 1
