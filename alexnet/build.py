@@ -151,20 +151,26 @@ def _data(
     images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
     fraction = knobs.pop("validation", 0)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
-    measured = _measured(dataset, images)
-    images |= measured
-    for name in ALL_IMAGES:
-        value = images.get(name)
-        if isinstance(value, list) and len(value) not in (1, dataset.channels):
-            raise Mistake(
-                f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
-            )
     train, validation = split_validation(dataset.train, fraction, config.seed)
     if config.batch_size > len(train):
         raise Mistake(
             f"batch_size={config.batch_size} is more than the {len(train)} images to train on: "
             f"give batch_size={len(train)} or less."
         )
+    for name in ALL_IMAGES:
+        value = images.get(name)
+        if isinstance(value, list) and len(value) not in (1, dataset.channels):
+            raise Mistake(
+                f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
+            )
+    components = images.get("components")
+    if components is not None and len(components) != dataset.channels:
+        raise Mistake(
+            f"dataset.components={components}: expected {dataset.channels} rows of {dataset.channels} numbers, one for "
+            f"each channel, or null to have them measured."
+        )
+    measured = _measured(dataset, images)
+    images |= measured
 
     def batches(split: Split, **others: Any) -> Batches:
         return Batches(

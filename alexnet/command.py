@@ -22,7 +22,7 @@ def on_run_folder(description: str, action: Callable[[str, Sequence[str]], int])
     """A script that takes a folder and overrides: calls action(folder, overrides), which gives the exit status."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="what is to be different")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="what is to be different")
     arguments = parser.parse_args()
     with mistakes_end_the_program():
         sys.exit(action(arguments.folder, arguments.overrides))

@@ -88,6 +88,8 @@ def engine(
     """
     placed = _columns(columns)
     device = placed[-1] if placed else _device(name)
+    if placed and name not in ("auto", device.type):
+        raise Mistake(f"device={name} and device.columns={columns} are two answers to one question: give one of them.")
     torch.set_num_threads(threads or THREADS)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products on a GPU may vary
@@ -180,13 +182,17 @@ def _columns(names: Sequence[str] | None) -> list[torch.device] | None:
     """
     if names is None:
         return None
-    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+    listed = isinstance(names, Sequence) and not isinstance(names, str)
+    if not (listed and names and all(isinstance(name, str) for name in names)):
         raise Mistake(f"device.columns={names}: expected null or a list, for example device.columns=[cuda:0,cuda:1]")
     try:
         devices = [torch.device(name) for name in names]
         for device in devices:
             torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError) as error:  # the latter from a torch without CUDA
-        reason = str(error).splitlines()[0]
-        raise Mistake(f"device.columns={names}: torch {torch.__version__} can't use them all here: {reason}") from error
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+        raise Mistake(
+            f"device.columns={names}: torch {torch.__version__} can't use them all here: {reason}. Give others, or "
+            f"device.columns=null for a single device."
+        ) from error
     return devices

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet import checkpoints
+from alexnet import checkpoints, checks
 from alexnet.build import Training, assemble
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
@@ -72,30 +72,33 @@ def test_figures(training: Training) -> dict[str, Any]:
     }
 
 
-def load_chosen(training: Training, run: Run) -> None:
+def load_chosen(training: Training, run: Run, overrides: Sequence[str] = ()) -> None:
     """Gives the network the run's weights: of the best validation epoch, or of the end where there is no validation.
 
-    Raises Mistake where they are damaged or don't fit.
+    overrides: what was given in place of the run's own configuration. Raises Mistake where they are damaged or
+    don't fit.
     """
     saved = checkpoints.load(run.checkpoints, "best" if training.validation else "last")
     try:
         training.model.load_state_dict(saved["model"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        why = " ".join(str(error).split())
-        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml: {why}") from error
+        why = " ".join(str(error).split())[:200]
+        given = f" with {' '.join(overrides)}" if overrides else ""
+        raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml{given}: {why}") from error
 
 
 def reevaluate(folder: str, overrides: Sequence[str]) -> int:
-    """Prints the test figures of the folder's weights to the last digit; 1 where result.json has others.
+    """Prints the test figures of the folder's weights to the last digit; 1 where result.json should have the same.
 
-    overrides: where data or device are others here, such as dataset.root=FOLDER.
+    overrides: where data or device are others here, such as dataset.root=FOLDER; or for another test, such as
+    dataset.views=10, whose figures may be others.
     Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
     """
     run = Run(folder)
-    config, _ = overridden(saved_config(run), overrides)
+    config, changed = overridden(saved_config(run), overrides)
     recorded = run.result() or {}
     training = assemble(config)
-    load_chosen(training, run)
+    load_chosen(training, run, overrides)
     figures = test_figures(training)
     for key in (
         "test_accuracy",
@@ -108,4 +111,6 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
         told = recorded.get(key)
         note = {None: "not in result.json", figures[key]: "as in result.json"}.get(told, f"result.json has {told!r}")
         print(f"{key}: {figures[key]!r}   ({note})")
-    return 0 if all(recorded.get(key, value) == value for key, value in figures.items()) else 1
+    kept = ("device.", *checks.WITHOUT_EFFECT)  # what another device gives is worth a status
+    another = any(not key.startswith(kept) for key, _, _ in changed)
+    return 0 if another or all(recorded.get(key, value) == value for key, value in figures.items()) else 1

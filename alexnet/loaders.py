@@ -55,7 +55,7 @@ class Batches:
         self.device, self.memory_format = device, memory_format
         self.crop, self.flip, self.shuffle, self.seed, self.workers = crop, flip, shuffle, seed, workers
         self.cutout = cutout
-        self.colour, self.components, self.views = colour, torch.tensor(components or []), views
+        self.colour, self.components, self.views = colour, torch.tensor(components or [], dtype=torch.float32), views
         held = split.images.shape[-1] if isinstance(split.images, Tensor) else split.images.size
         self.size = size or held
         self.sides, self.epochs = [*progressive, self.size], epochs

@@ -101,7 +101,8 @@ def comparison(
 
     curves: name, epochs (W,), mean loss (W,), its standard deviation over seeds (W,) or None. level: they are of the
     training error in percent instead, and a line is drawn here, as in Figure 1 of Krizhevsky et al. 2012.
-    sweeps: by key, lines of name, values (N,), means (N,), half the 95% intervals (N,), NaN for a single run.
+    sweeps: by key, lines of name, values (N,), means (N,), half the 95% intervals (N,), NaN for a single run. Values
+    that are words have a place each, and no line between them.
     metric: as the axis is to call it.
     """
     use_fonts()
@@ -126,7 +127,7 @@ def comparison(
 def _curves(axes, curves: Sequence[tuple[str, Any, Any, Any]], label: str) -> None:
     colours = pyplot.get_cmap("tab10") if len(curves) <= 10 else pyplot.get_cmap("turbo", len(curves))
     for index, (name, epochs, mean, std) in enumerate(curves):
-        axes.plot(epochs, mean, color=colours(index), label=_literal(name))
+        axes.plot(epochs, mean, color=colours(index), label=_literal(name), marker="." if len(epochs) < 20 else None)
         if std is not None:
             axes.fill_between(epochs, mean - std, mean + std, color=colours(index), alpha=0.2, linewidth=0)
     axes.set_ylabel(label)
@@ -134,9 +135,17 @@ def _curves(axes, curves: Sequence[tuple[str, Any, Any, Any]], label: str) -> No
 
 def _over_key(axes, key: str, lines: Sequence[tuple[str, Any, Any, Any]]) -> None:
     """One line for each setting of the other keys, on a logarithmic axis; 0 has its place on it too."""
-    for name, values, means, halves in lines:
-        axes.errorbar(values, means, yerr=halves, marker="o", capsize=3, label=_literal(name) or None)
     values = [value for _, values, _, _ in lines for value in values]
+    words = isinstance(values[0], str)
+    for name, places, means, halves in lines:
+        places = list(map(_literal, places)) if words else places
+        line = "none" if words else "-"
+        axes.errorbar(places, means, yerr=halves, marker="o", capsize=3, linestyle=line, label=_literal(name) or None)
+    axes.set_xlabel(_literal(key))
+    if words:
+        axes.margins(x=0.5 / len(values))
+        axes.tick_params("x", labelrotation=0 if len(values) < 5 else 30, labelsize=8)
+        return
     if min(values) > 0:
         axes.set_xscale("log")
     else:
@@ -144,7 +153,6 @@ def _over_key(axes, key: str, lines: Sequence[tuple[str, Any, Any, Any]]) -> Non
     if len(set(values)) <= 8:
         axes.set_xticks(sorted(set(values)), [f"{value:g}" for value in sorted(set(values))])
         axes.minorticks_off()
-    axes.set_xlabel(_literal(key))
 
 
 def _literal(text: str) -> str:

@@ -15,7 +15,7 @@ from string import Template
 from alexnet import plots, tables
 from alexnet.compare import Comparison, Configuration, Curve, is_share, reached
 from alexnet.errors import Mistake
-from alexnet.records import Record, printable
+from alexnet.records import Record, printable, shown
 from alexnet.texts import TEXTS, Texts
 
 MOST_CURVES = 20  # more can't be told apart
@@ -35,6 +35,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     scale = 100 if is_share(comparison.metric) else 1
     sweeps = {printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
     sweeps = {key: lines for key, lines in sweeps.items() if any(len(values) > 1 for _, values, _, _ in lines)}
+    sweeps = sweeps or _each_alone(comparison, scale)
     curves = [(name, *curve) for name, curve in drawn(comparison)]
     texts = language(comparison)
     metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if scale == 100 else "")
@@ -58,6 +59,23 @@ def _lines(comparison: Comparison, key: str, scale: float) -> list[tuple[str, li
         halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for spread in spreads]
         lines.append((name, list(values), [scale * spread.mean for spread in spreads], halves))
     return lines
+
+
+def _each_alone(comparison: Comparison, scale: float) -> dict[str, list[tuple]]:
+    """The same where nothing that they differ in is a number: a point for each configuration, by what it is."""
+    keys = comparison.keys
+    spreads = [(each, each.spread(comparison.metric)) for each in comparison.configurations]
+    points = [
+        (shown(each.config.get(keys[0])) if len(keys) == 1 else comparison.name(each).replace(", ", "\n"), spread)
+        for each, spread in spreads
+        if spread
+    ][:MOST_CURVES]
+    if len(points) < 2:
+        return {}
+    names, spreads = zip(*points, strict=True)
+    halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for spread in spreads]
+    means = [scale * spread.mean for spread in spreads]
+    return {", ".join(map(printable, keys)): [("", list(map(printable, names)), means, halves)]}
 
 
 def unwritable(option: str, path: Path, error: OSError) -> Mistake:

@@ -45,6 +45,15 @@ def check(config: DictConfig) -> None:
     where, asked = "hydra.callbacks.alexnet", config.hydra.callbacks.alexnet
     if not isinstance(asked.metrics, ListConfig) or not all(isinstance(name, str) for name in asked.metrics or [None]):
         raise Mistake(f"{where}.metrics={asked.metrics}: expected a list of names, such as [test_accuracy,error_gap].")
+    for given in config.hydra.overrides.task:
+        key, _, options = given.partition("=")
+        for option in options.split(",") if key.lstrip("+") == "experiment" and "," in options else []:
+            path = checks.CONF / "experiment" / f"{option}.yaml"
+            if path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
+                raise Mistake(
+                    f"{given}: {option} is a sweep of its own, and its values would be lost among others: give one at "
+                    f"a time, python scripts/train.py experiment={option}"
+                )
     flat = checks.flat({key: config[key] for key in config if key != "hydra"})
     keys = [path.removesuffix("._target_") for path in flat]
     if asked.best_of is not None and asked.best_of not in keys:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet.compare import METRICS, Comparison, Configuration, is_share
+from alexnet.compare import METRICS, Comparison, Configuration, is_share, reached
 from alexnet.records import Record, printable, shown
 from alexnet.spread import Spread
 from alexnet.verdicts import sentences, verdicts
@@ -128,8 +128,10 @@ def notes(comparison: Comparison) -> list[str]:
         for each in comparison.configurations
         for name, values in each.mixed.items()
     ]
+    share = reached(comparison.metric)
+    never = "" if share is None else f": their training error didn't come down to {100 * share:g}%"
     without = [
-        f"{comparison.name(each)}: {count} of {len(each.repeats)} finished runs have no {comparison.metric}"
+        f"{comparison.name(each)}: {count} of {len(each.repeats)} finished runs have no {comparison.metric}{never}"
         for each in comparison.configurations
         if each.repeats and (count := len(each.repeats) - len(each.values(comparison.metric)))
     ]
@@ -142,6 +144,8 @@ def _best_of(comparison: Comparison) -> list[str]:
     if key is None:
         return []
     tried = dict.fromkeys(tuple(each.tried) for each in rows)
+    none_has_it = not any(each.spread(comparison.metric) for each in rows)
+    by = f" by final_loss, for none has {comparison.metric}" if none_has_it else ""
     at_the_end = [
         comparison.name(each)
         for each in rows
@@ -150,7 +154,7 @@ def _best_of(comparison: Comparison) -> list[str]:
         and each.config[key] in (each.tried[0], each.tried[-1])
     ]
     return [
-        *(f"each with the best of {printable(key)}={','.join(map(shown, values))}" for values in tried),
+        *(f"each with the best of {printable(key)}={','.join(map(shown, values))}{by}" for values in tried),
         *(f"{name} is at the end of what was tried: the best may lie beyond" for name in at_the_end),
     ]
 

@@ -210,19 +210,18 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
     state.errors.append(1 - (validation.top1 if validation else row["accuracy"]))
     state.epoch, state.batch = state.epoch + 1, 0
     state.whole, state.window = Tally(training.engine.device), Tally(training.engine.device)
-    if state.epoch == 1:
-        warn_at_chance(run.windows()[-1]["loss"], len(training.dataset.classes))
+    warn_at_chance(run.windows()[-1]["loss"], len(training.dataset.classes), state.epoch)
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         checkpoints.save(run.checkpoints, "best", {"model": training.model.state_dict(), "epoch": state.epoch})
     save(run, training, state)
 
 
-def warn_at_chance(loss: float, classes: int) -> None:
-    """A network that says the same for every image has a loss of ln K."""
+def warn_at_chance(loss: float, classes: int, epoch: int) -> None:
+    """A network that says the same for every image has a loss of ln K: one that hasn't begun to learn, or has died."""
     if abs(loss - log(classes)) < 0.01 * log(classes):
         logger.warning(
-            f"After the first epoch the loss is {loss:.3f}, still that of guessing among {classes} classes "
+            f"After epoch {epoch} the loss is {loss:.3f}, that of guessing among {classes} classes "
             f"(ln {classes} = {log(classes):.3f}): nothing is learnt yet. If it stays so, try another optimizer.lr "
             f"or batch normalisation."
         )

@@ -16,6 +16,10 @@ from matplotlib import image
 from run_folders import make
 from scipy import stats
 
+from alexnet import plots, report
+from alexnet.compare import compare as compared
+from alexnet.records import read_all
+
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "compare.py"
 Ended = namedtuple("Ended", "status stdout stderr")
@@ -133,7 +137,7 @@ def test_epochs_to_an_error_are_counted_to_where_its_line_crosses_it(compare, tm
     assert relu["config"]["model.activation"] == "relu" and tanh["metrics"]["epochs_to_25"] is None
     assert relu["metrics"]["epochs_to_25"]["mean"] == pytest.approx(np.mean(expected)) == pytest.approx(2.375)
     told = compare(".", "--metric", "epochs_to_25", "--plot", "figure.png").stdout
-    assert "model.activation=tanh: 1 of 1 finished runs have no epochs_to_25" in told
+    assert "model.activation=tanh: 1 of 1 finished runs have no epochs_to_25: their training error didn't" in told
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     compare(".", "--metric", "epochs_to_25", "--html", "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -424,6 +428,19 @@ def test_plot_draws_the_curves_and_the_swept_key(compare, sweep, tmp_path):
     picture = image.imread(tmp_path / "curves.png")
     left, right = np.array_split(picture[..., :3], [int(picture.shape[1] * 8 / 14)], axis=1)
     assert all((half.min(axis=2) < 0.9).mean() > 0.01 for half in (left, right))
+
+
+def test_plot_sets_out_words_with_their_intervals(tmp_path, monkeypatch):
+    """Where no number was swept, each configuration has its mean and interval at its own place."""
+    for cross, accuracies in {"none": (0.7, 0.72), "all": (0.8, 0.81)}.items():
+        for seed, accuracy in enumerate(accuracies):
+            make(tmp_path / f"{cross}{seed}", {"model.cross": cross, "seed": seed}, accuracy)
+    drawn = []
+    monkeypatch.setattr(plots, "comparison", lambda path, curves, sweeps, *_: drawn.append(sweeps))
+    report.draw(compared(read_all([str(tmp_path)], print)), tmp_path / "plot.png")
+    ((_, names, means, halves),) = drawn[0]["model.cross"]
+    assert names == ["all", "none"] and means == pytest.approx([80.5, 71.0])
+    assert halves == pytest.approx([12.706 * 0.5, 12.706 * 1.0], rel=1e-3)  # Student's t, one degree of freedom
 
 
 def test_neither_table_nor_plot_nor_page_imports_torch(sweep, tmp_path):

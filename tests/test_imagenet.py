@@ -164,6 +164,7 @@ def test_what_is_wrong_is_one_sentence(root, flat, spoil, said):
         (["dataset.root=nowhere"], "dataset.root=nowhere: there is no such folder; expected nowhere/train/CLASS/IMAGE"),
         (["dataset.resize=200"], "dataset.resize=200 is less than dataset.size=224"),
         (["dataset.views=5"], "dataset.views=5 (int): expected 1 or 10"),
+        (["dataset.components=[[1,2],[3,4]]", "dataset.colour=0.1"], "expected 3 rows of 3 numbers"),
         (["dataset.components=[[1,2],[3]]"], "expected a square list of lists of numbers, or null"),
     ],
 )
@@ -198,7 +199,7 @@ def test_the_test_figures_are_ten_crops_averaged_and_evaluate_agrees(compose, wr
     told = capsys.readouterr().out
     assert f"test_error: {result['test_error']!r}   (as in result.json)" in told
     assert f"test_top5_error: {result['test_top5_error']!r}   (as in result.json)" in told
-    reevaluate(str(run.folder), ["dataset.views=1"])
+    assert reevaluate(str(run.folder), ["dataset.views=1"]) == 0  # another test was asked for
     assert f"(result.json has {result['test_loss']!r})" in capsys.readouterr().out
 
 

@@ -104,7 +104,7 @@ def test_the_hidden_square_is_centred_on_every_place_evenly():
 def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
     """Of 4,000 images (Kolmogorov-Smirnov), independent of one another; standard deviation 0.1."""
     split = datasets.Split(torch.zeros(4000, 3, 1, 1, dtype=torch.uint8), torch.zeros(4000, dtype=torch.int64))
-    batches = Batches(split, 500, CPU, mean=0, std=1, colour=0.1, components=np.eye(3).tolist())
+    batches = Batches(split, 500, CPU, mean=0, std=1, colour=0.1, components=np.eye(3, dtype=int).tolist())
     draws = [torch.cat([batch for batch, _ in batches.epoch(epoch)])[:, :, 0, 0].numpy() for epoch in (0, 1)]
     for values in (*draws[0].T, *draws[1].T):
         assert stats.kstest(values, "norm", (0, 0.1)).pvalue > 0.001

@@ -96,6 +96,15 @@ def test_evaluate_gives_the_figures_to_the_last_digit(run, script):
     assert other.returncode == 1 and "result.json has 0.5" in other.stdout
 
 
+def test_evaluate_says_whose_fault_a_misfit_is(run, script):
+    for given, said in (
+        ("model.activatoin=tanh", "did you mean model.activation?"),
+        ("model.pool=2", "with model.pool=2"),
+    ):
+        done = script("evaluate", run, given)
+        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["reproduce", "resume", "evaluate"])
 def test_a_folder_that_is_no_runs_is_one_sentence(script, tmp_path, name):
     done = script(name, tmp_path)

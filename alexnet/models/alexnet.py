@@ -79,7 +79,11 @@ class AlexNet(nn.Module):
         for name in [*expected, *saved]:
             given, wanted = (tuple(getattr(of.get(name), "shape", ())) or "missing" for of in (saved, expected))
             if given != wanted:
-                hint = "; the data's classes are the first number" if name.startswith("classifier.6") else ""
+                hint = ""
+                if name.startswith("classifier.6") and "missing" not in (given, wanted):
+                    hint = "; the data's classes are the first number"
+                elif isinstance(saved.get("state_dict"), dict):
+                    hint = "; the state dict is within it, under state_dict: save that alone"
                 raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {wanted}{hint}")
         self.load_state_dict(saved)
 
@@ -92,7 +96,10 @@ def _read(file: str) -> dict[str, Tensor]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler makes of a file that is none
-        raise ValueError(f"weights={file} can't be read as weights: {type(error).__name__}") from error
+        raise ValueError(
+            f"weights={file} can't be read as weights ({type(error).__name__}): expected a state dict, as "
+            f"torch.save(model.state_dict(), FILE) writes it"
+        ) from error
     if not isinstance(saved, dict) or not saved:
         raise ValueError(f"weights={file} holds no state dict, but an object of type {type(saved).__name__}")
     return saved

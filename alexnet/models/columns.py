@@ -109,9 +109,10 @@ def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
     found = [module for module in network.modules() if isinstance(module, Columns)]
     count = len(found[0]) if found else 1
     if count != len(devices):
+        way = f"{count} of them" if count > 1 else "two, with model=alexnet_2012 or model=alexnet_cifar model.columns=2"
         raise ValueError(
-            f"{', '.join(map(str, devices))}: expected a device a column, and the network has {count}: give "
-            f"model=alexnet_2012, or another with model.columns={len(devices)}, or device.columns=null"
+            f"{', '.join(map(str, devices))}: expected a device a column, and the network has {count}: give {way}, or "
+            f"device.columns=null"
         )
     network.to(devices[-1])
     for columns in found:
