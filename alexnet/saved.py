@@ -45,7 +45,6 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig
     """
     changed = OmegaConf.create(OmegaConf.to_container(config))
     OmegaConf.set_struct(changed, True)
-    known = [*checks.flat(config), *checks.GROUPS]
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         for override in parsed:
@@ -54,9 +53,9 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig
                 raise Mistake(f"{override.input_line}: expected key=value or group=option.")
             if key in checks.GROUPS:
                 value = _option(key, value)
-            elif key not in known:
+            elif key not in (known := [*checks.flat(changed), *checks.GROUPS]):
                 raise Mistake(f"{key} isn't a key of this run's configuration{checks.nearest(key, known)}")
-            OmegaConf.update(changed, key, value)
+            OmegaConf.update(changed, key, value, merge=False)
     except (HydraException, OmegaConfBaseException) as error:
         raise Mistake(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
     OmegaConf.set_struct(changed, False)

@@ -26,7 +26,7 @@ MISTAKES = [
     (["experiment=relu"], "did you mean paper/relu?"),
     (["experiment=paper/relu", "hydra.callbacks.alexnet.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
     (["experiment=paper/relu", "hydra.callbacks.alexnet.metrics=test_error"], "expected a list of names"),
-    (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 give less than dataset.size=32."),
+    (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 hides all of an image: give less than"),
     (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is a sweep of its own"),
     (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
     (["modl=alexnet_cifar"], "did you mean model?"),

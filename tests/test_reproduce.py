@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT, run_folders, small_data, train_command, write_images
 
 from alexnet.run import Run
+from alexnet.saved import overridden
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_evaluate_gives_the_figures_to_the_last_digit(run, script):
 def test_evaluate_says_whose_fault_a_misfit_is(run, script):
     for given, said in (
         ("model.activatoin=tanh", "did you mean model.activation?"),
-        ("model.pool=2", "with model.pool=2"),
+        ("model=alexnet_cifar", "with model=alexnet_cifar"),
     ):
         done = script("evaluate", run, given)
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
@@ -119,3 +120,11 @@ def test_unknown_overrides_are_refused(run, script):
     ):
         done = script("reproduce", run, override)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_another_option_of_a_group_takes_the_place_of_the_runs_own(compose):
+    """With its own keys, which may be set in the same breath, and none of the former's left over."""
+    config = compose("dataset=digits", "optimizer=sgd", "optimizer.lr=0.5")
+    changed, _ = overridden(config, ["optimizer=adamw", "optimizer.betas=[0.8,0.9]"])
+    expected = compose("dataset=digits", "optimizer=adamw", "optimizer.betas=[0.8,0.9]")
+    assert changed.optimizer == expected.optimizer
