@@ -5,19 +5,23 @@ page may load nothing and run no script but its own.
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from html import escape
 from io import BytesIO
 from math import nan
 from pathlib import Path
 from secrets import token_urlsafe
 from string import Template
+from typing import Any
 
 from alexnet import plots, tables
 from alexnet.compare import Comparison, Configuration, Curve, is_share, reached
 from alexnet.errors import Mistake
 from alexnet.records import Record, printable, shown
+from alexnet.spread import Spread
 from alexnet.texts import TEXTS, Texts
 
+Line = tuple[str, list[Any], list[float], list[float]]  # name, values, means, half the 95% intervals
 MOST_CURVES = 20  # more can't be told apart
 MOST_PLOTS = 200  # runs; at about 0.3 MB each
 PICTURES = (".png", ".pdf", ".svg")
@@ -25,7 +29,7 @@ PAGE = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-
 
 
 def draw(comparison: Comparison, path: str | Path) -> None:
-    """The learning curves, and the metric over each of the first three swept numbers.
+    """The learning curves, and the metric over each of the first three swept numbers, or where none was, of each.
 
     Raises Mistake for an ending that is no picture's, and where the file can't be written.
     """
@@ -51,31 +55,28 @@ def _level(comparison: Comparison) -> float | None:
     return None if share is None else 100 * share
 
 
-def _lines(comparison: Comparison, key: str, scale: float) -> list[tuple[str, list[float], list[float], list[float]]]:
+def _lines(comparison: Comparison, key: str, scale: float) -> list[Line]:
     """As plots.comparison takes them: name, values, means, half the 95% intervals."""
-    lines = []
-    for name, points in list(comparison.lines(key).items())[:MOST_CURVES]:
-        values, spreads = zip(*points, strict=True)
-        halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for spread in spreads]
-        lines.append((name, list(values), [scale * spread.mean for spread in spreads], halves))
-    return lines
+    return [_line(name, points, scale) for name, points in list(comparison.lines(key).items())[:MOST_CURVES]]
 
 
-def _each_alone(comparison: Comparison, scale: float) -> dict[str, list[tuple]]:
+def _each_alone(comparison: Comparison, scale: float) -> dict[str, list[Line]]:
     """The same where nothing that they differ in is a number: a point for each configuration, by what it is."""
-    keys = comparison.keys
-    spreads = [(each, each.spread(comparison.metric)) for each in comparison.configurations]
-    points = [
-        (shown(each.config.get(keys[0])) if len(keys) == 1 else comparison.name(each).replace(", ", "\n"), spread)
-        for each, spread in spreads
-        if spread
-    ][:MOST_CURVES]
-    if len(points) < 2:
-        return {}
-    names, spreads = zip(*points, strict=True)
+
+    def place(each: Configuration) -> str:
+        if len(comparison.keys) == 1:
+            return printable(shown(each.config.get(comparison.keys[0])))
+        return comparison.name(each).replace(", ", "\n")
+
+    spreads = [(place(each), each.spread(comparison.metric)) for each in comparison.configurations]
+    points = [(name, spread) for name, spread in spreads if spread][:MOST_CURVES]
+    return {", ".join(map(printable, comparison.keys)): [_line("", points, scale)]} if len(points) > 1 else {}
+
+
+def _line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) -> Line:
+    values, spreads = zip(*points, strict=True)
     halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for spread in spreads]
-    means = [scale * spread.mean for spread in spreads]
-    return {", ".join(map(printable, keys)): [("", list(map(printable, names)), means, halves)]}
+    return name, list(values), [scale * spread.mean for spread in spreads], halves
 
 
 def unwritable(option: str, path: Path, error: OSError) -> Mistake:

@@ -46,18 +46,23 @@ def check(config: DictConfig) -> None:
     if not isinstance(asked.metrics, ListConfig) or not all(isinstance(name, str) for name in asked.metrics or [None]):
         raise Mistake(f"{where}.metrics={asked.metrics}: expected a list of names, such as [test_accuracy,error_gap].")
     for given in config.hydra.overrides.task:
-        key, _, options = given.partition("=")
-        for option in options.split(",") if key.lstrip("+") == "experiment" and "," in options else []:
-            path = checks.CONF / "experiment" / f"{option}.yaml"
-            if path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
-                raise Mistake(
-                    f"{given}: {option} is a sweep of its own, and its values would be lost among others: give one at "
-                    f"a time, python scripts/train.py experiment={option}"
-                )
+        if given.lstrip("+").startswith("experiment=") and "," in given:
+            _check_experiments(given)
     flat = checks.flat({key: config[key] for key in config if key != "hydra"})
     keys = [path.removesuffix("._target_") for path in flat]
     if asked.best_of is not None and asked.best_of not in keys:
         raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{checks.nearest(asked.best_of, keys)}")
+
+
+def _check_experiments(given: str) -> None:
+    """Raises Mistake where one of several experiments is a sweep: Hydra would leave out its axes. given: override."""
+    for option in given.partition("=")[2].split(","):
+        path = checks.CONF / "experiment" / f"{option}.yaml"
+        if path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
+            raise Mistake(
+                f"{given}: {option} is a sweep of its own, and its values would be lost among others: give one at "
+                f"a time, python scripts/train.py experiment={option}"
+            )
 
 
 def grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[list[str]]:

@@ -210,7 +210,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
     state.errors.append(1 - (validation.top1 if validation else row["accuracy"]))
     state.epoch, state.batch = state.epoch + 1, 0
     state.whole, state.window = Tally(training.engine.device), Tally(training.engine.device)
-    warn_at_chance(run.windows()[-1]["loss"], len(training.dataset.classes), state.epoch)
+    warn_at_chance(row["loss"], len(training.dataset.classes), state.epoch)
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         checkpoints.save(run.checkpoints, "best", {"model": training.model.state_dict(), "epoch": state.epoch})
