@@ -81,7 +81,7 @@ def profile(config: DictConfig, steps: int = 5) -> list[dict[str, Any]]:
         for _ in range(steps):
             next(running)
         synchronise(training.engine.device)
-    rate = matrix_rate(training.engine.device, DTYPES[training.engine.precision], 2048)
+    rate = matrix_rate(training.engine.device, DTYPES[training.engine.precision])
     time = "self_device_time_total" if cuda else "self_cpu_time_total"
     rows = [(event.key, getattr(event, time) / 1e6 / steps) for event in profiler.key_averages()]
     whole = sum(seconds for _, seconds in rows)
@@ -224,7 +224,7 @@ class PillowImages(Dataset):
 def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any]:
     """What was measured on what, and the device's limit."""
     engine = training.engine
-    rates = {name: matrix_rate(engine.device, DTYPES[name], 2048) for name in {"float32", engine.precision}}
+    rates = {name: matrix_rate(engine.device, DTYPES[name]) for name in {"float32", engine.precision}}
     return {
         "model": type(training.model).__name__,
         "device": device_name(engine.device),

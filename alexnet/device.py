@@ -4,6 +4,8 @@ import ctypes
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import truediv
+from statistics import median
 from time import perf_counter
 
 import torch
@@ -130,26 +132,31 @@ def keep_freed_memory() -> None:
 def fastest(device: torch.device) -> str:
     """bf16 where the device multiplies it faster than float32, fp16 on GPUs that are too old for it, else float32.
 
-    On a processor that is measured: there are some that list AVX512-BF16 and take twice as long with it.
+    On a processor that is measured: there are some that list AVX512-BF16 and take twice as long with it. The two take
+    turns, so that what else the machine does meets both: one run's jobs must not come to different answers.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if device.type == "mps":
         return "float32"
-    return "bf16" if matrix_rate(device, torch.bfloat16) > 1.3 * matrix_rate(device, torch.float32) else "float32"
+    matrices = [torch.ones(512, 512, dtype=dtype, device=device) for dtype in (torch.float32, torch.bfloat16)]
+    ratios = [truediv(*(_product_seconds(matrix) for matrix in matrices)) for _ in range(26)]
+    return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair prepares
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 512, repeats: int = 5) -> float:
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, repeats: int = 5) -> float:
     """Operations a second in a product of two size x size matrices: the best of some repeats."""
-    a, b = (torch.ones(size, size, dtype=dtype, device=device) for _ in range(2))
-    seconds = []
-    for _ in range(repeats + 1):  # the first one prepares
-        synchronise(device)
-        began = perf_counter()
-        a @ b
-        synchronise(device)
-        seconds.append(perf_counter() - began)
-    return 2 * size**3 / min(seconds[1:])
+    matrix = torch.ones(size, size, dtype=dtype, device=device)
+    seconds = [_product_seconds(matrix) for _ in range(repeats + 1)]
+    return 2 * size**3 / min(seconds[1:])  # the first one prepares
+
+
+def _product_seconds(matrix: Tensor) -> float:
+    synchronise(matrix.device)
+    began = perf_counter()
+    matrix @ matrix
+    synchronise(matrix.device)
+    return perf_counter() - began
 
 
 def synchronise(device: torch.device) -> None:

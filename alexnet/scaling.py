@@ -68,7 +68,7 @@ def _measure(config: DictConfig, size: int, classes: int, seconds: float) -> tup
         next(running)
         synchronise(device)
         times.append(perf_counter() - start)
-    rate = matrix_rate(device, DTYPES[training.engine.precision], 2048)
+    rate = matrix_rate(device, DTYPES[training.engine.precision])
     memory = peak_memory(device) - (before if device.type == "cpu" else 0)
     return float(np.median(times)), memory, counter.get_total_flops() / batch, rate
 
