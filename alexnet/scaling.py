@@ -1,7 +1,8 @@
-"""How a step's time and memory grow with batch, image size, classes and weights, and what that says of larger runs.
+"""How time and memory grow with images, batch, image size, classes and weights, and what that says of larger runs.
 
-Time is fitted as  operations / rate + weights * seconds_per_weight,  memory as  base + weights * bytes_per_weight +
-batch * activations * share:  two terms each that a person can check against the machine's own limits.
+A step's time is fitted as  operations / rate + weights * seconds_per_weight,  memory as  images * share_of_images +
+weights * bytes_per_weight + batch * activations * share_of_activations  (images and activations in bytes): terms that
+a person can check against the machine's own limits. An epoch's time is a step's times images / batch.
 """
 
 import multiprocessing
@@ -28,6 +29,7 @@ class Point:
     """One measured setting. operations: of one image, forward and backward; activation_bytes: of one image."""
 
     model: str
+    images: int  # of the data set, held in memory
     batch_size: int
     size: int
     classes: int
@@ -38,23 +40,27 @@ class Point:
     memory: int  # bytes, beyond those of a program that has imported torch
 
 
-def measure(config: DictConfig, name: str, size: int, classes: int, seconds: float) -> tuple[Point, float]:
+def measure(config: DictConfig, name: str, images: int, size: int, classes: int, seconds: float) -> tuple[Point, float]:
     """The point, in a process of its own, and the rate of a matrix product beside it, in operations a second."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        step_seconds, memory, operations, rate = pool.submit(_measure, config, size, classes, seconds).result()
+        step_seconds, memory, operations, rate = pool.submit(_measure, config, images, size, classes, seconds).result()
     layers = walk(weightless(config, classes, 3, size), 3, size)
     weights, activations = (sum(getattr(layer, key) for layer in layers) for key in ("parameters", "output_bytes"))
-    point = Point(name, config.batch_size, size, classes, weights, operations, activations, step_seconds, memory)
+    point = Point(
+        name, images, config.batch_size, size, classes, weights, operations, activations, step_seconds, memory
+    )
     return point, rate
 
 
-def _measure(config: DictConfig, size: int, classes: int, seconds: float) -> tuple[float, int, float, float]:
+def _measure(
+    config: DictConfig, images: int, size: int, classes: int, seconds: float
+) -> tuple[float, int, float, float]:
     """Seconds and memory of a step, operations of an image, and the rate of a matrix product."""
     before = peak_memory(torch.device("cpu"))
     batch = config.batch_size
-    images = torch.randint(256, (batch, 3, size, size), dtype=torch.uint8)
-    split = Split(images, torch.arange(batch) % classes)
-    training = assemble(config, Dataset(range(classes), 3, size, split, split))
+    split = Split(torch.randint(256, (images, 3, size, size), dtype=torch.uint8), torch.arange(images) % classes)
+    few = Split(split.images[:1], split.labels[:1])
+    training = assemble(config, Dataset(range(classes), 3, size, split, few))
     running = engine_loop(training)
     for _ in range(2):
         next(running)
@@ -74,33 +80,35 @@ def _measure(config: DictConfig, size: int, classes: int, seconds: float) -> tup
 
 
 def fit(points: Sequence[Point]) -> dict[str, float]:
-    """The cost of an operation and of a weight, in seconds and in bytes, by least squares of relative errors."""
-    operations, weights, activations = (
+    """The cost of an operation, a weight, an image, in seconds and in bytes, by least squares of relative errors."""
+    operations, weights, activations, images = (
         np.array(column, float)
         for column in zip(
-            *[
-                (point.batch_size * point.operations, point.weights, point.batch_size * point.activation_bytes)
-                for point in points
-            ],
+            *[(point.batch_size * point.operations, point.weights, *_in_memory(point)) for point in points],
             strict=True,
         )
     )
     seconds = np.array([point.seconds for point in points])
     memory = np.array([point.memory for point in points], float)
     per_operation, per_weight = _least(np.stack([operations, weights], 1), seconds)
-    base, bytes_per_weight, share = _least(np.stack([np.ones_like(weights), weights, activations], 1), memory)
+    bytes_per_weight, of_activations, of_images = _least(np.stack([weights, activations, images], 1), memory)
     told = {
         "seconds_per_operation": per_operation,
         "seconds_per_weight": per_weight,
-        "base_bytes": base,
         "bytes_per_weight": bytes_per_weight,
-        "share_of_activations": share,
+        "share_of_activations": of_activations,
+        "share_of_images": of_images,
     }
     return {
         **told,
         "time_error": float(np.median(np.abs(seconds_of(told, operations, weights) / seconds - 1))),
-        "memory_error": float(np.median(np.abs(bytes_of(told, weights, activations) / memory - 1))),
+        "memory_error": float(np.median(np.abs(bytes_of(told, weights, activations, images) / memory - 1))),
     }
+
+
+def _in_memory(point: Point) -> tuple[int, int]:
+    """The bytes of a batch's activations, and of the images as they are held: a byte a colour of a pixel."""
+    return point.batch_size * point.activation_bytes, point.images * 3 * point.size**2
 
 
 def _least(terms: np.ndarray, measured: np.ndarray) -> list[float]:
@@ -116,9 +124,10 @@ def seconds_of(cost: dict[str, float], operations: Any, weights: Any) -> Any:
     return cost["seconds_per_operation"] * operations + cost["seconds_per_weight"] * weights
 
 
-def bytes_of(cost: dict[str, float], weights: Any, activations: Any) -> Any:
-    """The memory of a step whose batch has so many bytes of activations."""
-    return cost["base_bytes"] + cost["bytes_per_weight"] * weights + cost["share_of_activations"] * activations
+def bytes_of(cost: dict[str, float], weights: Any, activations: Any, images: Any) -> Any:
+    """The memory of a training whose batch has so many bytes of activations, and its data set of images."""
+    held = cost["share_of_activations"] * activations + cost["share_of_images"] * images
+    return cost["bytes_per_weight"] * weights + held
 
 
 def as_rows(points: Sequence[Point], cost: dict[str, float]) -> list[dict[str, Any]]:
@@ -127,7 +136,7 @@ def as_rows(points: Sequence[Point], cost: dict[str, float]) -> list[dict[str, A
         {
             **asdict(point),
             "fitted_seconds": seconds_of(cost, point.batch_size * point.operations, point.weights),
-            "fitted_memory": bytes_of(cost, point.weights, point.batch_size * point.activation_bytes),
+            "fitted_memory": bytes_of(cost, point.weights, *_in_memory(point)),
         }
         for point in points
     ]
@@ -154,14 +163,15 @@ def predict(
 def told(points: Sequence[Point], cost: dict[str, float], rate: float, days: dict[str, float]) -> str:
     """The figures for a reader, as Markdown."""
     lines = [
-        "| model | batch | pixels | classes | weights | G operations | ms a step | fitted | MiB | fitted |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| model | images | batch | pixels | classes | weights | G operations | ms a step | fitted | MiB | fitted |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in as_rows(points, cost):
         lines.append(
-            f"| {row['model']} | {row['batch_size']} | {row['size']} | {row['classes']} | {row['weights'] / 1e6:.1f} M "
-            f"| {row['batch_size'] * row['operations'] / 1e9:.0f} | {1000 * row['seconds']:.0f} "
-            f"| {1000 * row['fitted_seconds']:.0f} | {row['memory'] / 2**20:.0f} | {row['fitted_memory'] / 2**20:.0f} |"
+            f"| {row['model']} | {row['images']:,} | {row['batch_size']} | {row['size']} | {row['classes']} "
+            f"| {row['weights'] / 1e6:.1f} M | {row['batch_size'] * row['operations'] / 1e9:.0f} "
+            f"| {1000 * row['seconds']:.0f} | {1000 * row['fitted_seconds']:.0f} "
+            f"| {row['memory'] / 2**20:.0f} | {row['fitted_memory'] / 2**20:.0f} |"
         )
     reached = 1 / cost["seconds_per_operation"]
     return "\n".join(
@@ -170,8 +180,9 @@ def told(points: Sequence[Point], cost: dict[str, float], rate: float, days: dic
             "",
             f"time = operations / {reached / 1e9:.0f} G/s ({reached / rate:.0%} of a matrix product's {rate / 1e9:.0f} "
             f"G/s) + weights * {1e9 * cost['seconds_per_weight']:.2f} ns; median error {cost['time_error']:.0%}",
-            f"memory = {cost['base_bytes'] / 2**20:.0f} MiB + weights * {cost['bytes_per_weight']:.1f} bytes + "
-            f"activations * {cost['share_of_activations']:.2f}; median error {cost['memory_error']:.0%}",
+            f"memory = weights * {cost['bytes_per_weight']:.1f} bytes + activations * "
+            f"{cost['share_of_activations']:.2f} + images * {cost['share_of_images']:.2f}; median error "
+            f"{cost['memory_error']:.0%}",
             "",
             "ImageNet in days: " + ", ".join(f"{name} {value:.3g}" for name, value in days.items()),
         ]

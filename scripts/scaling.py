@@ -1,4 +1,4 @@
-"""How time and memory grow with batch, image size, classes and weights, here, and what it says of ImageNet:
+"""How time and memory grow with images, batch, image size, classes and weights, and what it says of ImageNet:
 python scripts/scaling.py
 
 Takes the overrides of scripts/train.py for the device, such as device.threads=1. About three minutes.
@@ -10,17 +10,19 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from alexnet import checks
 from alexnet.launch import checking, composed
 
-# model, batch, pixels a side, classes: each of the four moves while the others stand.
+# model, images held in memory, batch, pixels a side, classes: each moves while the others stand.
 POINTS = [
-    ("alexnet_cifar", 16, 32, 10),
-    ("alexnet_cifar", 64, 32, 10),
-    ("alexnet_cifar", 256, 32, 10),
-    ("alexnet_cifar", 64, 48, 10),
-    ("alexnet_cifar", 64, 64, 10),
-    ("alexnet_cifar", 64, 32, 1000),
-    ("alexnet", 16, 224, 1000),
-    ("alexnet", 64, 224, 1000),
-    ("alexnet", 64, 224, 10),
+    ("alexnet_cifar", 1000, 16, 32, 10),
+    ("alexnet_cifar", 1000, 64, 32, 10),
+    ("alexnet_cifar", 1000, 256, 32, 10),
+    ("alexnet_cifar", 50_000, 64, 32, 10),
+    ("alexnet_cifar", 200_000, 64, 32, 10),
+    ("alexnet_cifar", 1000, 64, 48, 10),
+    ("alexnet_cifar", 1000, 64, 64, 10),
+    ("alexnet_cifar", 1000, 64, 32, 1000),
+    ("alexnet", 1000, 16, 224, 1000),
+    ("alexnet", 1000, 64, 224, 1000),
+    ("alexnet", 1000, 64, 224, 10),
 ]
 IMAGENET = {"images": 1_281_167, "epochs": 90, "batch": 128}
 
@@ -40,11 +42,11 @@ def parse() -> Namespace:
 def main() -> None:
     given = parse()
     configs = []
-    for model, batch, size, classes in POINTS:
+    for model, images, batch, size, classes in POINTS:
         overrides = ["dataset=digits", f"dataset.size={size}", f"model={model}", f"batch_size={batch}"]
         config, _ = composed([*overrides, *given.overrides])
         checks.check(config)
-        configs.append((config, model, size, classes))
+        configs.append((config, model, images, size, classes))
     from alexnet import scaling  # torch takes seconds to import: not for a typing error
 
     measured = [scaling.measure(*setting, given.seconds) for setting in configs]

@@ -15,7 +15,7 @@ from alexnet import checks
 from alexnet.saved import overridden
 
 READMES = ["README.md", "README.zh-CN.md"]
-DOCUMENTS = ["README.md", "docs/paper.md"]
+DOCUMENTS = ["README.md", "docs/paper.md", "docs/speed.md"]
 
 
 def commands(name):

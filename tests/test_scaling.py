@@ -7,19 +7,21 @@ from conftest import ROOT
 
 from alexnet import scaling
 
-POINT = scaling.Point("alexnet", 64, 224, 1000, 61_000_000, 4e9, 4_000_000, 1.0, 10**9)
+POINT = scaling.Point("alexnet", 0, 64, 224, 1000, 61_000_000, 4e9, 4_000_000, 1.0, 10**9)
 
 
 def points():
-    """Four settings that cost exactly 10 ps an operation, 2 ns a weight; 50 MB, 16 bytes a weight, 1.5 activations."""
+    """Settings that cost exactly 10 ps an operation, 2 ns a weight; 16 bytes a weight, 1.5 activations, 1.1 images."""
     return [
         replace(
             POINT,
+            images=images,
             batch_size=batch,
             weights=weights,
             seconds=10e-12 * batch * 4e9 + 2e-9 * weights,
-            memory=int(50e6 + 16 * weights + 1.5 * batch * 4_000_000),
+            memory=int(16 * weights + 1.5 * batch * 4_000_000 + 1.1 * images * 3 * 224**2),
         )
+        for images in (0, 1000)
         for batch in (16, 256)
         for weights in (90_000, 61_000_000)
     ]
@@ -27,7 +29,7 @@ def points():
 
 def test_the_fit_finds_the_cost_that_points_were_made_with():
     cost = scaling.fit(points())
-    expected = [10e-12, 2e-9, 50e6, 16, 1.5]
+    expected = [10e-12, 2e-9, 16, 1.5, 1.1]
     assert list(cost.values())[:5] == pytest.approx(expected, rel=1e-4)
     assert cost["time_error"] < 1e-4 and cost["memory_error"] < 1e-4
 
@@ -44,8 +46,8 @@ def test_imagenet_is_steps_times_a_step():
 
 def test_a_point_is_measured_with_the_models_own_counts(compose):
     config = compose("dataset=digits", "model=cuda_convnet", "batch_size=8", "device.threads=1")
-    point, rate = scaling.measure(config, "cuda_convnet", 32, 10, 0.1)
-    assert (point.weights, point.batch_size, point.classes) == (89_578, 8, 10)
+    point, rate = scaling.measure(config, "cuda_convnet", 100, 32, 10, 0.1)
+    assert (point.weights, point.images, point.batch_size, point.classes) == (89_578, 100, 8, 10)
     forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
     assert point.operations == 3 * sum(forward) - forward[0]
     assert 0 < 8 * point.operations / point.seconds < 2 * rate
