@@ -203,7 +203,7 @@ def test_in_16_bits_half_as_many_bytes_cross():
 
 def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp_path, images):
     """[cpu,cpu] gives the same weights as one device, dropout included, and its checkpoint is the bare network's."""
-    config = [*small_data(images), "model.columns=2", "epochs=1", "optimizer.lr=0.01"]
+    config = [*small_data(images), "model.columns=2", "epochs=1", "optimizer.lr=0.01", "device.precision=float32"]
     one, result = run_in(tmp_path / "one", compose(*config))
     _, results = run_in(tmp_path / "two", compose(*config, "device.columns=[cpu,cpu]"))
     assert result["weights_sha256"] == results["weights_sha256"]
