@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import truediv
 from statistics import median
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import torch
 from torch import Tensor, nn
@@ -133,14 +133,18 @@ def fastest(device: torch.device) -> str:
     """bf16 where the device multiplies it faster than float32, fp16 on GPUs that are too old for it, else float32.
 
     On a processor that is measured: there are some that list AVX512-BF16 and take twice as long with it. The two take
-    turns, so that what else the machine does meets both: one run's jobs must not come to different answers.
+    turns on one thread, and its own time counts, so that it doesn't matter what else the machine does: the jobs of a
+    sweep must not come to different answers.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if device.type == "mps":
         return "float32"
     matrices = [torch.ones(512, 512, dtype=dtype, device=device) for dtype in (torch.float32, torch.bfloat16)]
-    ratios = [truediv(*(_product_seconds(matrix) for matrix in matrices)) for _ in range(26)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    ratios = [truediv(*(_product_seconds(matrix, thread_time) for matrix in matrices)) for _ in range(16)]
+    torch.set_num_threads(threads)
     return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair prepares
 
 
@@ -151,12 +155,12 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, repe
     return 2 * size**3 / min(seconds[1:])  # the first one prepares
 
 
-def _product_seconds(matrix: Tensor) -> float:
+def _product_seconds(matrix: Tensor, clock: Callable[[], float] = perf_counter) -> float:
     synchronise(matrix.device)
-    began = perf_counter()
+    began = clock()
     matrix @ matrix
     synchronise(matrix.device)
-    return perf_counter() - began
+    return clock() - began
 
 
 def synchronise(device: torch.device) -> None:

@@ -87,8 +87,8 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rat
     """There are processors that list bf16 instructions and are slower with them. Other work on the machine, which makes
     ten times as long of every second product here, for a while, isn't mistaken for that."""
     rate = dict(zip((torch.float32, torch.bfloat16), rates, strict=True))
-    disturbed = iter([1, 10] * 10 + [1] * 99)
-    monkeypatch.setattr(devices, "_product_seconds", lambda matrix: next(disturbed) / rate[matrix.dtype])
+    disturbed = iter([1, 10] * 6 + [1] * 99)
+    monkeypatch.setattr(devices, "_product_seconds", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
     assert devices.engine("cpu").precision == chosen
 
 
