@@ -81,13 +81,9 @@ def _measure(
 
 def fit(points: Sequence[Point]) -> dict[str, float]:
     """The cost of an operation, a weight, an image, in seconds and in bytes, by least squares of relative errors."""
-    operations, weights, activations, images = (
-        np.array(column, float)
-        for column in zip(
-            *[(point.batch_size * point.operations, point.weights, *_in_memory(point)) for point in points],
-            strict=True,
-        )
-    )
+    operations, weights, activations, images = np.array(
+        [(point.batch_size * point.operations, point.weights, *_in_memory(point)) for point in points], float
+    ).T
     seconds = np.array([point.seconds for point in points])
     memory = np.array([point.memory for point in points], float)
     per_operation, per_weight = _least(np.stack([operations, weights], 1), seconds)
