@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -68,7 +68,7 @@ def profile(config: DictConfig, steps: int = 5) -> list[dict[str, Any]]:
 
     operations a step are counted for convolutions and matrix products; the rest has none that count.
     """
-    training = assemble(config)
+    training = prepared(config)
     running = engine_loop(training)
     for _ in range(2):
         next(running)
@@ -130,9 +130,7 @@ def _serve(connection: Connection, loop, config: DictConfig) -> None:
         devices.keep_freed_memory = lambda: None  # its process is to be as torch leaves it
         config.device.winograd = False
     try:
-        training = assemble(config)
-        some = torch.arange(IMAGES) % len(training.train.labels)
-        training.train.images, training.train.labels = training.train.images[some], training.train.labels[some]
+        training = prepared(config)
         running = loop(training)
         while True:
             what, argument = connection.recv()
@@ -145,6 +143,15 @@ def _serve(connection: Connection, loop, config: DictConfig) -> None:
         return  # nothing more is asked
     except Exception as error:
         connection.send(error)
+
+
+def prepared(config: DictConfig) -> Training:
+    """The training of that configuration, its images repeated to as many as CIFAR-10 has."""
+    training = assemble(OmegaConf.merge(config, {"batch_size": 1}))  # which may be larger than the data as they are
+    some = torch.arange(IMAGES) % len(training.train.labels)
+    training.train.images, training.train.labels = training.train.images[some], training.train.labels[some]
+    training.train.batch_size = config.batch_size
+    return training
 
 
 def _turn(training: Training, running: Iterator[int], seconds: float) -> float:
@@ -180,7 +187,10 @@ def tutorial_loop(training: Training) -> Iterator[int]:
         ]
     )
     images = PillowImages(training.train.images, training.train.labels.tolist(), transform)
-    loader = DataLoader(images, training.train.batch_size, shuffle=True, num_workers=TUTORIAL_WORKERS)
+    start = multiprocessing.get_all_start_methods()[0]  # a script's; in this process it is that of the process itself
+    loader = DataLoader(
+        images, training.train.batch_size, True, num_workers=TUTORIAL_WORKERS, multiprocessing_context=start
+    )
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = True, False  # torch's defaults
     torch.use_deterministic_algorithms(False)
     device = training.engine.device

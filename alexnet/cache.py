@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from alexnet.download import exclusive
-from alexnet.images import ImageFiles, class_and_name
+from alexnet.images import ImageFiles
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +26,15 @@ def stored(files: ImageFiles, folder: str) -> ImageFiles:
     place = Path(folder).expanduser()
     path = place / f"{_key(files)}.pixels"
     needed = len(files) * files.image_bytes
+
+    def whole() -> bool:
+        return path.is_file() and path.stat().st_size == needed
+
     try:
-        if not (path.is_file() and path.stat().st_size == needed):
+        if not whole():
             place.mkdir(parents=True, exist_ok=True)
             with exclusive(place, path.name):
-                if not path.is_file():
+                if not whole():  # by another process meanwhile
                     free = shutil.disk_usage(place).free
                     if needed > free / 2:
                         raise OSError(f"{needed / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f} GiB free")
@@ -45,23 +49,23 @@ def _write(files: ImageFiles, path: Path) -> None:
     """Decodes all images into a file beside `path`, from where an earlier try ended, then gives it the name."""
     unfinished = path.with_suffix(".part")
     with open(unfinished, "ab") as file:
-        done = file.tell() // files.image_bytes
+        done = max(0, file.tell() // files.image_bytes - CHUNK)  # the last ones may not have come to the disk
         file.truncate(done * files.image_bytes)
         starts = range(done, len(files), CHUNK)
         with tqdm(total=len(files), initial=done, desc="Decoding", unit="image", leave=False, disable=None) as bar:
             for start in starts:
                 chunk = files[range(start, min(start + CHUNK, len(files)))].decoded()
                 file.write(chunk.numpy().data)
+                file.flush()
+                os.fsync(file.fileno())
                 bar.update(len(chunk))
-        file.flush()
-        os.fsync(file.fileno())
     unfinished.rename(path)
 
 
 def _key(files: ImageFiles) -> str:
-    """The same for the same files: their names, lengths and times of change, and the size that they are cut to."""
+    """The same for the same files: their paths, lengths and times of change, and the size that they are cut to."""
     digest = hashlib.sha256(f"{files.size}\n".encode())
     for path in files.paths:
         status = os.stat(path)
-        digest.update(f"{class_and_name(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
     return f"{digest.hexdigest()[:16]}-{len(files)}x3x{files.size}x{files.size}"

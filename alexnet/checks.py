@@ -129,6 +129,7 @@ RANGES = {
     "channels_last": _switch,
     "fused": _switch,
     "compile": _switch,
+    "winograd": _switch,
     "deterministic": _switch,
     "workers": _whole(0, 1024),
 }
@@ -161,6 +162,7 @@ def check(config: DictConfig) -> None:
             raise Mistake(f"{path} has no value: give {path}=VALUE{f', {RANGES[name][0]}' if name in RANGES else ''}.")
         if name in RANGES and not RANGES[name][1](value):
             example = usual(config, path)
+            example = str(example).lower() if isinstance(example, bool) else example
             example = "" if example is None else f", for example {path}={example}"
             raise Mistake(f"{path}={value} ({type(value).__name__}): expected {RANGES[name][0]}{example}.")
     _check_together(config)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 
 from alexnet.errors import Failure, Mistake
 
@@ -16,6 +17,19 @@ def mistakes_end_the_program() -> Iterator[None]:
     except (Mistake, Failure) as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
+
+
+def above_zero(kind: type) -> Callable[[str], float]:
+    """The type of an option that takes a finite int or float above 0: what else is given, argparse refuses."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < inf:
+            raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+        return value
+
+    number.__name__ = kind.__name__  # for argparse's own message
+    return number
 
 
 def on_run_folder(description: str, action: Callable[[str, Sequence[str]], int]) -> None:

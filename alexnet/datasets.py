@@ -28,10 +28,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Split:
-    """images: (N, C, S, S) uint8 in memory, or the files to decode; labels: (N,) int64."""
+    """images: (N, C, S, S) uint8 in memory, or the files to decode; labels: (N,) int64.
+
+    paths: of the files that a whole split comes from, in memory or not; None where there are none.
+    """
 
     images: Tensor | ImageFiles
     labels: Tensor
+    paths: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,13 +55,16 @@ class Dataset:
     test: Split
 
     def fingerprint(self) -> str:
-        """SHA-256 of all images and labels; for streamed files of their paths and lengths in bytes."""
+        """SHA-256 of all images and labels; of image files their CLASS/FILE and lengths in bytes stand for them.
+
+        Whether those are held in memory makes no difference: another machine may have more of it.
+        """
         digest = hashlib.sha256()
         for split in (self.train, self.test):
-            if isinstance(split.images, Tensor):
+            if split.paths is None:
                 digest.update(split.images.numpy())
             else:
-                for path in split.images.paths:
+                for path in split.paths:
                     digest.update(f"{class_and_name(path)} {os.path.getsize(path)}\n".encode())
             digest.update(split.labels.numpy())
         return digest.hexdigest()
@@ -227,7 +234,7 @@ def image_folder(
             f"The decoded images take {total / 2**30:.1f} GiB, over dataset.memory_share={memory_share}: streaming."
         )
     train, test = (
-        Split(files.decoded() if held else files, torch.tensor(labels))
+        Split(files.decoded() if held else files, torch.tensor(labels), files.paths)
         for files, labels in ((_files(paths, side, cache), labels) for paths, labels in found)
     )
     return Dataset(classes, 3, size, train, test)

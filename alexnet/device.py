@@ -50,7 +50,9 @@ class Engine:
         """images (B, C, H, W) float32 to logits (B, K) float32, computed in the engine's precision."""
         network: Callable[[Tensor], Tensor] = model
         if self.compile:
-            # Fixed shapes: kernels must not depend on which shapes came first, or a resumed run would differ.
+            # Fixed shapes, and each of them compiled, however many there are: kernels must not depend on which shapes
+            # came first, or a resumed run would differ.
+            torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
             network = torch.compile(
                 model, dynamic=False, mode="reduce-overhead" if self.device.type == "cuda" else "default"
             )

@@ -8,6 +8,7 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet import checks
+from alexnet.command import above_zero
 from alexnet.launch import checking, composed
 
 
@@ -17,9 +18,9 @@ def parse() -> Namespace:
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: 64, the tutorial's")
     parser.add_argument("--device", metavar="NAME", help="default: auto")
     parser.add_argument(
-        "--pairs", type=int, default=5, metavar="N", help="turns that each of the two takes; default: 5"
+        "--pairs", type=above_zero(int), default=5, metavar="N", help="turns that each of the two takes; default: 5"
     )
-    parser.add_argument("--seconds", type=float, default=8, metavar="S", help="of one turn; default: 8")
+    parser.add_argument("--seconds", type=above_zero(float), default=8, metavar="S", help="of one turn; default: 8")
     parser.add_argument("--profile", action="store_true", help="also the engine's time by operator, beside its limit")
     parser.add_argument("--json", action="store_true", help="all figures, in operations, bytes and seconds")
     return parser.parse_intermixed_args()
@@ -35,7 +36,7 @@ def main() -> None:
     checks.check(config)
     from alexnet import benchmark  # torch takes seconds to import: not for a typing error
 
-    found = benchmark.measure(config, max(1, given.pairs), given.seconds)
+    found = benchmark.measure(config, given.pairs, given.seconds)
     if given.profile:
         found["profile"] = benchmark.profile(config)
     print(json.dumps(found, indent=2) if given.json else benchmark.told(found))

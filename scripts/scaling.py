@@ -1,13 +1,16 @@
 """How time and memory grow with images, batch, image size, classes and weights, and what it says of ImageNet:
 python scripts/scaling.py
 
-Takes the overrides of scripts/train.py for the device, such as device.threads=1. About three minutes.
+Takes the overrides of scripts/train.py for the device, such as device.threads=1, and the optimizer. Models and images
+are its own. About three minutes.
 """
 
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet import checks
+from alexnet.command import above_zero
+from alexnet.errors import Mistake
 from alexnet.launch import checking, composed
 
 # model, images held in memory, batch, pixels a side, classes: each moves while the others stand.
@@ -29,18 +32,23 @@ IMAGENET = {"images": 1_281_167, "epochs": 90, "batch": 128}
 
 def parse() -> Namespace:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    add = parser.add_argument
+    add, above = parser.add_argument, above_zero(float)
     add("overrides", nargs="*", metavar="key=value", help="such as device=cpu, device.threads=1")
-    add("--seconds", type=float, default=6, metavar="S", help="of measuring a point; default: 6")
-    add("--gpu-rate", type=float, default=400e12, metavar="N", help="operations/s of a GPU's product; default: 4e14")
-    add("--gpu-share", type=float, default=0.3, metavar="X", help="of it that training reaches; default: 0.3")
-    add("--link", type=float, default=50e9, metavar="B", help="bytes/s between GPUs; default: 5e10")
+    add("--seconds", type=above, default=6, metavar="S", help="of measuring a point; default: 6")
+    add("--gpu-rate", type=above, default=400e12, metavar="N", help="operations/s of a GPU's product; default: 4e14")
+    add("--gpu-share", type=above, default=0.3, metavar="X", help="of it that training reaches; default: 0.3")
+    add("--link", type=above, default=50e9, metavar="B", help="bytes/s between GPUs; default: 5e10")
     add("--json", action="store_true", help="all figures, in operations, bytes and seconds")
     return parser.parse_intermixed_args()
 
 
 def main() -> None:
     given = parse()
+    for override in given.overrides:
+        if not override.startswith(("device", "optimizer")):
+            raise Mistake(
+                f"{override}: the points have their own models and images; give device or optimizer settings."
+            )
     configs = []
     for model, images, batch, size, classes in POINTS:
         overrides = ["dataset=digits", f"dataset.size={size}", f"model={model}", f"batch_size={batch}"]

@@ -38,6 +38,15 @@ def test_both_loops_are_measured_by_turns(tmp_path):
     assert limits["aten::convolution_backward"] == pytest.approx(limit, rel=0.5)  # the rate is measured anew
 
 
-def test_a_mistake_is_one_sentence():
-    done = benchmark("--batch-size", "0")
-    assert done.returncode == 2 and "batch_size=0" in done.stderr and "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--batch-size", "0"], "batch_size=0"),
+        (["--pairs", "0"], "--pairs: 0: expected a number above 0"),
+        (["--seconds", "nan"], "--seconds: nan: expected a number above 0"),
+        (["device.winograd=off"], "device.winograd=off (str): expected true or false"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments, told):
+    done = benchmark(*arguments)
+    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr

@@ -4,8 +4,10 @@ import logging
 import os
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from alexnet import cache, datasets
 from alexnet import images as image_module
@@ -69,8 +71,35 @@ def test_a_changed_image_is_decoded_anew(load, decoded, images):
     assert not torch.equal(load().train.images, before)
 
 
+def test_files_alike_but_for_their_folder_are_not_taken_for_each_other(tmp_path):
+    """Bitmaps all have one length, and archives may be unpacked with one time: the test split isn't the training's."""
+    generator = np.random.default_rng(0)
+    for place in [tmp_path / split / name / "0.bmp" for split in ("train", "test") for name in ("a", "b")]:
+        place.parent.mkdir(parents=True)
+        Image.fromarray(generator.integers(256, size=(32, 32, 3), dtype=np.uint8)).save(place)
+        os.utime(place, (0, 0))
+    plain, cached = (datasets.image_folder(str(tmp_path), 32, 0.25, cache) for cache in (None, str(tmp_path / "cache")))
+    assert torch.equal(cached.test.images, plain.test.images) and torch.equal(cached.train.images, plain.train.images)
+
+
+@pytest.mark.parametrize("length", [0, 1000, 24 * 3 * 32 * 32 + 1])
+def test_a_cache_file_of_another_length_is_made_anew(load, images, tmp_path, length):
+    expected = load()
+    for path in (tmp_path / "cache").glob("*.pixels"):
+        os.truncate(path, length)
+    for memory_share in (0.25, 0):
+        found = load(memory_share).train.images
+        assert torch.equal(found if memory_share else found.decoded(), expected.train.images)
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_images_are_held(load):
+    """Else a run couldn't go on on a machine with less memory."""
+    assert load(0.25).fingerprint() == load(0).fingerprint()
+
+
 def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, decoded, images, monkeypatch):
-    """A broken image ends the first try at the eleventh of 24; mended, it goes on after the last whole chunk."""
+    """A broken image ends the first try at the eleventh of 24; mended, it goes on with the last chunk of four, which
+    a power cut may have kept from the disk."""
     monkeypatch.setattr(cache, "CHUNK", 4)
     broken = images / "train" / "dark" / "10.jpg"
     content, times = broken.read_bytes(), broken.stat()
@@ -82,7 +111,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, deco
     os.utime(broken, ns=(times.st_atime_ns, times.st_mtime_ns))
     decoded.clear()
     dataset = load()
-    assert decoded[:3] == ["dark/08.jpg", "dark/09.jpg", "dark/10.jpg"]
+    assert decoded[:3] == ["dark/04.jpg", "dark/05.jpg", "dark/06.jpg"]
     assert torch.equal(dataset.train.images, datasets.image_folder(str(images), 32, 0.25).train.images)
 
 

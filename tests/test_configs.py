@@ -30,6 +30,14 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
     checks.check(compose(*filled(group, option)))
 
 
+def test_every_key_is_checked():
+    """By its range, or by what is built with it: device.columns and the networks' own choices."""
+    built = {"columns", "cross", "initialisation", "kernels", "pool"}
+    files = [path for group in checks.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
+    keys = {key for path in files for key in OmegaConf.load(path)}
+    assert keys - set(checks.RANGES) == built | {"_target_", "defaults"}
+
+
 @pytest.mark.parametrize("option", [*options("experiment"), *(f"paper/{name}" for name in options("experiment/paper"))])
 def test_every_experiment_composes_and_names_its_command(compose, option):
     checks.check(compose(f"experiment={option}"))
