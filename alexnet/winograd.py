@@ -20,6 +20,7 @@ from torch.nn.functional import pad
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
 # With fewer channels the changes between maps and values, with fewer tiles those of the weights, cost more than is won.
 CHANNELS, TILES_LEAST = 64, 64
+IMAGES = 64  # whose values are worked out at once: those of a large batch would take more memory than all else
 
 
 def use_winograd(model: nn.Module) -> None:
@@ -57,7 +58,7 @@ class WinogradConv2d(nn.Conv2d):
 class _Convolution(torch.autograd.Function):
     """Maps (B, H, W, C) to (B, H, W, K), and the gradients by the same products transposed.
 
-    Values are (points, tiles of all images, channels), so that each change to and from them is one matrix product.
+    Values are (points, tiles of some images, channels), so that each change to and from them is one matrix product.
     """
 
     @staticmethod
@@ -67,34 +68,39 @@ class _Convolution(torch.autograd.Function):
         side, margin = m + kernel - 1, kernel // 2
         rows, columns = -(-height // m), -(-width // m)
         padded = pad(maps, (0, 0, margin, columns * m + margin - width, margin, rows * m + margin - height))
-        windows = padded.unfold(1, side, m).unfold(2, side, m).permute(4, 5, 0, 1, 2, 3).reshape(side**2, -1)
-        inputs = (b @ windows).view(side**2, -1, channels)
+        windows = padded.unfold(1, side, m).unfold(2, side, m)  # (B, rows, columns, C, side, side), nothing copied
         weights = (g @ weight.permute(2, 3, 1, 0).reshape(kernel**2, -1)).view(side**2, channels, kernels)
-        context.save_for_backward(inputs, weights)
+        whole = maps.new_empty(batch, rows, m, columns, m, kernels)
+        inputs = []
+        for some, outputs in zip(windows.split(IMAGES), whole.split(IMAGES), strict=True):
+            inputs.append((b @ some.permute(4, 5, 0, 1, 2, 3).reshape(side**2, -1)).view(side**2, -1, channels))
+            tiles = a @ torch.bmm(inputs[-1], weights).view(side**2, -1)
+            outputs.copy_(tiles.view(m, m, len(some), rows, columns, kernels).permute(2, 3, 0, 4, 1, 5))
+        context.save_for_backward(weights, *inputs)
         context.shape = batch, height, width, rows, columns, kernel
-        products = torch.bmm(inputs, weights).view(side**2, -1)
-        tiles = (a @ products).view(m, m, batch, rows, columns, kernels)
-        whole = tiles.permute(2, 3, 0, 4, 1, 5).reshape(batch, rows * m, columns * m, kernels)
-        return whole[:, :height, :width] + bias
+        return whole.view(batch, rows * m, columns * m, kernels)[:, :height, :width] + bias
 
     @staticmethod
     @once_differentiable
     def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        inputs, weights = context.saved_tensors
+        weights, *inputs = context.saved_tensors
         batch, height, width, rows, columns, kernel = context.shape
         points, channels, kernels = weights.shape
         m, a, g, b = _transforms(kernel)
         side, margin = m + kernel - 1, kernel // 2
         whole = pad(gradient, (0, 0, 0, columns * m - width, 0, rows * m - height))
-        tiles = whole.view(batch, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
-        products = (a.T @ tiles).view(points, -1, kernels)
-        weight = g.T @ torch.bmm(inputs.transpose(1, 2), products).view(points, -1)
-        windows = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(points, -1)
-        windows = windows.view(side, side, batch, rows, columns, channels)
         padded = gradient.new_zeros(batch, rows * m + kernel - 1, columns * m + kernel - 1, channels)
-        for y in range(side):
-            for x in range(side):
-                padded[:, y : y + rows * m : m, x : x + columns * m : m] += windows[y, x]
+        changed = torch.zeros_like(weights)
+        for some, outputs, target in zip(inputs, whole.split(IMAGES), padded.split(IMAGES), strict=True):
+            tiles = outputs.view(-1, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
+            products = (a.T @ tiles).view(points, -1, kernels)
+            changed.baddbmm_(some.transpose(1, 2), products)
+            windows = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(points, -1)
+            windows = windows.view(side, side, len(outputs), rows, columns, channels)
+            for y in range(side):
+                for x in range(side):
+                    target[:, y : y + rows * m : m, x : x + columns * m : m] += windows[y, x]
+        weight = g.T @ changed.view(points, -1)
         return (
             padded[:, margin : margin + height, margin : margin + width],
             weight.view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
