@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks, colours, randomness
 from alexnet import device as devices
-from alexnet.datasets import Dataset, Split, split_validation
+from alexnet.datasets import Dataset, Split, part, split_validation
 from alexnet.device import Engine
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
@@ -149,9 +149,10 @@ def _data(
 ) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, dict[str, Any]]:
     knobs = _knobs(config.dataset)
     images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
-    fraction = knobs.pop("validation", 0)
+    fraction, share = knobs.pop("validation", 0), knobs.pop("share", 1)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     train, validation = split_validation(dataset.train, fraction, config.seed)
+    train = part(train, share, config.seed)
     if config.batch_size > len(train):
         raise Mistake(
             f"batch_size={config.batch_size} is more than the {len(train)} images to train on: "

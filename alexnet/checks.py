@@ -71,6 +71,7 @@ _any = _number("a number", lambda value: True)
 _above_zero = _number("a number above 0", lambda value: value > 0)
 _zero_or_more = _number("a number, 0 or more", lambda value: value >= 0)
 _share = _number("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1)
+_part = _number("a number above 0, at most 1", lambda value: 0 < value <= 1)
 _switch = "true or false", lambda value: type(value) is bool
 _text = "a text", lambda value: isinstance(value, str) and value != ""
 
@@ -107,6 +108,7 @@ RANGES = {
     "components": _or_null(_matrix()),
     "views": ("1 or 10", lambda value: type(value) is int and value in (1, 10)),
     "validation": _share,
+    "share": _part,
     "memory_share": _share,
     "cache": _or_null(_text),
     "lr": _above_zero,
@@ -116,9 +118,9 @@ RANGES = {
     "betas": _each(_share),
     "alpha": _share,
     "every": _whole(1),
-    "factor": _number("a number above 0, at most 1", lambda value: 0 < value <= 1),
+    "factor": _part,
     "warmup": _zero_or_more,
-    "start": _number("a number above 0, at most 1", lambda value: 0 < value <= 1),
+    "start": _part,
     "final": _number("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "rise": _share,
     "patience": _whole(0),

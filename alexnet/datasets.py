@@ -1,7 +1,7 @@
 """Where images come from: one function a source, each returning the data and its facts.
 
 The first arguments of a function are its own knobs in conf/dataset/NAME.yaml; everything that is done to
-the images afterwards (normalisation, augmentation, the validation split) is the loaders' business.
+the images afterwards (normalisation, augmentation) is the loaders' business.
 """
 
 import gzip
@@ -86,6 +86,17 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
         )
     order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT))
     return train.subset(order[count:].sort().values), train.subset(order[:count].sort().values)
+
+
+def part(train: Split, share: float, seed: int) -> Split:
+    """A random `share` of the training split, 1 for all of it; raises Mistake where that is no image at all."""
+    if share == 1:
+        return train
+    count = round(share * len(train))
+    if count == 0:
+        raise Mistake(f"dataset.share={share} of {len(train)} training images is none: give more, up to 1 for all.")
+    order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT, 2))
+    return train.subset(order[:count].sort().values)
 
 
 def known(classes: int, channels: int) -> Callable:

@@ -344,3 +344,16 @@ def test_validation_split_is_disjoint_complete_and_seeded(images):
     assert torch.equal(datasets.split_validation(train, 0.25, seed=0)[1].labels, chosen.labels)
     assert not torch.equal(datasets.split_validation(train, 0.25, seed=1)[1].labels, chosen.labels)
     assert datasets.split_validation(train, 0, seed=0) == (train, None)
+
+
+def test_a_share_of_the_training_images_is_seeded_and_apart_from_the_validation_images():
+    train = datasets.Split(torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1), torch.arange(40))
+    kept, chosen = datasets.split_validation(train, 0.25, seed=0)
+    some = datasets.part(kept, 0.5, seed=0)
+    assert len(set(some.labels.tolist())) == 15 and not set(some.labels.tolist()) & set(chosen.labels.tolist())
+    assert torch.equal(some.images.flatten().long(), some.labels)
+    assert torch.equal(datasets.part(kept, 0.5, seed=0).labels, some.labels)
+    assert not torch.equal(datasets.part(kept, 0.5, seed=1).labels, some.labels)
+    assert datasets.part(train, 1, seed=0) == train
+    with pytest.raises(Mistake, match="dataset.share=0.01 of 40 training images is none"):
+        datasets.part(train, 0.01, seed=0)
