@@ -1,7 +1,8 @@
 """From a checked configuration to the objects of a run. The only place that knows both."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from alexnet import checks, colours, randomness
 from alexnet import device as devices
 from alexnet.datasets import Dataset, Split, part, split_validation
 from alexnet.device import Engine
-from alexnet.errors import Mistake
+from alexnet.errors import Failure, Mistake
 from alexnet.loaders import Batches
 
 # The knobs in a dataset's YAML that are not its source's: what is done to any images.
@@ -48,9 +49,25 @@ class Training:
     seed: int
     epochs: int
     label_smoothing: float
+    cutmix: float
     log_every: int  # batches a window
     checkpoint_minutes: float
     measured: dict[str, Any]
+
+    @contextmanager
+    def enough_memory(self) -> Iterator[None]:
+        """Raises Failure, with the batch and what to try, where the device finds no memory for what is done within."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise  # the first is a GPU's, the second a processor's
+            batch, images = self.train.batch_size, f"{self.dataset.channels}x{self.dataset.size}x{self.dataset.size}"
+            half = " or device.precision=bf16" if self.engine.precision in ("float32", "tf32") else ""
+            raise Failure(
+                f"A step with batch_size={batch} of {images} images needs more memory than {self.engine.device} has "
+                f"left: try batch_size={max(1, batch // 2)}{half}."
+            ) from error
 
 
 def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
@@ -82,6 +99,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         seed=config.seed,
         epochs=config.epochs,
         label_smoothing=config.label_smoothing,
+        cutmix=config.cutmix,
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
         checkpoint_minutes=config.checkpoint_minutes,
         measured=measured,

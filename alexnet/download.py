@@ -28,7 +28,7 @@ def exclusive(root: Path, name: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.info(f"Another run is downloading {name}: waiting for it.")
+            log.info(f"Another run is preparing {name}: waiting for it.")
             lock.acquire()
     except OSError as error:
         raise Mistake(

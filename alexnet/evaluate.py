@@ -35,17 +35,21 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(training: Training, batches: Batches) -> Evaluation:
-    """The network on one pass over the split, dropout off. top5 is top-K where there are only K < 5 classes."""
+    """The network on one pass over the split, dropout off. top5 is top-K where there are only K < 5 classes.
+
+    Raises Failure for a batch that finds no memory.
+    """
     training.model.eval()
     classes = len(training.dataset.classes)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=batches.device)
     loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
-    for images, labels in batches.epoch():
-        logits = averaged(training.forward(images), len(labels))  # (B, K)
-        best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
-        confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
-        loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
-        top5 += (best == labels[:, None]).sum()
+    with training.enough_memory():
+        for images, labels in batches.epoch():
+            logits = averaged(training.forward(images), len(labels))  # (B, K)
+            best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
+            confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
+            loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
+            top5 += (best == labels[:, None]).sum()
     count = len(batches.labels)
     confusion = confusion.view(classes, classes).cpu()
     return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)

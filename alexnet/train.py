@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet import checkpoints, randomness
+from alexnet import augment, checkpoints, randomness
 from alexnet.build import Training
-from alexnet.errors import Diverged, Failure, Mistake
+from alexnet.errors import Diverged, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
 from alexnet.models.columns import bytes_crossed
 from alexnet.run import Run
@@ -34,11 +34,8 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
     if state.steps(training):
         logger.info(f"Going on after epoch {state.epoch}, batch {state.batch}.")
     try:
-        fit(run, training, state, signals)
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):  # a GPU's, a processor's
-            raise too_large(training) from error
-        raise
+        with training.enough_memory():
+            fit(run, training, state, signals)
     finally:
         draw_curve(run, training, texts)
     training_seconds, tested = state.seconds(), perf_counter()
@@ -73,16 +70,6 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         "test_seconds": round(test_seconds, 3),
         "images_per_second": round(state.epoch * len(training.train.labels) / training_seconds, 1),
     }
-
-
-def too_large(training: Training) -> Failure:
-    """What to try when a step finds no memory."""
-    batch, dataset = training.train.batch_size, training.dataset
-    half = " or device.precision=bf16" if training.engine.precision in ("float32", "tf32") else ""
-    return Failure(
-        f"A step with batch_size={batch} of {dataset.channels}x{dataset.size}x{dataset.size} images needs more memory "
-        f"than {training.engine.device} has left: try batch_size={max(1, batch // 2)}{half}."
-    )
 
 
 def restore(run: Run, training: Training) -> State:
@@ -159,10 +146,11 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
 
 def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
     """One update of the weights: images (B, C, H, W), labels (B,). Returns loss () and logits (B, K), on the device."""
-    torch.manual_seed(randomness.derived_seed(training.seed, randomness.DROPOUT, epoch, batch))
+    torch.manual_seed(randomness.derived_seed(training.seed, randomness.STEP, epoch, batch))
+    images, targets = augment.cut_mix(images, labels, len(training.dataset.classes), training.cutmix)
     training.optimizer.zero_grad()
     logits = training.forward(images)
-    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
+    loss = nn.functional.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
     training.scaler.scale(loss).backward()
     training.scaler.step(training.optimizer)
     training.scaler.update()

@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
 # With fewer channels the changes between maps and values, with fewer tiles those of the weights, cost more than is won.
 CHANNELS, TILES_LEAST = 64, 64
-IMAGES = 64  # whose values are worked out at once: those of a large batch would take more memory than all else
+TILES_AT_ONCE = 256  # whose values are worked out together: those of a large batch would take more memory than all else
 
 
 def use_winograd(model: nn.Module) -> None:
@@ -59,53 +59,71 @@ class _Convolution(torch.autograd.Function):
     """Maps (B, H, W, C) to (B, H, W, K), and the gradients by the same products transposed.
 
     Values are (points, tiles of some images, channels), so that each change to and from them is one matrix product.
+    Backward works them out again: kept, they would take twice to five times the memory of the maps.
     """
 
     @staticmethod
     def forward(context, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        (batch, height, width, channels), (kernels, _, kernel, _) = maps.shape, weight.shape
+        context.save_for_backward(maps, weight)
+        (batch, height, width, _), (kernels, _, kernel, _) = maps.shape, weight.shape
         m, a, g, b = _transforms(kernel)
-        side, margin = m + kernel - 1, kernel // 2
-        rows, columns = -(-height // m), -(-width // m)
-        padded = pad(maps, (0, 0, margin, columns * m + margin - width, margin, rows * m + margin - height))
-        windows = padded.unfold(1, side, m).unfold(2, side, m)  # (B, rows, columns, C, side, side), nothing copied
-        weights = (g @ weight.permute(2, 3, 1, 0).reshape(kernel**2, -1)).view(side**2, channels, kernels)
+        windows, images = _windows(maps, kernel)
+        rows, columns = windows.shape[1:3]
+        weights = _of_weights(g, weight)
         whole = maps.new_empty(batch, rows, m, columns, m, kernels)
-        inputs = []
-        for some, outputs in zip(windows.split(IMAGES), whole.split(IMAGES), strict=True):
-            inputs.append((b @ some.permute(4, 5, 0, 1, 2, 3).reshape(side**2, -1)).view(side**2, -1, channels))
-            tiles = a @ torch.bmm(inputs[-1], weights).view(side**2, -1)
+        for some, outputs in zip(windows.split(images), whole.split(images), strict=True):
+            tiles = a @ torch.bmm(_of_windows(b, some), weights).view(len(b), -1)
             outputs.copy_(tiles.view(m, m, len(some), rows, columns, kernels).permute(2, 3, 0, 4, 1, 5))
-        context.save_for_backward(weights, *inputs)
-        context.shape = batch, height, width, rows, columns, kernel
         return whole.view(batch, rows * m, columns * m, kernels)[:, :height, :width] + bias
 
     @staticmethod
     @once_differentiable
     def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        weights, *inputs = context.saved_tensors
-        batch, height, width, rows, columns, kernel = context.shape
-        points, channels, kernels = weights.shape
+        maps, weight = context.saved_tensors
+        (batch, height, width, channels), (kernels, _, kernel, _) = maps.shape, weight.shape
         m, a, g, b = _transforms(kernel)
         side, margin = m + kernel - 1, kernel // 2
+        windows, images = _windows(maps, kernel)
+        rows, columns = windows.shape[1:3]
+        weights = _of_weights(g, weight)
+        changed = torch.zeros_like(weights)
         whole = pad(gradient, (0, 0, 0, columns * m - width, 0, rows * m - height))
         padded = gradient.new_zeros(batch, rows * m + kernel - 1, columns * m + kernel - 1, channels)
-        changed = torch.zeros_like(weights)
-        for some, outputs, target in zip(inputs, whole.split(IMAGES), padded.split(IMAGES), strict=True):
+        for some, outputs, target in zip(*(each.split(images) for each in (windows, whole, padded)), strict=True):
             tiles = outputs.view(-1, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
-            products = (a.T @ tiles).view(points, -1, kernels)
-            changed.baddbmm_(some.transpose(1, 2), products)
-            windows = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(points, -1)
-            windows = windows.view(side, side, len(outputs), rows, columns, channels)
+            products = (a.T @ tiles).view(side**2, -1, kernels)
+            changed.baddbmm_(_of_windows(b, some).transpose(1, 2), products)
+            back = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(side**2, -1)
+            back = back.view(side, side, len(some), rows, columns, channels)
             for y in range(side):
                 for x in range(side):
-                    target[:, y : y + rows * m : m, x : x + columns * m : m] += windows[y, x]
-        weight = g.T @ changed.view(points, -1)
+                    target[:, y : y + rows * m : m, x : x + columns * m : m] += back[y, x]
         return (
             padded[:, margin : margin + height, margin : margin + width],
-            weight.view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
+            (g.T @ changed.view(side**2, -1)).view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
             gradient.sum((0, 1, 2)),
         )
+
+
+def _windows(maps: Tensor, kernel: int) -> tuple[Tensor, int]:
+    """What each tile of outputs sees, (B, rows, columns, C, side, side) without copies; the images to take at once."""
+    m, margin = TILES[kernel][0], kernel // 2
+    rows, columns = (-(-length // m) for length in maps.shape[1:3])
+    right, below = columns * m + margin - maps.shape[2], rows * m + margin - maps.shape[1]
+    padded = pad(maps, (0, 0, margin, right, margin, below))
+    side = m + kernel - 1
+    return padded.unfold(1, side, m).unfold(2, side, m), max(1, TILES_AT_ONCE // (rows * columns))
+
+
+def _of_windows(b: Tensor, windows: Tensor) -> Tensor:
+    """The values of windows: (points, tiles, C)."""
+    return (b @ windows.permute(4, 5, 0, 1, 2, 3).reshape(len(b), -1)).view(len(b), -1, windows.shape[3])
+
+
+def _of_weights(g: Tensor, weight: Tensor) -> Tensor:
+    """The values of the weights: (points, C, K)."""
+    kernels, channels, kernel, _ = weight.shape
+    return (g @ weight.permute(2, 3, 1, 0).reshape(kernel**2, -1)).view(-1, channels, kernels)
 
 
 @cache

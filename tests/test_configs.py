@@ -103,7 +103,8 @@ def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
 def test_every_dataset_takes_exactly_the_knobs_of_its_file(compose, option):
     """What the source doesn't take is for the loaders, and nothing else stands in the file."""
     config = compose(*filled("dataset", option)).dataset
-    knobs = set(config) - {"_target_"} - {*build.ALL_IMAGES, *build.TRAINING_IMAGES, *build.TEST_IMAGES, "validation"}
+    of_loaders = {*build.ALL_IMAGES, *build.TRAINING_IMAGES, *build.TEST_IMAGES, "validation", "share"}
+    knobs = set(config) - {"_target_"} - of_loaders
     assert knobs == set(inspect.signature(get_object(config._target_)).parameters)
 
 
