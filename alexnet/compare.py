@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from alexnet.checks import WITHOUT_EFFECT, nearest
+from alexnet.checks import MEASURED, WITHOUT_EFFECT, nearest
 from alexnet.errors import Mistake
 from alexnet.records import MADE_WITH, Record, printable, shown
 from alexnet.spread import Spread
@@ -245,10 +245,16 @@ def differing(configs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def telling(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """The differing keys, but for those that only come along with a group's choice: adam alone has betas."""
+    """The differing keys, but for those that only come along with another choice.
+
+    adam alone has betas; what is measured on the data is noted where it is needed, such as components with colour.
+    """
     keys = differing(configs)
 
     def comes_along(key: str) -> bool:
+        if key in (f"dataset.{name}" for name in MEASURED):
+            rest = [tuple(config.get(other) for other in keys if other != key) for config in configs]
+            return len(set(rest)) == len({(*others, config.get(key)) for others, config in zip(rest, configs, strict=True)})
         values = {config[key] for config in configs if key in config}
         return len(values) == 1 and key.rpartition(".")[0] in keys
 

@@ -65,7 +65,8 @@ def find(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None)
     """
     found = []
     for path, folders, files in os.walk(folder, onerror=unreadable):
-        if ".hydra" in folders or "config.yaml" in files or "result.json" in files:
+        composed = os.path.exists(os.path.join(path, ".hydra", "config.yaml"))  # not yet in a folder just claimed
+        if composed or "config.yaml" in files or "result.json" in files:
             found.append(path)
             folders.clear()
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -267,6 +267,17 @@ def test_what_cannot_change_the_numbers_makes_no_other_configuration(compare, tm
     assert row["seeds"] == [0, 1]
 
 
+def test_what_is_measured_for_a_choice_is_shown_only_where_it_alone_differs(compare, tmp_path):
+    """Components are noted with a run that shifts colours, null with one that doesn't: the shift tells them apart."""
+    components = [[0.1, 0.1, 0.1], [0.01, 0, -0.01], [0, 0.002, 0]]
+    shifting = {"dataset.colour": 0.1, "dataset.components": components}
+    make(tmp_path / "a", {"dataset.colour": 0, "dataset.components": None}, 0.8)
+    make(tmp_path / "b", shifting, 0.9)
+    assert "dataset.components" not in compare(".").stdout
+    make(tmp_path / "c", {**shifting, "dataset.components": components[::-1]}, 0.7)
+    assert "dataset.components" in compare(".").stdout
+
+
 def test_other_data_under_the_same_name_is_another_configuration(compare, tmp_path):
     make(tmp_path / "a", data="abc")
     make(tmp_path / "b", {"seed": 1}, data="def")
@@ -316,6 +327,12 @@ def test_a_damaged_folder_is_one_warning_and_the_rest_goes_on(compare, sweep, tm
     (warning,) = ended.stderr.splitlines()
     assert warning.startswith("left out: sweep/6")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_that_a_job_has_only_just_claimed_is_no_damage(compare, sweep):
+    """The report after one of two parallel jobs meets the next one's folder before there is anything in it."""
+    (sweep / "6" / ".hydra").mkdir(parents=True)
+    assert compare("sweep").stderr == ""
 
 
 @pytest.mark.parametrize(
