@@ -253,8 +253,11 @@ def telling(configs: Sequence[dict[str, Any]]) -> list[str]:
 
     def comes_along(key: str) -> bool:
         if key in (f"dataset.{name}" for name in MEASURED):
-            rest = [tuple(config.get(other) for other in keys if other != key) for config in configs]
-            return len(set(rest)) == len({(*others, config.get(key)) for others, config in zip(rest, configs, strict=True)})
+            without, within = (
+                {tuple(config.get(other) for other in some) for config in configs}
+                for some in ([other for other in keys if other != key], keys)
+            )
+            return len(without) == len(within)
         values = {config[key] for config in configs if key in config}
         return len(values) == 1 and key.rpartition(".")[0] in keys
 

@@ -355,5 +355,5 @@ def test_a_share_of_the_training_images_is_seeded_and_apart_from_the_validation_
     assert torch.equal(datasets.part(kept, 0.5, seed=0).labels, some.labels)
     assert not torch.equal(datasets.part(kept, 0.5, seed=1).labels, some.labels)
     assert datasets.part(train, 1, seed=0) == train
-    with pytest.raises(Mistake, match="dataset.share=0.01 of 40 training images is none"):
+    with pytest.raises(Mistake, match=r"dataset\.share=0\.01 of 40 training images is none"):
         datasets.part(train, 0.01, seed=0)

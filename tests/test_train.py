@@ -226,7 +226,7 @@ def test_label_smoothing_spreads_its_share_over_the_classes(compose, tmp_path, s
 
 
 def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
-    """The first step's loss: the cross entropies with each image's class and its neighbour's, by what is seen of them."""
+    """The first step's loss: the cross entropies with each image's class and its neighbour's, by what is seen."""
     settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
     run_in(tmp_path / "run", compose(*settings, "cutmix=1"))
     training = assemble(compose(*settings))
