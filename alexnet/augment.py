@@ -26,7 +26,7 @@ def views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
     centre = round(spare / 2)
     places, sources = [(centre, centre)], [padded]
     if count == 10:
-        places = list(dict.fromkeys([(0, 0), (0, spare), (spare, 0), (spare, spare), *places]))
+        places = [(0, 0), (0, spare), (spare, 0), (spare, spare), *places] if spare else places
         sources = [padded, padded.flip(3)]
     return torch.cat([source[:, :, top : top + size, left : left + size] for source in sources for top, left in places])
 

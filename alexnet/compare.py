@@ -163,7 +163,7 @@ def compare(
     if best_of is not None:
         if best_of not in keys:
             raise Mistake(f"--best-of {best_of}: not a key of these runs{nearest(best_of, sorted(keys))}")
-        configurations, others = _best(configurations, metrics[0], best_of)
+        configurations, others = _best(configurations, metrics[0], best_of, differ)
     configurations.sort(key=lambda each: place(each, sort, metrics[0], keys))
     return Comparison(configurations, differ, metrics, best_of, others)
 
@@ -189,12 +189,13 @@ def _with_epochs_to(record: Record, metric: str, share: float) -> Record:
 
 
 def _best(
-    configurations: Sequence[Configuration], metric: str, key: str
+    configurations: Sequence[Configuration], metric: str, key: str, differ: Sequence[str]
 ) -> tuple[list[Configuration], list[Configuration]]:
-    """Of those that differ in nothing but the key, the best, with what was tried; and all others."""
+    """Of those that differ in nothing but the key, and what comes along with it, the best, with what was tried; and
+    all others. differ: the telling keys."""
     alike = defaultdict(list)
     for each in configurations:
-        alike[frozenset((name, value) for name, value in each.config.items() if name != key)].append(each)
+        alike[tuple(each.config.get(name) for name in differ if name != key)].append(each)
 
     def rank(each: Configuration) -> tuple:
         return -len(each.values(metric)), *(place(each, name, name, set()) for name in (metric, "final_loss"))

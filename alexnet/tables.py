@@ -141,7 +141,7 @@ def notes(comparison: Comparison) -> list[str]:
 def _best_of(comparison: Comparison) -> list[str]:
     """What was tried where only the best of it is shown, and for whom the best may lie beyond."""
     key, rows = comparison.best_of, comparison.configurations
-    if key is None:
+    if key is None or not any(each.spread("final_loss") for each in rows):
         return []
     tried = dict.fromkeys(tuple(each.tried) for each in rows)
     none_has_it = not any(each.spread(comparison.metric) for each in rows)

@@ -37,7 +37,7 @@ def test_crop_is_the_window_of_the_padded_image_at_its_place():
         assert torch.equal(functional.crop(functional.pad(before, [4]), y, x, 32, 32), after)
 
 
-@pytest.mark.parametrize("held, size, padding", [(256, 224, 0), (13, 8, 0), (12, 12, 2), (10, 8, 1)])
+@pytest.mark.parametrize("held, size, padding", [(256, 224, 0), (225, 224, 0), (13, 8, 0), (12, 12, 2), (10, 8, 1)])
 def test_ten_crop_is_torchvisions(held, size, padding):
     """The same views in the same order, each image's own; one view is its centre."""
     batch = torch.randint(256, (3, 3, held, held), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

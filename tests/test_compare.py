@@ -182,6 +182,13 @@ def test_where_none_came_to_the_error_the_best_is_the_one_that_came_nearest(comp
     assert row["config"]["optimizer.lr"] == 0.2 and row["tried"] == [0.1, 0.2, 0.4]
 
 
+def test_where_none_finished_there_is_no_best(compare, tmp_path):
+    for rate in (0.1, 0.2):
+        make(tmp_path / str(rate), {"optimizer.lr": rate}, None, {"status": "failed", "reason": "no data"})
+    told = compare(".", "--metric", "epochs_to_25", "--best-of", "optimizer.lr").stdout
+    assert "no data" in told and "the best" not in told
+
+
 def test_more_metrics_are_shown_and_the_first_is_compared(compare, tmp_path):
     for rate, seconds in ((0.1, 5), (0.2, 3)):
         make(tmp_path / str(rate), {"optimizer.lr": rate}, result={"seconds": seconds, "bytes_crossed_per_image": 8})
@@ -274,6 +281,8 @@ def test_what_is_measured_for_a_choice_is_shown_only_where_it_alone_differs(comp
     make(tmp_path / "a", {"dataset.colour": 0, "dataset.components": None}, 0.8)
     make(tmp_path / "b", shifting, 0.9)
     assert "dataset.components" not in compare(".").stdout
+    (best,) = configurations(compare(".", "--best-of", "dataset.colour", "--json"))
+    assert best["config"]["dataset.colour"] == 0.1 and best["tried"] == [0, 0.1]
     make(tmp_path / "c", {**shifting, "dataset.components": components[::-1]}, 0.7)
     assert "dataset.components" in compare(".").stdout
 
