@@ -92,7 +92,8 @@ class _Convolution(torch.autograd.Function):
         for some, outputs, target in zip(*(each.split(images) for each in (windows, whole, padded)), strict=True):
             tiles = outputs.view(-1, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
             products = (a.T @ tiles).view(side**2, -1, kernels)
-            changed.baddbmm_(_of_windows(b, some).transpose(1, 2), products)
+            # Not in place, by baddbmm_: torch counts no operations of that.
+            torch.baddbmm(changed, _of_windows(b, some).transpose(1, 2), products, out=changed)
             back = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(side**2, -1)
             back = back.view(side, side, len(some), rows, columns, channels)
             for y in range(side):
