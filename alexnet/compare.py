@@ -252,13 +252,13 @@ def telling(configs: Sequence[dict[str, Any]]) -> list[str]:
     """
     keys = differing(configs)
 
+    def told_apart(by: Sequence[str]) -> int:
+        return len({tuple(config.get(key) for key in by) for config in configs})
+
+    chosen = [key for key in keys if key not in (f"dataset.{name}" for name in MEASURED)]
+    keys = chosen if told_apart(chosen) == told_apart(keys) else keys
+
     def comes_along(key: str) -> bool:
-        if key in (f"dataset.{name}" for name in MEASURED):
-            without, within = (
-                {tuple(config.get(other) for other in some) for config in configs}
-                for some in ([other for other in keys if other != key], keys)
-            )
-            return len(without) == len(within)
         values = {config[key] for config in configs if key in config}
         return len(values) == 1 and key.rpartition(".")[0] in keys
 

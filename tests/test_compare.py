@@ -285,6 +285,9 @@ def test_what_is_measured_for_a_choice_is_shown_only_where_it_alone_differs(comp
     assert best["config"]["dataset.colour"] == 0.1 and best["tried"] == [0, 0.1]
     make(tmp_path / "c", {**shifting, "dataset.components": components[::-1]}, 0.7)
     assert "dataset.components" in compare(".").stdout
+    make(tmp_path / "given" / "a", {"dataset.mean": 0.4, "dataset.components": components}, 0.8)
+    make(tmp_path / "given" / "b", {"dataset.mean": 0.6, "dataset.components": components[::-1]}, 0.9)
+    assert "dataset.mean" in compare("given").stdout  # where nothing else tells them apart
 
 
 def test_other_data_under_the_same_name_is_another_configuration(compare, tmp_path):
