@@ -43,8 +43,8 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
         turns = [(tutorial.ask("run", seconds), engine.ask("run", seconds)) for _ in range(pairs)]
         facts = engine.ask("facts", None)
         sides = {"tutorial": tutorial, "engine": engine}
-        operations, memory = (
-            {name: side.ask(what, None) for name, side in sides.items()} for what in ("operations", "memory")
+        memory, operations = (  # counting operations takes memory of its own
+            {name: side.ask(what, None) for name, side in sides.items()} for what in ("memory", "operations")
         )
     finally:
         for side in (tutorial, engine):

@@ -70,11 +70,13 @@ class _Convolution(torch.autograd.Function):
         windows, images = _windows(maps, kernel)
         rows, columns = windows.shape[1:3]
         weights = _of_weights(g, weight)
-        whole = maps.new_empty(batch, rows, m, columns, m, kernels)
-        for some, outputs in zip(windows.split(images), whole.split(images), strict=True):
+        whole = maps.new_empty(batch, rows * m, columns * m, kernels)
+        by_tile = whole.view(batch, rows, m, columns, m, kernels)
+        for some, outputs in zip(windows.split(images), by_tile.split(images), strict=True):
             tiles = a @ torch.bmm(_of_windows(b, some), weights).view(len(b), -1)
-            outputs.copy_(tiles.view(m, m, len(some), rows, columns, kernels).permute(2, 3, 0, 4, 1, 5))
-        return whole.view(batch, rows * m, columns * m, kernels)[:, :height, :width] + bias
+            tiles = tiles.view(m, m, len(some), rows, columns, kernels).permute(2, 3, 0, 4, 1, 5)
+            torch.add(tiles, bias, out=outputs)
+        return whole if whole.shape[1:3] == (height, width) else whole[:, :height, :width].contiguous()
 
     @staticmethod
     @once_differentiable
