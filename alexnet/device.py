@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.errors import Mistake
+from alexnet.im2col import use_im2col
 from alexnet.models.columns import place
 from alexnet.winograd import use_winograd
 
@@ -29,6 +30,7 @@ class Engine:
     fused: bool  # the whole update as one kernel, where the optimizer has one
     compile: bool
     winograd: bool  # convolutions by fewer multiplications
+    im2col: bool  # the weights' gradient of convolutions over small maps as one matrix product
     columns: Sequence[torch.device] | None  # of each column; the last one, where the loss is, is `device`
 
     def place(self, model: nn.Module) -> nn.Module:
@@ -39,6 +41,8 @@ class Engine:
         model.to(self.device).to(memory_format=self.memory_format)
         if self.winograd:
             use_winograd(model)
+        if self.im2col:
+            use_im2col(model)
         if self.columns:
             try:
                 place(model, self.columns)
@@ -114,7 +118,8 @@ def engine(
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     # cuDNN has it of its own, compiled convolutions are the compiler's, and its rounding isn't for 16 bits.
     winograd = winograd and device.type == "cpu" and precision == "float32" and not compile
-    return Engine(device, precision, memory_format, fused, compile, winograd, placed)
+    im2col = device.type == "cpu" and precision == "bf16" and not compile and has_amx()
+    return Engine(device, precision, memory_format, fused, compile, winograd, im2col, placed)
 
 
 def keep_freed_memory() -> None:
@@ -148,6 +153,12 @@ def fastest(device: torch.device) -> str:
     ratios = [truediv(*(_product_seconds(matrix, thread_time) for matrix in matrices)) for _ in range(16)]
     torch.set_num_threads(threads)
     return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair prepares
+
+
+def has_amx() -> bool:
+    """Whether the processor has units for products of bfloat16 matrices: Intel's AMX."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot say
+    return capabilities.get("amx_bf16", False)
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, repeats: int = 5) -> float:

@@ -1,0 +1,65 @@
+"""The weights' gradient of convolutions over small maps as one matrix product, for processors with AMX.
+
+oneDNN works it out image by image, and changes the layout of each for the AMX units first. Where maps are small and
+channels many, as in the last three convolutions of images of 32 pixels, that takes four to nine times as long as the
+multiplications. What every output saw, written out side by side, and multiplied once, takes half to a quarter of it.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import conv2d, pad
+
+POSITIONS = 49  # of a map, at most: from 9x9 on oneDNN is the faster one
+CHANNELS = 128  # at least
+
+
+def use_im2col(model: nn.Module) -> None:
+    """Makes all convolutions of the model that can have it Im2colConv2d, with their parameters as they are."""
+    for layer in model.modules():
+        if type(layer) is nn.Conv2d and _suits(layer):
+            layer.__class__ = Im2colConv2d
+
+
+def _suits(layer: nn.Conv2d) -> bool:
+    return (
+        (layer.kernel_size, layer.padding) == ((3, 3), (1, 1))
+        and (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
+        and min(layer.in_channels, layer.out_channels) >= CHANNELS
+    )
+
+
+class Im2colConv2d(nn.Conv2d):
+    """A 3x3 convolution that keeps the size, maps (B, C, H, W) to (B, K, H, W).
+
+    It is nn.Conv2d itself where they are large.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.shape[2] * maps.shape[3] > POSITIONS:
+            return super().forward(maps)
+        return _Convolution.apply(maps, self.weight, self.bias)
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)
+    def forward(context, maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        context.save_for_backward(maps, weight)
+        return conv2d(maps, weight, bias, padding=1)
+
+    @staticmethod
+    @once_differentiable
+    @torch.amp.custom_bwd(device_type="cpu")
+    def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        maps, weight = context.saved_tensors
+        kernels, channels = weight.shape[:2]
+        padded = pad(maps.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+        windows = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, C, 3, 3), nothing copied
+        columns = windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, 9 * channels)
+        of_weights = gradient.permute(0, 2, 3, 1).reshape(-1, kernels).T @ columns
+        return (
+            torch.nn.grad.conv2d_input(maps.shape, weight, gradient, padding=1),
+            of_weights.view(kernels, 3, 3, channels).permute(0, 3, 1, 2),
+            gradient.sum((0, 2, 3)),
+        )

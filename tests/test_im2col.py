@@ -1,0 +1,54 @@
+"""The weights' gradient as one matrix product is torch's, and trains the same network."""
+
+import pytest
+import torch
+from torch import nn
+
+from alexnet import device as devices
+from alexnet.build import assemble
+from alexnet.im2col import Im2colConv2d, use_im2col
+from alexnet.train import step
+
+
+@pytest.mark.parametrize("height, width", [(7, 7), (4, 4), (3, 5), (1, 1), (12, 12)])
+def test_outputs_and_gradients_are_those_of_the_definition(height, width):
+    """Against torch's in float64, within bfloat16's rounding: a mistake of one place, or one channel, is off by all."""
+    torch.manual_seed(0)
+    plain = nn.Conv2d(128, 144, 3, padding=1).double()
+    fast = nn.Sequential(nn.Conv2d(128, 144, 3, padding=1))
+    fast[0].load_state_dict(plain.state_dict())
+    use_im2col(fast)
+    assert type(fast[0]) is Im2colConv2d
+    maps, gradient = torch.randn(16, 128, height, width), torch.randn(16, 144, height, width)
+    found, expected = maps.clone().requires_grad_(), maps.double().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = fast(found)
+    assert outputs.dtype == torch.bfloat16
+    outputs.backward(gradient.bfloat16())
+    plain(expected).backward(gradient.double())
+    assert close(outputs, plain(expected))
+    assert close(found.grad, expected.grad)
+    assert close(fast[0].weight.grad, plain.weight.grad)
+    assert close(fast[0].bias.grad, plain.bias.grad)
+    assert fast[0].weight.grad.dtype == torch.float32
+
+
+def close(found, expected):
+    return (found - expected).norm() < 0.01 * expected.norm()
+
+
+def test_a_processor_with_amx_takes_it_for_small_maps(compose, monkeypatch):
+    """conv3 to conv5 in bfloat16; the losses are those without it. In float32 there is Winograd's way."""
+    losses = []
+    for amx in (True, False):
+        monkeypatch.setattr(devices, "has_amx", lambda amx=amx: amx)
+        data = ["dataset=digits", "device=cpu", "batch_size=32", "model.dropout=0", "optimizer.lr=0.004"]
+        training = assemble(compose(*data, "model.initialisation=kaiming", "device.precision=bf16"))
+        kinds = [type(layer) for layer in training.model.features if isinstance(layer, nn.Conv2d)]
+        assert kinds == [nn.Conv2d] * 2 + [Im2colConv2d if amx else nn.Conv2d] * 3
+        training.model.train()
+        batches = training.train.epoch(0)
+        losses.append([step(training, *next(batches), 0, batch)[0].item() for batch in range(6)])
+        full = assemble(compose(*data, "device.precision=float32")).model
+        assert not any(isinstance(layer, Im2colConv2d) for layer in full.modules())
+    assert losses[0] == pytest.approx(losses[1], rel=0.02) and max(losses[1]) - min(losses[1]) > 0.05
