@@ -53,6 +53,20 @@ def cut_out(images: Tensor, side: int, centres: Tensor) -> Tensor:
     return images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
+def cut_mix(images: Tensor, labels: Tensor, classes: int, share: float) -> tuple[Tensor, Tensor]:
+    """In a `share` of the batches, at random, each image with a rectangle of its neighbour's pixels, of any size, and
+    as its target both classes by the area that is seen of them (Yun et al. 2019, §3.1, alpha 1).
+
+    images: (B, C, H, W). labels: (B,); returned as they are where nothing is mixed, else as (B, classes) shares.
+    Drawn from the processor's global generator.
+    """
+    if share == 0 or torch.rand(()) >= share:
+        return images, labels
+    from torchvision.transforms.v2 import CutMix  # takes a second to import, and most runs don't need it
+
+    return CutMix(num_classes=classes)(images, labels)
+
+
 def colour_shifts(factors: Tensor, components: Tensor) -> Tensor:
     """What is added to all pixels of each image: sum over i of factor i times component i (§4.1), (B, C, 1, 1).
 

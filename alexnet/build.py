@@ -49,6 +49,7 @@ class Training:
     seed: int
     epochs: int
     label_smoothing: float
+    cutmix: float
     log_every: int  # batches a window
     checkpoint_minutes: float
     measured: dict[str, Any]
@@ -98,6 +99,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         seed=config.seed,
         epochs=config.epochs,
         label_smoothing=config.label_smoothing,
+        cutmix=config.cutmix,
         log_every=min(config.log_every, len(train)),  # at least one window an epoch
         checkpoint_minutes=config.checkpoint_minutes,
         measured=measured,

@@ -80,6 +80,7 @@ RANGES = {
     "epochs": _whole(1),
     "batch_size": _whole(1),
     "label_smoothing": _share,
+    "cutmix": _number("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "log_every": _whole(1),
     "checkpoint_minutes": _above_zero,
     "resume": _or_null(_text),

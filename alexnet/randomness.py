@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 # One stream a purpose, so that none of them can shift another.
-WEIGHTS, SPLIT, ORDER, AUGMENTATION, DROPOUT = range(5)
+WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP = range(5)  # STEP: what is drawn within one, such as dropout
 
 
 def derived_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet import checkpoints, randomness
+from alexnet import augment, checkpoints, randomness
 from alexnet.build import Training
 from alexnet.errors import Diverged, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
@@ -146,10 +146,11 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
 
 def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
     """One update of the weights: images (B, C, H, W), labels (B,). Returns loss () and logits (B, K), on the device."""
-    torch.manual_seed(randomness.derived_seed(training.seed, randomness.DROPOUT, epoch, batch))
+    torch.manual_seed(randomness.derived_seed(training.seed, randomness.STEP, epoch, batch))
+    images, targets = augment.cut_mix(images, labels, len(training.dataset.classes), training.cutmix)
     training.optimizer.zero_grad()
     logits = training.forward(images)
-    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
+    loss = nn.functional.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
     training.scaler.scale(loss).backward()
     training.scaler.step(training.optimizer)
     training.scaler.update()

@@ -62,6 +62,27 @@ def test_cut_out_erases_a_square_up_to_the_edge():
             assert torch.equal(image, functional.erase(expected, top, left, height, width, torch.tensor(0.0)))
 
 
+def test_cut_mix_targets_are_the_areas_that_are_seen():
+    """Images of one value each: the share of each one's pixels that are its neighbour's is that class's target."""
+    levels = torch.arange(4.0)
+    batch, labels = levels.view(4, 1, 1, 1).expand(4, 3, 16, 16).clone(), torch.tensor([3, 0, 2, 1])
+    mixed = 0
+    for seed in range(200):
+        torch.manual_seed(seed)
+        images, targets = augment.cut_mix(batch.clone(), labels, 5, 0.5)
+        own = (images == levels.view(4, 1, 1, 1)).float().mean((1, 2, 3))
+        if targets is labels:
+            assert torch.equal(images, batch)
+            continue
+        mixed += 1
+        neighbours = (images == levels.roll(1).view(4, 1, 1, 1)).float().mean((1, 2, 3))
+        expected = torch.zeros(4, 5)
+        expected[range(4), labels] = own
+        expected[range(4), labels.roll(1)] = neighbours
+        torch.testing.assert_close(targets, expected)
+    assert 75 < mixed < 125
+
+
 def test_flip_is_torchvisions():
     batch = images(2)
     unchanged, mirrored = augment.flip(batch, torch.tensor([False, True]))

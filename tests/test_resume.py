@@ -55,7 +55,7 @@ def settings(tmp_path):
         ("constant", ["device.workers=0", "dataset.memory_share=0", LARGE]),
         ("step", ["schedule.every=1", "optimizer=adam", "model=cuda_convnet"]),
         ("cosine", ["device.workers=2", "dataset.memory_share=0", "dataset.validation=0.25", "model=cuda_convnet"]),
-        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]", LARGE]),
+        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]", "cutmix=0.5", LARGE]),
         ("plateau", ["schedule.patience=0", "schedule.threshold=0.5", "dataset.validation=0.25", "model=cuda_convnet"]),
         ("plateau", ["dataset.validation=0.25", "dataset.memory_share=0", "model=cuda_convnet", *PAPER]),
     ],

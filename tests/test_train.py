@@ -7,7 +7,7 @@ import torch
 from conftest import small_data, write_images
 from torch import nn
 
-from alexnet import checkpoints
+from alexnet import augment, checkpoints, randomness
 from alexnet import evaluate as evaluation_module
 from alexnet import train as training_module
 from alexnet.build import assemble
@@ -222,4 +222,17 @@ def test_label_smoothing_spreads_its_share_over_the_classes(compose, tmp_path, s
     images, labels = next(training.train.epoch(0))
     chances = training.model(images).log_softmax(1)  # (B, K)
     expected = -(0.7 * chances[range(4), labels] + 0.3 * chances.mean(1)).mean().item()
+    assert Run(tmp_path / "run").windows()[0]["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
+    """The first step's loss: the cross entropies with each image's class and its neighbour's, by what is seen."""
+    settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
+    run_in(tmp_path / "run", compose(*settings, "cutmix=1"))
+    training = assemble(compose(*settings))
+    images, labels = next(training.train.epoch(0))
+    torch.manual_seed(randomness.derived_seed(0, randomness.STEP, 0, 0))
+    mixed, targets = augment.cut_mix(images, labels, 2, 1)
+    assert not torch.equal(mixed, images)
+    expected = -(targets * training.model(mixed).log_softmax(1)).sum(1).mean().item()
     assert Run(tmp_path / "run").windows()[0]["loss"] == pytest.approx(expected, rel=1e-6)
