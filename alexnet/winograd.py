@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+from alexnet.models.layers import keeps_size
+
 # By kernel: the outputs of a tile along a side, and the points, beside infinity. Small ones keep the rounding small.
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
 # With fewer channels the changes between maps and values, with fewer tiles those of the weights, cost more than is won.
@@ -31,14 +33,8 @@ def use_winograd(model: nn.Module) -> None:
 
 
 def _suits(layer: nn.Conv2d) -> bool:
-    side = layer.kernel_size[0]
-    return (
-        side in TILES
-        and (layer.kernel_size, layer.padding) == ((side, side), (side // 2, side // 2))
-        and (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
-        and layer.bias is not None
-        and min(layer.in_channels, layer.out_channels) >= CHANNELS
-    )
+    channels = min(layer.in_channels, layer.out_channels)
+    return layer.kernel_size[0] in TILES and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
 
 
 class WinogradConv2d(nn.Conv2d):

@@ -22,6 +22,14 @@ def local_response_norm() -> nn.LocalResponseNorm:
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
 
 
+def keeps_size(layer: nn.Conv2d) -> bool:
+    """Whether it has a square kernel, stride 1, one group, and the zeros around its maps that keep their size."""
+    side = layer.kernel_size[0]
+    return (layer.kernel_size, layer.padding) == ((side, side), (side // 2, side // 2)) and (
+        (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
+    )
+
+
 def check_pool(side: int) -> None:
     """Raises ValueError for another side of a pooling's window than 3, which overlaps at a stride of 2, or 2."""
     if type(side) is not int or side not in (2, 3):
