@@ -128,7 +128,7 @@ class Side:
 def _serve(connection: Connection, loop, config: DictConfig) -> None:
     if loop is tutorial_loop:
         devices.keep_freed_memory = lambda: None  # its process is to be as torch leaves it
-        config.device.winograd = False
+        config.device.precision, config.device.winograd = "float32", False  # and no convolutions of our own
     try:
         training = prepared(config)
         running = loop(training)
