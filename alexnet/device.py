@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.errors import Mistake
-from alexnet.im2col import use_im2col
+from alexnet.im2col import Im2colConv2d
 from alexnet.models.columns import place
-from alexnet.winograd import use_winograd
+from alexnet.models.layers import change_convolutions
+from alexnet.winograd import WinogradConv2d
 
 THREADS = torch.get_num_threads()  # torch's own choice, to go back to when one job of a sweep had another
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,8 +30,7 @@ class Engine:
     memory_format: torch.memory_format  # of images and convolution weights
     fused: bool  # the whole update as one kernel, where the optimizer has one
     compile: bool
-    winograd: bool  # convolutions by fewer multiplications
-    im2col: bool  # the weights' gradient of convolutions over small maps as one matrix product
+    convolution: type[nn.Conv2d] | None  # what the convolutions that suit it become; None leaves all to torch
     columns: Sequence[torch.device] | None  # of each column; the last one, where the loss is, is `device`
 
     def place(self, model: nn.Module) -> nn.Module:
@@ -39,10 +39,8 @@ class Engine:
         Raises Mistake where it hasn't as many columns as there are devices for them.
         """
         model.to(self.device).to(memory_format=self.memory_format)
-        if self.winograd:
-            use_winograd(model)
-        if self.im2col:
-            use_im2col(model)
+        if self.convolution:
+            change_convolutions(model, self.convolution)
         if self.columns:
             try:
                 place(model, self.columns)
@@ -116,10 +114,13 @@ def engine(
         precision = fastest(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    # cuDNN has it of its own, compiled convolutions are the compiler's, and its rounding isn't for 16 bits.
-    winograd = winograd and device.type == "cpu" and precision == "float32" and not compile
-    im2col = device.type == "cpu" and precision == "bf16" and not compile and has_amx()
-    return Engine(device, precision, memory_format, fused, compile, winograd, im2col, placed)
+    convolution = None
+    if device.type == "cpu" and not compile:  # cuDNN and the compiler have their own
+        if precision == "float32" and winograd:
+            convolution = WinogradConv2d
+        elif precision == "bf16" and has_amx():
+            convolution = Im2colConv2d
+    return Engine(device, precision, memory_format, fused, compile, convolution, placed)
 
 
 def keep_freed_memory() -> None:

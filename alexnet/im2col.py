@@ -16,23 +16,17 @@ POSITIONS = 49  # of a map, at most: from 9x9 on oneDNN is the faster one
 CHANNELS = 128  # at least
 
 
-def use_im2col(model: nn.Module) -> None:
-    """Makes all convolutions of the model that can have it Im2colConv2d, with their parameters as they are."""
-    for layer in model.modules():
-        if type(layer) is nn.Conv2d and _suits(layer):
-            layer.__class__ = Im2colConv2d
-
-
-def _suits(layer: nn.Conv2d) -> bool:
-    channels = min(layer.in_channels, layer.out_channels)
-    return layer.kernel_size[0] == 3 and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
-
-
 class Im2colConv2d(nn.Conv2d):
     """A 3x3 convolution that keeps the size, maps (B, C, H, W) to (B, K, H, W).
 
     It is nn.Conv2d itself where they are large.
     """
+
+    @staticmethod
+    def suits(layer: nn.Conv2d) -> bool:
+        """Whether that layer can be one, and gains by it."""
+        channels = min(layer.in_channels, layer.out_channels)
+        return layer.kernel_size[0] == 3 and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.shape[2] * maps.shape[3] > POSITIONS:

@@ -25,23 +25,17 @@ CHANNELS, TILES_LEAST = 64, 64
 TILES_AT_ONCE = 256  # whose values are worked out together: those of a large batch would take more memory than all else
 
 
-def use_winograd(model: nn.Module) -> None:
-    """Makes all convolutions of the model that have such a kernel WinogradConv2d, with their parameters as they are."""
-    for layer in model.modules():
-        if type(layer) is nn.Conv2d and _suits(layer):
-            layer.__class__ = WinogradConv2d
-
-
-def _suits(layer: nn.Conv2d) -> bool:
-    channels = min(layer.in_channels, layer.out_channels)
-    return layer.kernel_size[0] in TILES and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
-
-
 class WinogradConv2d(nn.Conv2d):
     """A convolution of stride 1 that keeps the size, maps (B, C, H, W) to (B, K, H, W) float32, by values at points.
 
     It is nn.Conv2d itself where the batch is too small to win time.
     """
+
+    @staticmethod
+    def suits(layer: nn.Conv2d) -> bool:
+        """Whether that layer can be one, and gains by it."""
+        channels = min(layer.in_channels, layer.out_channels)
+        return layer.kernel_size[0] in TILES and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
 
     def forward(self, maps: Tensor) -> Tensor:
         outputs, _ = TILES[self.kernel_size[0]]

@@ -6,7 +6,8 @@ from torch import nn
 
 from alexnet import device as devices
 from alexnet.build import assemble
-from alexnet.im2col import Im2colConv2d, use_im2col
+from alexnet.im2col import Im2colConv2d
+from alexnet.models.layers import change_convolutions
 from alexnet.train import step
 
 
@@ -17,7 +18,7 @@ def test_outputs_and_gradients_are_those_of_the_definition(height, width):
     plain = nn.Conv2d(128, 144, 3, padding=1).double()
     fast = nn.Sequential(nn.Conv2d(128, 144, 3, padding=1))
     fast[0].load_state_dict(plain.state_dict())
-    use_im2col(fast)
+    change_convolutions(fast, Im2colConv2d)
     assert type(fast[0]) is Im2colConv2d
     maps, gradient = torch.randn(16, 128, height, width), torch.randn(16, 144, height, width)
     found, expected = maps.clone().requires_grad_(), maps.double().requires_grad_()

@@ -8,8 +8,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.build import assemble
+from alexnet.models.layers import change_convolutions
 from alexnet.train import step
-from alexnet.winograd import WinogradConv2d, use_winograd
+from alexnet.winograd import WinogradConv2d
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
@@ -20,7 +21,7 @@ def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width
     plain = nn.Conv2d(64, 96, kernel, padding=kernel // 2).double()
     fast = nn.Sequential(nn.Conv2d(64, 96, kernel, padding=kernel // 2))
     fast[0].load_state_dict(plain.state_dict())
-    use_winograd(fast)
+    change_convolutions(fast, WinogradConv2d)
     assert type(fast[0]) is WinogradConv2d
     maps, gradient = torch.randn(64, 64, height, width), torch.randn(64, 96, height, width)
     found, expected = maps.clone().requires_grad_(), maps.double().requires_grad_()
@@ -74,6 +75,6 @@ def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
 def test_a_small_batch_is_left_to_torch():
     """Where there are few tiles the larger weights cost more than is won."""
     layer = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1))
-    use_winograd(layer)
+    change_convolutions(layer, WinogradConv2d)
     maps = torch.randn(2, 64, 7, 7)
     assert torch.equal(layer(maps), nn.functional.conv2d(maps, layer[0].weight, layer[0].bias, padding=1))

@@ -30,6 +30,13 @@ def keeps_size(layer: nn.Conv2d) -> bool:
     )
 
 
+def change_convolutions(model: nn.Module, kind: type[nn.Conv2d]) -> None:
+    """Makes each plain convolution that `kind.suits` of that kind, its parameters as they are."""
+    for layer in model.modules():
+        if type(layer) is nn.Conv2d and kind.suits(layer):
+            layer.__class__ = kind
+
+
 def check_pool(side: int) -> None:
     """Raises ValueError for another side of a pooling's window than 3, which overlaps at a stride of 2, or 2."""
     if type(side) is not int or side not in (2, 3):
