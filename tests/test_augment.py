@@ -7,6 +7,7 @@ from torchvision import transforms
 from torchvision.transforms import functional
 
 from alexnet import augment
+from alexnet.build import assemble
 
 
 def images(count=8):
@@ -48,6 +49,16 @@ def test_ten_crop_is_torchvisions(held, size, padding):
         assert torch.equal(augment.views(batch, size, padding, 1)[number], functional.center_crop(image, size))
     same = augment.views(batch, held, 0, 10)
     assert torch.equal(same, torch.cat([batch, batch.flip(3)]))
+
+
+def test_the_views_of_a_test_come_from_half_as_far_out_as_training_crops(compose):
+    """torchvision's TenCrop of the digits, padded by 2 where training's crops are padded by 4."""
+    data = ["dataset=digits", "device=cpu", "dataset.mean=0", "dataset.std=1", "dataset.crop=4"]
+    training = assemble(compose(*data, "model=cuda_convnet", "+dataset.views=10", "batch_size=20"))
+    images, _ = next(training.test.epoch())
+    held = training.test.images[:2]
+    expected = torch.stack(transforms.TenCrop(32)(functional.pad(held, [2])))
+    torch.testing.assert_close(images * 255, expected.flatten(0, 1).float())
 
 
 def test_cut_out_erases_a_square_up_to_the_edge():
