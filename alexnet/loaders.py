@@ -72,11 +72,13 @@ class Batches:
         return -(-len(self.labels) // self.batch_size)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch, from number `start` on.
+        """The batches of one epoch, from number `start` on; none where that is their number.
 
         What is random is drawn for the whole epoch, on the processor, and sent at once: so it is the same on
         every device, and a GPU isn't made to wait within the epoch.
         """
+        if start == len(self):
+            return  # an order of no images would be split into one batch of none
         count = len(self.labels)
         order = torch.arange(count)
         if self.shuffle:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import torch
 from conftest import ROOT, train_command, write_images
 
 from alexnet import checkpoints
+from alexnet import train as training_module
 from alexnet.compare import compare
 from alexnet.errors import Mistake
 from alexnet.job import execute
@@ -18,6 +20,7 @@ from alexnet.records import read
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.run import Run
+from alexnet.signals import Interrupted
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 PAPER = ["dataset.resize=24", "dataset.mean=null", "dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet
@@ -84,7 +87,7 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(settings, tmp_path, sc
 
 
 def test_interrupted_then_resumed_then_extended(settings, tmp_path):
-    """SIGTERM in the middle, resumed, then epochs=4: as a run of 4 epochs from the start."""
+    """SIGTERM in the middle, resumed with images from the disk, then epochs=4: as a run of 4 epochs from the start."""
     command = train_command(*settings, "model=cuda_convnet")
     assert (
         subprocess.run([*command, "epochs=4", "hydra.run.dir=four"], cwd=tmp_path, capture_output=True).returncode == 0
@@ -94,7 +97,7 @@ def test_interrupted_then_resumed_then_extended(settings, tmp_path):
     process.terminate()
     process.communicate()
     assert process.returncode == 143
-    for arguments in ([], ["epochs=4"]):
+    for arguments in (["dataset.memory_share=0"], ["epochs=4"]):
         done = subprocess.run([*RESUME, "three", *arguments], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "three", tmp_path / "four")
@@ -220,6 +223,25 @@ def test_another_configuration_never_goes_on_in_the_folder(trained, compose, sma
     assert "another configuration in it (optimizer.lr: 0.001 -> 0.5)" in capsys.readouterr().err
     assert content(run) == before
     assert execute(compose(*small, "epochs=2", "language=zh", "device.workers=1"), run) == 0
+
+
+@pytest.mark.parametrize("memory_share", [0.25, 0])
+def test_stopped_while_it_validates_it_goes_on_from_there(compose, small, tmp_path, monkeypatch, memory_share):
+    """Between an epoch's last step and its end: none of its batches is left then."""
+    settings = [*small, "dataset.validation=0.25", f"dataset.memory_share={memory_share}", "device.workers=0"]
+    unbroken, stopped = Run(tmp_path / "unbroken"), Run(tmp_path / "stopped")
+
+    def stop(*_):
+        raise Interrupted(signal.SIGTERM)
+
+    for run in (unbroken, stopped):
+        run.folder.mkdir()
+    assert execute(compose(*settings), unbroken) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(training_module, "evaluate", stop)
+        assert execute(compose(*settings), stopped) == 143
+    assert resume(str(stopped.folder), []) == 0
+    assert_same_end(stopped.folder, unbroken.folder)
 
 
 def test_begun_anew_then_stopped_before_the_first_row_it_goes_on(trained):
