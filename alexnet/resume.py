@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from alexnet import launch, sweep
+from alexnet.checks import WITHOUT_EFFECT
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
 from alexnet.run import Run
@@ -13,8 +14,8 @@ from alexnet.saved import overridden, saved_config
 def resume(folder: str, overrides: Sequence[str]) -> int:
     """Trains on from the last checkpoint; `epochs=N` extends the run. Returns the exit status.
 
-    Raises Mistake where the folder isn't a run's, or anything but the number of epochs and the columns' devices is
-    to change.
+    Raises Mistake where the folder isn't a run's, or anything is to change but the number of epochs, the columns'
+    devices and what can't change a number.
     """
     run = Run(folder)
     if run.sweep():
@@ -25,11 +26,13 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         return 0
     config = saved_config(run)
     changed, differences = overridden(config, overrides)
-    others = [key for key, _, _ in differences if key not in ("epochs", "device.columns")]
+    may_change = ("epochs", "device.columns", *WITHOUT_EFFECT)
+    others = [key for key, _, _ in differences if key not in may_change]
     if others:
         raise Mistake(
-            f"{', '.join(others)} can't change when a run goes on, only epochs and device.columns: for another run "
-            f"from the same configuration use python scripts/reproduce.py {folder} {' '.join(overrides)}"
+            f"{', '.join(others)} can't change when a run goes on, only epochs, device.columns and what can't change a "
+            f"number, such as dataset.root: for another run from the same configuration use "
+            f"python scripts/reproduce.py {folder} {' '.join(overrides)}"
         )
     if changed.epochs < config.epochs:
         raise Mistake(f"epochs={changed.epochs} is less than the run's {config.epochs}: expected more.")

@@ -132,7 +132,7 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
             state.batch += 1
             state.whole.add(loss, logits, labels)
             state.window.add(loss, logits, labels)
-            full = state.window.batches == training.log_every
+            full = state.window.batches >= training.log_every  # a run may go on with another
             # Reading the loss makes a GPU wait, so there it is looked at once a window only.
             if full or training.engine.device.type == "cpu":
                 check_finite(state.window.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
