@@ -25,7 +25,9 @@ from alexnet import device as devices
 from alexnet.build import Training, assemble
 from alexnet.device import DTYPES, matrix_rate, synchronise
 from alexnet.environment import device_name
+from alexnet.errors import Mistake
 from alexnet.images import ImageFiles, decode
+from alexnet.signals import ignore_interrupts
 from alexnet.state import Tally
 from alexnet.train import set_learning_rate, step
 
@@ -35,7 +37,12 @@ SUMMARY = {"median": median, "min": min, "max": max}
 
 
 def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
-    """Speeds in images/s, rates in operations/s, memory in bytes. pairs: turns of each; seconds: of one turn."""
+    """Speeds in images/s, rates in operations/s, memory in bytes. pairs: turns of each; seconds: of one turn.
+
+    Raises Mistake for a batch of more than IMAGES, Failure for one that finds no memory.
+    """
+    if config.batch_size > IMAGES:
+        raise Mistake(f"batch_size={config.batch_size} is more than the benchmark's {IMAGES} images: give less.")
     tutorial, engine = (Side(loop, config) for loop in (tutorial_loop, engine_loop))
     try:
         for side in (tutorial, engine):
@@ -46,6 +53,10 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
         memory, operations = (  # counting operations takes memory of its own
             {name: side.ask(what, None) for name, side in sides.items()} for what in ("memory", "operations")
         )
+    except KeyboardInterrupt:
+        for side in (tutorial, engine):
+            side.process.terminate()
+        raise
     finally:
         for side in (tutorial, engine):
             side.connection.close()  # ends its process
@@ -126,19 +137,18 @@ class Side:
 
 
 def _serve(connection: Connection, loop, config: DictConfig) -> None:
+    ignore_interrupts()
     if loop is tutorial_loop:
         devices.keep_freed_memory = lambda: None  # its process is to be as torch leaves it
         config.device.precision, config.device.winograd = "float32", False  # and no convolutions of our own
     try:
         training = prepared(config)
         running = loop(training)
-        while True:
-            what, argument = connection.recv()
-            connection.send(
-                {"run": _turn, "facts": _facts, "operations": _operations, "memory": _memory}[what](
-                    training, running, argument
-                )
-            )
+        answers = {"run": _turn, "facts": _facts, "operations": _operations, "memory": _memory}
+        with training.enough_memory():
+            while True:
+                what, argument = connection.recv()
+                connection.send(answers[what](training, running, argument))
     except EOFError:
         return  # nothing more is asked
     except Exception as error:

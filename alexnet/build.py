@@ -1,6 +1,7 @@
 """From a checked configuration to the objects of a run. The only place that knows both."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,9 +60,10 @@ class Training:
         """Raises Failure, with the batch and what to try, where the device finds no memory for what is done within."""
         try:
             yield
-        except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-                raise  # the first is a GPU's, the second a processor's
+        except (RuntimeError, MemoryError) as error:
+            known = isinstance(error, (torch.OutOfMemoryError, MemoryError))  # a GPU's, NumPy's
+            if not known and not re.search("allocate memory|MemoryError", str(error)):  # a processor's, a worker's
+                raise
             batch, images = self.train.batch_size, f"{self.dataset.channels}x{self.dataset.size}x{self.dataset.size}"
             half = " or device.precision=bf16" if self.engine.precision in ("float32", "tf32") else ""
             raise Failure(
@@ -116,8 +118,6 @@ def _check_sides(config: DictConfig, sides: Sequence[int], facts: dict[str, int]
     """Raises Mistake where the model doesn't take images of a side that training begins with."""
     for side in sides[:-1]:
         try:
-            if side >= facts["size"]:
-                raise RuntimeError
             weightless(config, **facts).eval()(torch.empty(1, facts["channels"], side, side, device="meta"))
         except RuntimeError as error:
             raise Mistake(

@@ -225,6 +225,15 @@ def _check_together(config: DictConfig) -> None:
     cutout, size = config.dataset.get("cutout", 0), config.dataset.get("size")
     if size is not None and cutout >= size:
         raise Mistake(f"dataset.cutout={cutout} hides all of an image: give less than dataset.size={size}.")
+    crop = config.dataset.get("crop", 0)
+    if size is not None and crop >= size:
+        raise Mistake(f"dataset.crop={crop} leaves crops nothing of the image: give less than dataset.size={size}.")
+    larger = [side for side in config.dataset.get("progressive", []) if size is not None and side >= size]
+    if larger:
+        raise Mistake(
+            f"dataset.progressive={config.dataset.progressive}: expected sides below dataset.size={size}; "
+            f"{larger[0]} is none."
+        )
     momentum = config.optimizer.get("momentum", 0)
     if config.optimizer.get("nesterov", False) and momentum == 0:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")

@@ -11,12 +11,15 @@ from alexnet.errors import Failure, Mistake
 
 @contextmanager
 def mistakes_end_the_program() -> Iterator[None]:
-    """A Mistake or Failure becomes one message on stderr and its exit status."""
+    """A Mistake, a Failure or Ctrl-C becomes one message on stderr and its exit status."""
     try:
         yield
     except (Mistake, Failure) as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("stopped by SIGINT", file=sys.stderr)
+        sys.exit(130)
 
 
 def above_zero(kind: type) -> Callable[[str], float]:

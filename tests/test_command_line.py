@@ -27,6 +27,8 @@ MISTAKES = [
     (["experiment=paper/relu", "hydra.callbacks.alexnet.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
     (["experiment=paper/relu", "hydra.callbacks.alexnet.metrics=test_error"], "expected a list of names"),
     (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 hides all of an image: give less than"),
+    (["dataset=digits", "dataset.progressive=[20,40]"], "expected sides below dataset.size=32; 40 is none"),
+    (["dataset=digits", "dataset.crop=32"], "dataset.crop=32 leaves crops nothing of the image: give less than"),
     (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is a sweep of its own"),
     (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
     (["modl=alexnet_cifar"], "did you mean model?"),
@@ -91,7 +93,6 @@ LATE_MISTAKES = [
     (["batch_size=1438"], "batch_size=1437 or less"),
     (["dataset=image_folder", "dataset.root=nowhere"], "nowhere/train/CLASS/IMAGE"),
     (["dataset=digits", "model=cuda_convnet", "dataset.progressive=[20]"], "20 is none"),
-    (["dataset=digits", "dataset.progressive=[40]"], "expected sides below dataset.size=32"),
     (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
 ]
 

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 from conftest import small_data, write_images
@@ -191,10 +192,19 @@ def test_batches_fewer_than_a_window_still_make_one(compose, small, tmp_path):
 
 
 def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkeypatch):
-    """The processor's own error, and the one that torch raises for a GPU; in training and in the test after it."""
+    """A processor's errors, and the one that torch raises for a GPU; in training and in the test after it."""
 
     def asks_for_too_much(*_):
         torch.empty(2**60, dtype=torch.uint8)
+
+    def numpy_asks_for_too_much(*_):
+        np.empty(2**60, dtype=np.uint8)
+
+    def in_a_worker(*_):
+        raise RuntimeError("Caught MemoryError in DataLoader worker process 0.")
+
+    def shared_with_a_worker(*_):
+        raise RuntimeError("unable to mmap 64 bytes from file <filename not specified>: Cannot allocate memory (12)")
 
     def on_a_gpu(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -202,6 +212,9 @@ def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkey
     for number, (module, name, failing) in enumerate(
         [
             (training_module, "step", asks_for_too_much),
+            (training_module, "step", numpy_asks_for_too_much),
+            (training_module, "step", in_a_worker),
+            (training_module, "step", shared_with_a_worker),
             (training_module, "step", on_a_gpu),
             (evaluation_module, "averaged", on_a_gpu),
         ]
