@@ -6,7 +6,7 @@ A knob that only one model or optimizer knows is checked by that class itself.
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -222,13 +222,13 @@ def _check_together(config: DictConfig) -> None:
     warmup = config.schedule.get("warmup", 0)
     if warmup >= config.epochs:
         raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")
-    cutout, size = config.dataset.get("cutout", 0), config.dataset.get("size")
-    if size is not None and cutout >= size:
+    cutout, size = config.dataset.get("cutout", 0), config.dataset.get("size", inf)
+    if cutout >= size:
         raise Mistake(f"dataset.cutout={cutout} hides all of an image: give less than dataset.size={size}.")
     crop = config.dataset.get("crop", 0)
-    if size is not None and crop >= size:
+    if crop >= size:
         raise Mistake(f"dataset.crop={crop} leaves crops nothing of the image: give less than dataset.size={size}.")
-    larger = [side for side in config.dataset.get("progressive", []) if size is not None and side >= size]
+    larger = [side for side in config.dataset.get("progressive", []) if side >= size]
     if larger:
         raise Mistake(
             f"dataset.progressive={config.dataset.progressive}: expected sides below dataset.size={size}; "
