@@ -24,6 +24,7 @@ from alexnet.loaders import Batches
 TRAINING_IMAGES = ("crop", "flip", "cutout", "progressive", "colour", "components")
 TEST_IMAGES = ("views",)
 ALL_IMAGES = ("mean", "std")
+SAMPLE = 500  # training images that a network's initial weights are taken from, where they depend on the images
 
 
 @dataclass
@@ -78,10 +79,13 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     dataset: in place of the configuration's own source.
     """
     engine = _engine(config)
-    dataset, train, validation, test, seen, measured = _data(config, engine, dataset)
+    dataset, train, validation, test, seen, sample, measured = _data(config, engine, dataset)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
-    model = engine.place(_call("model", config.model, **facts))
+    model = _call("model", config.model, **facts)
+    if getattr(model, "whitens", False):
+        model.whiten(torch.cat([images for images, _ in sample.epoch()]).cpu())
+    model = engine.place(model)
     _check_sides(config, train.sides, facts)
     optimizer = _optimizer(config, engine, model)
     schedule = _target("schedule", config.schedule)
@@ -164,7 +168,7 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
 
 def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
-) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, dict[str, Any]]:
+) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Batches, dict[str, Any]]:
     knobs = _knobs(config.dataset)
     images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
     fraction, share = knobs.pop("validation", 0), knobs.pop("share", 1)
@@ -214,6 +218,7 @@ def _data(
         batches(validation, views=1) if validation else None,
         batches(dataset.test, **tested),
         batches(seen, **tested),
+        batches(train.subset(order[:SAMPLE]), views=1),
         measured,
     )
 

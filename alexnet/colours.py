@@ -4,6 +4,7 @@ import logging
 
 import torch
 
+from alexnet.components import principal_components
 from alexnet.datasets import Split
 
 logger = logging.getLogger(__name__)
@@ -16,8 +17,8 @@ def measured(split: Split) -> dict[str, list]:
     """mean: (C,), of pixel values in [0, 1]. components: (C, C), a row each, largest first: a principal component of
     the colours (a unit vector) times its eigenvalue (the variance along it).
 
-    Rounded to six decimals, and each component's largest entry made positive, so that they are the same on every
-    machine. An image takes part once, however often training shows it.
+    Rounded to six decimals, so that they are the same on every machine. An image takes part once, however often
+    training shows it.
     """
     count = len(split)
     some = torch.linspace(0, count - 1, min(count, SAMPLE), dtype=torch.float64).round().long()
@@ -31,10 +32,8 @@ def measured(split: Split) -> dict[str, list]:
         pixels, sums, products = pixels + values.shape[1], sums + values.sum(1), products + values @ values.T
     mean = sums / pixels
     covariance = products / pixels - mean[:, None] * mean
-    variances, vectors = torch.linalg.eigh(covariance / 255**2)  # ascending; vectors are columns
-    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    components = (vectors * largest.sign() * variances).T.flip(0)
-    return {"mean": _rounded(mean / 255), "components": _rounded(components)}
+    variances, components = principal_components(covariance / 255**2)
+    return {"mean": _rounded(mean / 255), "components": _rounded(components * variances[:, None])}
 
 
 def _rounded(values: torch.Tensor) -> list:

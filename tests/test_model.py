@@ -6,6 +6,7 @@ import torchvision
 from conftest import SHARED
 from torch import nn
 
+from alexnet.build import assemble
 from alexnet.models.alexnet import AlexNet
 from alexnet.models.alexnet_cifar import AlexNetCifar, MaxPoolTo
 from alexnet.models.cuda_convnet import CudaConvnet
@@ -193,3 +194,37 @@ def test_kaiming_keeps_the_variance_and_starts_from_even_chances():
         assert layer.bias.abs().max() == 0
     assert last.weight.abs().max() == 0 and len(layers) == 7
     assert torch.equal(model(torch.randn(2, 3, 32, 32)), torch.zeros(2, 10))
+
+
+@pytest.mark.parametrize("columns, channels, whitened", [(1, 3, 64), (2, 3, 64), (1, 1, 50)])
+def test_whitening_tells_patches_apart_and_passes_maps_on(columns, channels, whitened):
+    """conv1's maps of the images: mean 0, variance 1, one half uncorrelated, the other its negative; as many as patches
+    have values. conv2 to conv5 copy their inputs, up to as many as they have (Jordan 2024, §3.2 and §3.3)."""
+    torch.manual_seed(0)
+    images = nn.functional.interpolate(torch.randn(500, channels, 20, 20), 40, mode="bilinear")  # neighbours alike
+    model = AlexNetCifar(10, channels, 40, columns=columns, initialisation="whitening")
+    model.whiten(images)
+    convolutions = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)]
+    first, others = convolutions[::5], [layer for number, layer in enumerate(convolutions) if number % 5]
+    maps = torch.cat([layer(images) for layer in first], 1)[:, :whitened, 2:-2, 2:-2]  # where no patch meets the edge
+    values = maps.detach().transpose(0, 1).flatten(1)
+    assert torch.allclose(values[::2], -values[1::2], atol=1e-4)
+    covariance = values[:8:2].cov()  # of the components that vary much more than what is added to all
+    assert (covariance - torch.eye(4)).abs().max() < 0.15 and values.mean(1).abs().max() < 0.1
+    assert (values.var(1) < 1.15).all()
+    for layer in others:
+        inputs, outputs = layer.in_channels, layer.out_channels
+        maps = torch.randn(1, inputs, 6, 6)
+        passed = min(inputs, outputs)
+        expected = maps[:, :passed] + layer.bias[:passed, None, None]
+        torch.testing.assert_close(layer(maps)[:, :passed], expected)
+
+
+def test_a_run_whitens_by_its_own_training_images(compose):
+    """The same weights for a seed; maps of variance 1 for images that it was not shown, normalised as in training."""
+    settings = ["dataset=digits", "model.initialisation=whitening", "dataset.mean=0.3", "dataset.std=0.1"]
+    training, again = (assemble(compose(*settings)) for _ in range(2))
+    assert all(map(torch.equal, training.model.state_dict().values(), again.model.state_dict().values()))
+    images, _ = next(training.test.epoch())
+    maps = training.model.features[0](images)[:, :10:2, 2:-2, 2:-2].detach()
+    assert (maps.var((0, 2, 3)) - 1).abs().max() < 0.2

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from alexnet.components import principal_components
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, crossings, seen, shares
 
@@ -35,7 +36,8 @@ class AlexNetCifar(ColumnNetwork):
     kernels: of all columns together, in each convolution. dropout: probability before fc6 and fc7. activation:
     relu | tanh. normalisation: none | batch (after each convolution) | lrn (after the first two activations, §3.3).
     initialisation: torch (its own) | kaiming (He et al. 2015: Gaussian weights that keep the variance, biases 0; and
-    fc8 0, so that training starts from even chances).
+    fc8 0, so that training starts from even chances) | whitening (Jordan 2024: conv1 as `whiten` sets it; the other
+    convolutions pass on what they are given, a kernel a map, as far as they have kernels or maps, §3.3).
 
     It takes smaller images as well as those of its size.
 
@@ -59,8 +61,8 @@ class AlexNetCifar(ColumnNetwork):
         act = layers.activation(activation)
         if normalisation not in ("none", "batch", "lrn"):
             raise ValueError(f"normalisation={normalisation!r}: expected one of none, batch, lrn")
-        if initialisation not in ("torch", "kaiming"):
-            raise ValueError(f"initialisation={initialisation!r}: expected one of torch, kaiming")
+        if initialisation not in ("torch", "kaiming", "whitening"):
+            raise ValueError(f"initialisation={initialisation!r}: expected one of torch, kaiming, whitening")
         layers.check_size("alexnet_cifar", size, least=15, most=127)  # at 128 fc6 alone would have 236 million weights
         side = _pooled(_pooled(_pooled(size)))
 
@@ -98,6 +100,37 @@ class AlexNetCifar(ColumnNetwork):
                     nn.init.kaiming_normal_(layer.weight, nonlinearity=activation)
                     nn.init.zeros_(layer.bias)
             nn.init.zeros_(self.classifier[-1].weight)
+        self.whitens = initialisation == "whitening"
+        if self.whitens:
+            for number, layer in enumerate(self._convolutions()):
+                if number % 5 != 0:
+                    nn.init.dirac_(layer.weight.data[: layer.in_channels])
+
+    def _convolutions(self) -> list[nn.Conv2d]:
+        """Five a column."""
+        return [layer for layer in self.features.modules() if isinstance(layer, nn.Conv2d)]
+
+    @torch.no_grad()
+    def whiten(self, images: Tensor) -> None:
+        """Makes conv1's kernels the principal components of the images' patches, so that its maps don't repeat one
+        another, and of variance 1 (Jordan 2024, §3.2).
+
+        images: (B, channels, H, W), normalised as in training. Each component comes with its negative, for ReLU to
+        keep both; small ones are mostly noise, so that a hundredth of the pixels' variance is added to theirs. Where
+        there are fewer than half the kernels, the rest stay as they are.
+        """
+        first = self._convolutions()[::5]
+        patches = nn.functional.unfold(images, 5, stride=5)  # (B, values, places)
+        patches = patches.transpose(0, 1).flatten(1).double()
+        variances, components = principal_components(patches.cov())
+        kernels = components / (variances + images.var() / 100).sqrt()[:, None]
+        kernels = torch.stack([kernels, -kernels], 1).flatten(0, 1)
+        biases = -kernels @ patches.mean(1)
+        for number, layer in enumerate(first):
+            own = slice(number * layer.out_channels, (number + 1) * layer.out_channels)
+            count = len(biases[own])
+            layer.weight[:count] = kernels[own].view(count, *layer.weight.shape[1:])
+            layer.bias[:count] = biases[own]
 
 
 class MaxPoolTo(nn.MaxPool2d):
