@@ -9,6 +9,7 @@ tiles of outputs, are a matrix product. So are the changes between maps and valu
 again as is left, since they move more bytes than they multiply.
 """
 
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -38,74 +39,88 @@ class WinogradConv2d(nn.Conv2d):
         return layer.kernel_size[0] in TILES and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
 
     def forward(self, maps: Tensor) -> Tensor:
-        outputs, _ = TILES[self.kernel_size[0]]
-        tiles = len(maps) * -(-maps.shape[2] // outputs) * -(-maps.shape[3] // outputs)
-        if tiles < TILES_LEAST:
+        if len(maps) * _tiles(TILES[self.kernel_size[0]][0], *maps.shape[2:]) < TILES_LEAST:
             return super().forward(maps)
-        return _Convolution.apply(maps.permute(0, 2, 3, 1), self.weight, self.bias).permute(0, 3, 1, 2)
+        return _Convolution.apply(maps, self.weight, self.bias)
 
 
 class _Convolution(torch.autograd.Function):
-    """Maps (B, H, W, C) to (B, H, W, K), and the gradients by the same products transposed.
+    """Maps (B, C, H, W) to (B, K, H, W), and the gradients by the same products transposed.
 
     Values are (points, tiles of some images, channels), so that each change to and from them is one matrix product.
     Backward works them out again: kept, they would take twice to five times the memory of the maps.
+    The outputs are no view of another tensor: torch would copy them again where an activation changes them in place.
     """
 
     @staticmethod
     def forward(context, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         context.save_for_backward(maps, weight)
-        (batch, height, width, _), (kernels, _, kernel, _) = maps.shape, weight.shape
+        kernels, _, kernel, _ = weight.shape
+        height, width = maps.shape[2:]
         m, a, g, b = _transforms(kernel)
-        windows, images = _windows(maps, kernel)
-        rows, columns = windows.shape[1:3]
         weights = _of_weights(g, weight)
-        whole = maps.new_empty(batch, rows * m, columns * m, kernels)
-        by_tile = whole.view(batch, rows, m, columns, m, kernels)
-        for some, outputs in zip(windows.split(images), by_tile.split(images), strict=True):
-            tiles = a @ torch.bmm(_of_windows(b, some), weights).view(len(b), -1)
-            tiles = tiles.view(m, m, len(some), rows, columns, kernels).permute(2, 3, 0, 4, 1, 5)
-            torch.add(tiles, bias, out=outputs)
-        return whole if whole.shape[1:3] == (height, width) else whole[:, :height, :width].contiguous()
+        outputs = torch.empty(len(maps), kernels, height, width, memory_format=torch.channels_last)
+        for some, target in _together(m, maps, outputs):
+            windows = _windows(some, kernel)
+            images, rows, columns = windows.shape[:3]
+            tiles = a @ torch.bmm(_of_windows(b, windows), weights).view(len(b), -1)
+            tiles = tiles.view(m, m, images, rows, columns, kernels).permute(2, 3, 0, 4, 1, 5)
+            whole = maps.new_empty(images, rows * m, columns * m, kernels)
+            torch.add(tiles, bias, out=whole.view(images, rows, m, columns, m, kernels))
+            target.copy_(whole[:, :height, :width])
+        return outputs
 
     @staticmethod
     @once_differentiable
     def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         maps, weight = context.saved_tensors
-        (batch, height, width, channels), (kernels, _, kernel, _) = maps.shape, weight.shape
+        kernels, channels, kernel, _ = weight.shape
+        height, width = maps.shape[2:]
         m, a, g, b = _transforms(kernel)
         side, margin = m + kernel - 1, kernel // 2
-        windows, images = _windows(maps, kernel)
-        rows, columns = windows.shape[1:3]
         weights = _of_weights(g, weight)
         changed = torch.zeros_like(weights)
-        whole = pad(gradient, (0, 0, 0, columns * m - width, 0, rows * m - height))
-        padded = gradient.new_zeros(batch, rows * m + kernel - 1, columns * m + kernel - 1, channels)
-        for some, outputs, target in zip(*(each.split(images) for each in (windows, whole, padded)), strict=True):
-            tiles = outputs.view(-1, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
+        of_maps = torch.empty_like(maps)
+        for some, outputs, target in _together(m, maps, gradient, of_maps):
+            windows = _windows(some, kernel)
+            images, rows, columns = windows.shape[:3]
+            whole = pad(outputs, (0, 0, 0, columns * m - width, 0, rows * m - height))
+            tiles = whole.view(images, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
             products = (a.T @ tiles).view(side**2, -1, kernels)
             # Not in place, by baddbmm_: torch counts no operations of that.
-            torch.baddbmm(changed, _of_windows(b, some).transpose(1, 2), products, out=changed)
+            torch.baddbmm(changed, _of_windows(b, windows).transpose(1, 2), products, out=changed)
             back = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(side**2, -1)
-            back = back.view(side, side, len(some), rows, columns, channels)
+            back = back.view(side, side, images, rows, columns, channels)
+            padded = maps.new_zeros(images, rows * m + kernel - 1, columns * m + kernel - 1, channels)
             for y in range(side):
                 for x in range(side):
-                    target[:, y : y + rows * m : m, x : x + columns * m : m] += back[y, x]
+                    padded[:, y : y + rows * m : m, x : x + columns * m : m] += back[y, x]
+            target.copy_(padded[:, margin : margin + height, margin : margin + width])
         return (
-            padded[:, margin : margin + height, margin : margin + width],
+            of_maps,
             (g.T @ changed.view(side**2, -1)).view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
-            gradient.sum((0, 1, 2)),
+            gradient.sum((0, 2, 3)),
         )
 
 
-def _windows(maps: Tensor, kernel: int) -> tuple[Tensor, int]:
-    """What each tile of outputs sees, (B, rows, columns, C, side, side) without copies; the images to take at once."""
+def _together(m: int, *maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Maps (B, ..., H, W) of the same images as (some, H, W, ...), of as many at a time as have TILES_AT_ONCE tiles."""
+    images = max(1, TILES_AT_ONCE // _tiles(m, *maps[0].shape[2:]))
+    return zip(*(each.movedim(1, 3).split(images) for each in maps), strict=True)
+
+
+def _tiles(m: int, height: int, width: int) -> int:
+    """How many m x m tiles cover a map."""
+    return -(-height // m) * -(-width // m)
+
+
+def _windows(maps: Tensor, kernel: int) -> Tensor:
+    """What each tile of outputs sees of maps (B, H, W, C): (B, rows, columns, C, side, side), nothing copied."""
     m, margin = TILES[kernel][0], kernel // 2
-    rows, columns = (-(-length // m) for length in maps.shape[1:3])
-    right, below = columns * m + margin - maps.shape[2], rows * m + margin - maps.shape[1]
+    right, below = (-length % m + margin for length in maps.shape[2:0:-1])
     padded = pad(maps, (0, 0, margin, right, margin, below))
     side = m + kernel - 1
-    return padded.unfold(1, side, m).unfold(2, side, m), max(1, TILES_AT_ONCE // (rows * columns))
+    return padded.unfold(1, side, m).unfold(2, side, m)
 
 
 def _of_windows(b: Tensor, windows: Tensor) -> Tensor:
