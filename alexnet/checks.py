@@ -4,6 +4,7 @@ One word has one meaning here, so it has one range wherever it stands: `lr` of a
 A knob that only one model or optimizer knows is checked by that class itself.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from math import inf, isfinite
@@ -13,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet.errors import Mistake
+from alexnet.models import knobs
 
 CONF = Path(__file__).parent.parent / "conf"
 MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
@@ -42,8 +44,8 @@ def _number(text: str, holds: Callable[[float], bool]) -> tuple[str, Callable[[A
     return text, lambda value: type(value) in (int, float) and isfinite(value) and holds(value)
 
 
-def _choice(*options: str) -> tuple[str, Callable[[Any], bool]]:
-    return f"one of {', '.join(options)}", lambda value: value in options
+def _choice(*options: str | int) -> tuple[str, Callable[[Any], bool]]:
+    return f"one of {', '.join(map(str, options))}", lambda value: knobs.is_one(value, options)
 
 
 def _or_null(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any], bool]]:
@@ -86,8 +88,7 @@ RANGES = {
     "resume": _or_null(_text),
     "dry_run": _switch,
     "language": _choice("en", "zh"),
-    "activation": _text,  # which ones there are, the networks say
-    "normalisation": _text,
+    **{name: _choice(*options) for name, options in knobs.CHOICES.items()},
     "dropout": _share,
     "lrn": _switch,
     "weights": _or_null(_text),
@@ -107,7 +108,7 @@ RANGES = {
     ),
     "colour": _zero_or_more,
     "components": _or_null(_matrix()),
-    "views": ("1 or 10", lambda value: type(value) is int and value in (1, 10)),
+    "views": _choice(1, 10),
     "validation": _share,
     "share": _part,
     "memory_share": _share,
@@ -169,6 +170,18 @@ def check(config: DictConfig) -> None:
             example = "" if example is None else f", for example {path}={example}"
             raise Mistake(f"{path}={value} ({type(value).__name__}): expected {RANGES[name][0]}{example}.")
     _check_together(config)
+
+
+def check_trainable(config: DictConfig) -> None:
+    """What training needs beyond checked values, as far as that is known without torch: raises Mistake for images that
+    the model isn't for, and for a GPU where the system has none."""
+    try:
+        knobs.check_size(config.model._target_.split(".")[-2], config.dataset.size)
+    except ValueError as error:
+        raise Mistake(f"model: {error}") from error
+    drivers = ("nvidia*", "nvhost*", "kfd", "dxg")  # NVIDIA's, also on its boards, AMD's, Windows' for its Linux
+    if config.device.name == "cuda" and sys.platform == "linux" and not any(any(Path("/dev").glob(d)) for d in drivers):
+        raise Mistake("device=cuda: there is no GPU here. Give device=cpu, or device=auto to take the best there is.")
 
 
 def targets(group: str) -> set[str]:

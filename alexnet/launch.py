@@ -73,6 +73,7 @@ class Launch(Callback):
         """Checks every value, then makes a folder that is this run's alone."""
         with checking(), open_dict(config):
             checks.check(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+            checks.check_trainable(config)
             if config.resume:
                 raise Mistake(
                     f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
@@ -92,6 +93,7 @@ class Launch(Callback):
             configs = [hydra.compose(config_name, overrides) for overrides in planned]
             for each in configs:
                 checks.check(each)
+                checks.check_trainable(each)
             needed = disk_bytes(configs)
             if config.dry_run:
                 print(sweep.plan(planned, needed, config.hydra.sweep.dir))

@@ -248,7 +248,7 @@ MISTAKES = [
     (["model.columns=2", "device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
     (["model.columns=2", "device.columns=[cpu,gpu]"], "gpu"),
     (["model.columns=2", "device.columns=[cpu,cuda:99]"], "cuda:99"),
-    (["model=cuda_convnet", "model.pool=4"], "expected 3 or 2"),
+    (["model=cuda_convnet", "model.pool=4"], "expected one of 3, 2"),
     (["model=alexnet"], "model=alexnet_cifar"),
     (["model=alexnet_2012"], "model=alexnet_cifar"),
     (["model=cuda_convnet", "dataset.size=224"], "model=alexnet"),

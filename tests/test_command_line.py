@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,7 +59,11 @@ MISTAKES = [
     (["optimizer.nesterov=true", "optimizer.momentum=0"], "optimizer.momentum=0.9"),
     (["dataset=image_folder"], "dataset.root has no value"),
     (["model.activation=???"], "model.activation has no value: give model.activation=VALUE"),
-    (["model.activation=[relu]"], "expected a text, for example model.activation=relu"),
+    (["model.activation=[relu]"], "expected one of relu, tanh, for example model.activation=relu"),
+    (["model.activation=gelu"], "model.activation=gelu (str): expected one of relu, tanh"),
+    (["model.normalisation=layer"], "expected one of none, batch, lrn"),
+    (["dataset=digits", "dataset.size=8"], "dataset.size=15"),
+    (["dataset=digits", "model=cuda_convnet", "dataset.size=3"], "dataset.size=8"),
     (["dataset.size=1000000"], "expected a whole number from 1 to 4096"),
     (["device.threads=1000000000"], "expected a whole number from 1 to 1024, or null"),
     (["device.workers=1000000000"], "expected a whole number from 0 to 1024"),
@@ -84,9 +89,6 @@ def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
 # The same for what is only known once torch or the data is there: told in the run's folder, too.
 LATE_MISTAKES = [
     (["+optimizer.nesterow=true"], "did you mean nesterov?"),
-    (["model.activation=gelu"], "expected one of relu, tanh"),
-    (["dataset.size=8"], "dataset.size=15"),
-    (["model=cuda_convnet", "dataset.size=3"], "dataset.size=8"),
     (["dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
     (["dataset.validation=0.0001"], "dataset.validation=0.1"),
     (["dataset.validation=0.9999"], "dataset.validation=0.1"),
@@ -110,9 +112,11 @@ def test_a_mistake_about_the_data_is_one_message_before_training(compose, tmp_pa
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU here")
-def test_cuda_where_there_is_none(train):
+def test_cuda_where_there_is_none(train, tmp_path):
     done = train("dataset=digits", "device=cuda")
     assert done.returncode == 2 and "device=cpu" in done.stderr and done.stderr.count("\n") == 1
+    if sys.platform == "linux" and not list(Path("/dev").glob("nvidia*")):
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.layers import check_size
+from alexnet.models.knobs import check_size
 
 
 class AlexNet(nn.Module):
@@ -40,7 +40,7 @@ class AlexNet(nn.Module):
     def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5, weights: str | None = None):
         super().__init__()
         saved = _read(weights) if weights else None
-        check_size("alexnet", size, least=63)
+        check_size("alexnet", size)
         self.features = nn.Sequential(
             nn.Conv2d(channels, 64, 11, stride=4, padding=2),  # (B, 64, 55, 55)
             nn.ReLU(inplace=True),

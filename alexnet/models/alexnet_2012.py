@@ -21,6 +21,7 @@ from torch import nn
 
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, crossings, seen, shares
+from alexnet.models.knobs import check_choice, check_size
 
 
 class AlexNet2012(ColumnNetwork):
@@ -52,8 +53,8 @@ class AlexNet2012(ColumnNetwork):
     ):
         crossing, kernels = crossings(columns, cross), shares(kernels, columns)
         act = layers.activation(activation)
-        layers.check_pool(pool)
-        layers.check_size("alexnet_2012", size, least=64)
+        check_choice("pool", pool)
+        check_size("alexnet_2012", size)
         # conv1 has no padding, but its last window may reach over the edge: 224 pixels are taken as 227.
         overhang = (11 - size) % 4
         side = (size + overhang - 11) // 4 + 1

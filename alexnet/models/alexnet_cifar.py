@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from alexnet.components import principal_components
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, crossings, seen, shares
+from alexnet.models.knobs import check_choice, check_size
 
 
 class AlexNetCifar(ColumnNetwork):
@@ -59,11 +60,9 @@ class AlexNetCifar(ColumnNetwork):
     ):
         crossing, kernels = crossings(columns, cross), shares(kernels, columns)
         act = layers.activation(activation)
-        if normalisation not in ("none", "batch", "lrn"):
-            raise ValueError(f"normalisation={normalisation!r}: expected one of none, batch, lrn")
-        if initialisation not in ("torch", "kaiming", "whitening"):
-            raise ValueError(f"initialisation={initialisation!r}: expected one of torch, kaiming, whitening")
-        layers.check_size("alexnet_cifar", size, least=15, most=127)  # at 128 fc6 alone would have 236 million weights
+        check_choice("normalisation", normalisation)
+        check_choice("initialisation", initialisation)
+        check_size("alexnet_cifar", size)
         side = _pooled(_pooled(_pooled(size)))
 
         def convolution(number: int, kernel: int) -> list[nn.Module]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from alexnet.models.knobs import check_choice
+
 # The layers, 2 for conv2 to 7 for fc7, that see the maps of both columns. fc8 sees both in any case, for one softmax
 # over all classes: so `none` is two networks of half the width that meet in their answer alone.
 CROSS = {"none": (), "conv3": (3, 6, 7), "all": (2, 3, 4, 5, 6, 7)}
@@ -83,8 +85,7 @@ def crossings(columns: int, cross: str) -> tuple[int, ...]:
     """
     if type(columns) is not int or columns not in (1, 2):
         raise ValueError(f"columns={columns!r}: expected 1 or 2")
-    if cross not in CROSS:
-        raise ValueError(f"cross={cross!r}: expected one of {', '.join(CROSS)}")
+    check_choice("cross", cross)
     return CROSS[cross] if columns == 2 else ()
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.models import layers
+from alexnet.models.knobs import check_choice, check_size
 
 
 class CudaConvnet(nn.Module):
@@ -36,8 +37,8 @@ class CudaConvnet(nn.Module):
     ):
         super().__init__()
         act = layers.activation(activation)
-        layers.check_pool(pool)
-        layers.check_size("cuda_convnet", size, least=8, most=127)
+        check_choice("pool", pool)
+        check_size("cuda_convnet", size)
         side = size
         for _ in range(3):
             side = -(-(side - pool) // 2) + 1  # the last window may reach over the edge

@@ -1,19 +1,17 @@
-"""What several of the networks are made of, and which size of image each of them is for."""
+"""What several of the networks are made of."""
 
 from collections.abc import Callable
-from math import inf
 
 from torch import nn
 
+from alexnet.models.knobs import check_choice
+
 ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh}
-# The model to take for images of so many pixels a side or more.
-SMALLEST = {"alexnet": 128, "alexnet_cifar": 15, "cuda_convnet": 8}
 
 
 def activation(name: str) -> Callable[[], nn.Module]:
     """What makes a layer of that activation, relu or tanh. Raises ValueError for another name."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"activation={name!r}: expected one of {', '.join(ACTIVATIONS)}")
+    check_choice("activation", name)
     return ACTIVATIONS[name]
 
 
@@ -35,19 +33,3 @@ def change_convolutions(model: nn.Module, kind: type[nn.Conv2d]) -> None:
     for layer in model.modules():
         if type(layer) is nn.Conv2d and kind.suits(layer):
             layer.__class__ = kind
-
-
-def check_pool(side: int) -> None:
-    """Raises ValueError for another side of a pooling's window than 3, which overlaps at a stride of 2, or 2."""
-    if type(side) is not int or side not in (2, 3):
-        raise ValueError(f"pool={side!r}: expected 3 or 2")
-
-
-def check_size(model: str, size: int, least: int, most: float = inf) -> None:
-    """Raises ValueError, which names a model that fits, where images of that size don't fit this one."""
-    if least <= size <= most:
-        return
-    much, bound = ("small", f"{least} or more") if size < least else ("large", f"{most} or less")
-    fits = [name for name, smallest in SMALLEST.items() if size >= smallest]
-    other = f"model={fits[0]}, or " if fits else ""
-    raise ValueError(f"images of {size}x{size} are too {much} for {model}: give {other}dataset.size={bound}")
