@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from alexnet.errors import Mistake
 from alexnet.im2col import Im2colConv2d
 from alexnet.models.columns import place
-from alexnet.models.layers import change_convolutions
+from alexnet.models.layers import FastConv2d, change_convolutions
 from alexnet.winograd import WinogradConv2d
 
 THREADS = torch.get_num_threads()  # torch's own choice, to go back to when one job of a sweep had another
@@ -30,7 +30,7 @@ class Engine:
     memory_format: torch.memory_format  # of images and convolution weights
     fused: bool  # the whole update as one kernel, where the optimizer has one
     compile: bool
-    convolution: type[nn.Conv2d] | None  # what the convolutions that suit it become; None leaves all to torch
+    convolution: type[FastConv2d] | None  # what the convolutions that suit it become; None leaves all to torch
     columns: Sequence[torch.device] | None  # of each column; the last one, where the loss is, is `device`
 
     def place(self, model: nn.Module) -> nn.Module:

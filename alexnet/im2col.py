@@ -6,27 +6,23 @@ multiplied at once, takes a quarter to two thirds of that.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
-from alexnet.models.layers import keeps_size
+from alexnet.models.layers import FastConv2d
 
 POSITIONS = 49  # of a map, at most: from 9x9 on oneDNN is the faster one
-CHANNELS = 128  # at least
 
 
-class Im2colConv2d(nn.Conv2d):
+class Im2colConv2d(FastConv2d):
     """A 3x3 convolution that keeps the size, maps (B, C, H, W) to (B, K, H, W).
 
     It is nn.Conv2d itself where they are large.
     """
 
-    @staticmethod
-    def suits(layer: nn.Conv2d) -> bool:
-        """Whether that layer can be one, and gains by it."""
-        channels = min(layer.in_channels, layer.out_channels)
-        return layer.kernel_size[0] == 3 and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
+    sides = (3,)
+    channels = 128
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.shape[2] * maps.shape[3] > POSITIONS:

@@ -13,30 +13,26 @@ from collections.abc import Iterator
 from functools import cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from alexnet.models.layers import keeps_size
+from alexnet.models.layers import FastConv2d
 
 # By kernel: the outputs of a tile along a side, and the points, beside infinity. Small ones keep the rounding small.
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
-# With fewer channels the changes between maps and values, with fewer tiles those of the weights, cost more than is won.
-CHANNELS, TILES_LEAST = 64, 64
+TILES_LEAST = 64  # with fewer the changes of the weights cost more than is won
 TILES_AT_ONCE = 256  # whose values are worked out together: those of a large batch would take more memory than all else
 
 
-class WinogradConv2d(nn.Conv2d):
+class WinogradConv2d(FastConv2d):
     """A convolution of stride 1 that keeps the size, maps (B, C, H, W) to (B, K, H, W) float32, by values at points.
 
     It is nn.Conv2d itself where the batch is too small to win time.
     """
 
-    @staticmethod
-    def suits(layer: nn.Conv2d) -> bool:
-        """Whether that layer can be one, and gains by it."""
-        channels = min(layer.in_channels, layer.out_channels)
-        return layer.kernel_size[0] in TILES and keeps_size(layer) and layer.bias is not None and channels >= CHANNELS
+    sides = TILES
+    channels = 64  # with fewer the changes between maps and values cost more than is won
 
     def forward(self, maps: Tensor) -> Tensor:
         if len(maps) * _tiles(TILES[self.kernel_size[0]][0], *maps.shape[2:]) < TILES_LEAST:
