@@ -22,22 +22,32 @@ from alexnet.models.layers import FastConv2d
 # By kernel: the outputs of a tile along a side, and the points, beside infinity. Small ones keep the rounding small.
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
 TILES_LEAST = 64  # with fewer the changes of the weights cost more than is won
-TILES_AT_ONCE = 256  # whose values are worked out together: those of a large batch would take more memory than all else
+# By kernel: how many times fewer the multiplications must be for that to outweigh the changes, measured on a Zen 3.
+FEWER_LEAST = {3: 2.5, 5: 4}
+TILES_AT_ONCE = 128  # whose values are worked out together: those of a large batch would take more memory than all else
 
 
 class WinogradConv2d(FastConv2d):
     """A convolution of stride 1 that keeps the size, maps (B, C, H, W) to (B, K, H, W) float32, by values at points.
 
-    It is nn.Conv2d itself where the batch is too small to win time.
+    It is nn.Conv2d itself where the batch is too small to win time, or the maps' side is one that tiles cover badly.
     """
 
     sides = TILES
     channels = 64  # with fewer the changes between maps and values cost more than is won
 
     def forward(self, maps: Tensor) -> Tensor:
-        if len(maps) * _tiles(TILES[self.kernel_size[0]][0], *maps.shape[2:]) < TILES_LEAST:
+        kernel = self.kernel_size[0]
+        tiles, points = _tiles(TILES[kernel][0], *maps.shape[2:]), (TILES[kernel][0] + kernel - 1) ** 2
+        fewer = maps.shape[2] * maps.shape[3] * kernel**2 / (tiles * points)
+        if len(maps) * tiles < TILES_LEAST or fewer < FEWER_LEAST[kernel]:
             return super().forward(maps)
-        return _Convolution.apply(maps, self.weight, self.bias)
+        return convolution(maps, self.weight, self.bias)
+
+
+def convolution(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Maps (B, C, H, W) to (B, K, H, W), by weight (K, C, side, side), a side of TILES, and bias (K,)."""
+    return _Convolution.apply(maps, weight, bias)
 
 
 class _Convolution(torch.autograd.Function):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from alexnet import winograd
 from alexnet.build import assemble
 from alexnet.models.layers import change_convolutions
 from alexnet.train import step
@@ -18,15 +19,13 @@ from alexnet.winograd import WinogradConv2d
 def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width):
     """Against torch's in float64, within 1e-4 of the largest value: TF32 is off by ten times as much."""
     torch.manual_seed(0)
+    fast = nn.Conv2d(64, 96, kernel, padding=kernel // 2)
     plain = nn.Conv2d(64, 96, kernel, padding=kernel // 2).double()
-    fast = nn.Sequential(nn.Conv2d(64, 96, kernel, padding=kernel // 2))
-    fast[0].load_state_dict(plain.state_dict())
-    change_convolutions(fast, WinogradConv2d)
-    assert type(fast[0]) is WinogradConv2d
+    plain.load_state_dict(fast.state_dict())
     maps, gradient = torch.randn(64, 64, height, width), torch.randn(64, 96, height, width)
     found, expected = maps.clone().requires_grad_(), maps.double().requires_grad_()
     with FlopCounterMode(display=False) as counter:
-        outputs = fast(found)
+        outputs = winograd.convolution(found, fast.weight, fast.bias)
         outputs.backward(gradient)
     counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
     side, points = {3: (4, 36), 5: (3, 49)}[kernel]
@@ -36,8 +35,8 @@ def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width
     plain(expected).backward(gradient.double())
     assert close(outputs, plain(expected))
     assert close(found.grad, expected.grad)
-    assert close(fast[0].weight.grad, plain.weight.grad)
-    assert close(fast[0].bias.grad, plain.bias.grad)
+    assert close(fast.weight.grad, plain.weight.grad)
+    assert close(fast.bias.grad, plain.bias.grad)
 
 
 def close(found, expected):
@@ -72,9 +71,14 @@ def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
     assert operations[0] < 0.5 * operations[1]
 
 
-def test_a_small_batch_is_left_to_torch():
-    """Where there are few tiles the larger weights cost more than is won."""
-    layer = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1))
+@pytest.mark.parametrize(
+    "kernel, batch, side, torchs",
+    [(3, 64, 7, False), (3, 2, 7, True), (3, 64, 5, True), (5, 64, 15, False), (5, 64, 13, True)],
+)
+def test_a_small_batch_and_maps_that_tiles_cover_badly_are_left_to_torch(kernel, batch, side, torchs):
+    """There the changes of weights or maps cost more than is won: 5x5 maps take four tiles of 4x4 outputs."""
+    layer = nn.Sequential(nn.Conv2d(64, 64, kernel, padding=kernel // 2))
     change_convolutions(layer, WinogradConv2d)
-    maps = torch.randn(2, 64, 7, 7)
-    assert torch.equal(layer(maps), nn.functional.conv2d(maps, layer[0].weight, layer[0].bias, padding=1))
+    maps = torch.randn(batch, 64, side, side)
+    expected = nn.functional.conv2d(maps, layer[0].weight, layer[0].bias, padding=kernel // 2)
+    assert torch.equal(layer(maps), expected) == torchs
