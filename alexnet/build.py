@@ -84,7 +84,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = _call("model", config.model, **facts)
     if getattr(model, "whitens", False):
-        model.whiten(torch.cat([images for images, _ in sample.epoch()]).cpu())
+        model.whiten(torch.cat([images for images, _ in sample().epoch()]).cpu())
     model = engine.place(model)
     _check_sides(config, train.sides, facts)
     optimizer = _optimizer(config, engine, model)
@@ -168,7 +168,7 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
 
 def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
-) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Batches, dict[str, Any]]:
+) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Callable[[], Batches], dict[str, Any]]:
     knobs = _knobs(config.dataset)
     images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
     fraction, share = knobs.pop("validation", 0), knobs.pop("share", 1)
@@ -218,7 +218,7 @@ def _data(
         batches(validation, views=1) if validation else None,
         batches(dataset.test, **tested),
         batches(seen, **tested),
-        batches(train.subset(order[:SAMPLE]), views=1),
+        lambda: batches(train.subset(order[:SAMPLE]), views=1),
         measured,
     )
 

@@ -1,7 +1,7 @@
 """Every value of a configuration, checked before any work; without torch, so that a typo is told at once.
 
 One word has one meaning here, so it has one range wherever it stands: `lr` of any optimizer is above 0.
-A knob that only one model or optimizer knows is checked by that class itself.
+What the networks' knobs may be is in models/knobs.py; a knob that only one optimizer knows is checked by that itself.
 """
 
 import sys
@@ -172,16 +172,26 @@ def check(config: DictConfig) -> None:
     _check_together(config)
 
 
-def check_trainable(config: DictConfig) -> None:
-    """What training needs beyond checked values, as far as that is known without torch: raises Mistake for images that
-    the model isn't for, and for a GPU where the system has none."""
+def check_size(config: DictConfig) -> None:
+    """Raises Mistake for images that the model isn't for."""
     try:
-        knobs.check_size(config.model._target_.split(".")[-2], config.dataset.size)
+        if "size" in config.dataset:  # where it isn't, building the dataset says so
+            knobs.check_size(config.model._target_.split(".")[-2], config.dataset.size)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
-    drivers = ("nvidia*", "nvhost*", "kfd", "dxg")  # NVIDIA's, also on its boards, AMD's, Windows' for its Linux
-    if config.device.name == "cuda" and sys.platform == "linux" and not any(any(Path("/dev").glob(d)) for d in drivers):
+
+
+def check_gpu(config: DictConfig) -> None:
+    """Raises Mistake for a GPU where the system is known to have none, before torch is asked."""
+    if config.device.get("name") == "cuda" and not may_have_gpu():
         raise Mistake("device=cuda: there is no GPU here. Give device=cpu, or device=auto to take the best there is.")
+
+
+def may_have_gpu() -> bool:
+    """Whether there is a driver that torch's cuda may be on: NVIDIA's, also on its boards, AMD's, or Windows' for its
+    Linux. Elsewhere than on Linux only torch knows."""
+    drivers = ("nvidia*", "nvhost*", "kfd", "dxg")
+    return sys.platform != "linux" or any(any(Path("/dev").glob(driver)) for driver in drivers)
 
 
 def targets(group: str) -> set[str]:
@@ -232,6 +242,12 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
 
 def _check_together(config: DictConfig) -> None:
     """The few values that are only wrong in company."""
+    model = OmegaConf.to_container(config.model)
+    try:
+        knobs.crossings(columns := model.get("columns", 1), model.get("cross", "none"))
+        knobs.shares(model.get("kernels", [2] * 5), columns)
+    except ValueError as error:
+        raise Mistake(f"model: {error}") from error
     warmup = config.schedule.get("warmup", 0)
     if warmup >= config.epochs:
         raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from alexnet import checks, parallel, search, sweep
 from alexnet.command import mistakes_end_the_program
-from alexnet.errors import Mistake
+from alexnet.errors import Failure, Mistake
 from alexnet.job import execute
 from alexnet.run import Run, check_space, claim
 
@@ -73,7 +74,7 @@ class Launch(Callback):
         """Checks every value, then makes a folder that is this run's alone."""
         with checking(), open_dict(config):
             checks.check(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
-            checks.check_trainable(config)
+            checks.check_size(config)
             if config.resume:
                 raise Mistake(
                     f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
@@ -82,6 +83,7 @@ class Launch(Callback):
             if config.dry_run:
                 print(sweep.plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
                 sys.exit()
+            checks.check_gpu(config)
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
@@ -93,11 +95,13 @@ class Launch(Callback):
             configs = [hydra.compose(config_name, overrides) for overrides in planned]
             for each in configs:
                 checks.check(each)
-                checks.check_trainable(each)
+                checks.check_size(each)
             needed = disk_bytes(configs)
             if config.dry_run:
                 print(sweep.plan(planned, needed, config.hydra.sweep.dir))
                 sys.exit()
+            for each in configs:
+                checks.check_gpu(each)
             if config.resume:
                 folder = str(sweep.existing(config))
             else:
@@ -134,12 +138,17 @@ def disk_bytes(configs: Sequence[DictConfig]) -> int:
 
 @contextmanager
 def checking() -> Iterator[None]:
-    """Ends the program for a mistake: from a callback Hydra would swallow the exception and go on."""
+    """Ends the program for any exception: from a callback Hydra would swallow it and go on."""
     with mistakes_end_the_program():
         try:
             yield
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise Mistake(explain(error)) from error
+        except (Mistake, Failure):
+            raise
+        except Exception:  # a bug
+            traceback.print_exc()
+            sys.exit(1)
 
 
 def explain(error: Exception) -> str:

@@ -17,7 +17,8 @@ from alexnet import checks, drawing, tables
 from alexnet.build import weightless
 from alexnet.errors import Failure, Mistake
 from alexnet.launch import composed
-from alexnet.models.columns import CROSS, Columns, Cross, Merge, bytes_crossed
+from alexnet.models.columns import Columns, Cross, Merge, bytes_crossed
+from alexnet.models.knobs import CROSS
 
 NAMES = {
     nn.MaxPool2d: "max-pool",

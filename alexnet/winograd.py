@@ -22,7 +22,7 @@ from alexnet.models.layers import FastConv2d
 # By kernel: the outputs of a tile along a side, and the points, beside infinity. Small ones keep the rounding small.
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}
 TILES_LEAST = 64  # with fewer the changes of the weights cost more than is won
-# By kernel: how many times fewer the multiplications must be for that to outweigh the changes, measured on a Zen 3.
+# By kernel: how many times fewer multiplications outweigh the changes of the maps, as measured on a Zen 3.
 FEWER_LEAST = {3: 2.5, 5: 4}
 TILES_AT_ONCE = 128  # whose values are worked out together: those of a large batch would take more memory than all else
 
@@ -37,9 +37,10 @@ class WinogradConv2d(FastConv2d):
     channels = 64  # with fewer the changes between maps and values cost more than is won
 
     def forward(self, maps: Tensor) -> Tensor:
-        kernel = self.kernel_size[0]
-        tiles, points = _tiles(TILES[kernel][0], *maps.shape[2:]), (TILES[kernel][0] + kernel - 1) ** 2
-        fewer = maps.shape[2] * maps.shape[3] * kernel**2 / (tiles * points)
+        (height, width), kernel = maps.shape[2:], self.kernel_size[0]
+        m, _ = TILES[kernel]
+        tiles = _tiles(m, height, width)
+        fewer = height * width * kernel**2 / (tiles * (m + kernel - 1) ** 2)
         if len(maps) * tiles < TILES_LEAST or fewer < FEWER_LEAST[kernel]:
             return super().forward(maps)
         return convolution(maps, self.weight, self.bias)

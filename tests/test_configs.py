@@ -11,8 +11,10 @@ from omegaconf import OmegaConf
 
 from alexnet import build, checks
 from alexnet.errors import Mistake
+from alexnet.models import knobs
 
 FACTS = ("classes", "channels", "size")
+SIZES = {"alexnet": 224, "alexnet_2012": 224, "alexnet_2012_one_gpu": 224}  # others take 32
 
 
 def options(group):
@@ -78,6 +80,16 @@ def test_every_model_keeps_the_contract(compose, option):
         assert all(parameter.grad is not None for parameter in model.parameters())
         taken.append(size)
     assert taken in ([32, 40], [224])
+
+
+@pytest.mark.parametrize("option", options("model"))
+def test_every_choice_of_a_knob_is_built(compose, option):
+    config = compose(f"model={option}").model
+    for knob in set(knobs.CHOICES) & set(config):
+        for choice in knobs.CHOICES[knob]:
+            changed = OmegaConf.merge(config, {knob: choice, **({"columns": 2} if knob == "cross" else {})})
+            with torch.device("meta"):
+                build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
 
 
 @pytest.mark.parametrize("option", options("optimizer"))

@@ -3,7 +3,7 @@ import pickle
 import pytest
 import torch
 import torchvision
-from conftest import SHARED
+from conftest import SHARED, small_data
 from torch import nn
 
 from alexnet.build import assemble
@@ -196,28 +196,53 @@ def test_kaiming_keeps_the_variance_and_starts_from_even_chances():
     assert torch.equal(model(torch.randn(2, 3, 32, 32)), torch.zeros(2, 10))
 
 
-@pytest.mark.parametrize("columns, channels, whitened", [(1, 3, 64), (2, 3, 64), (1, 1, 50)])
-def test_whitening_tells_patches_apart_and_passes_maps_on(columns, channels, whitened):
-    """conv1's maps of the images: mean 0, variance 1, one half uncorrelated, the other its negative; as many as patches
-    have values. conv2 to conv5 copy their inputs, up to as many as they have (Jordan 2024, §3.2 and §3.3)."""
+def alike(channels, side=40):
+    """500 images whose neighbouring pixels are alike."""
+    return nn.functional.interpolate(torch.randn(500, channels, side // 2, side // 2), side, mode="bilinear")
+
+
+@pytest.mark.parametrize("columns, channels, whitened", [(1, 3, 64), (2, 3, 64), (1, 1, 50), (2, 1, 50)])
+def test_whitening_tells_patches_apart(columns, channels, whitened):
+    """conv1's maps of the images: mean 0, variance 1 of the strong ones, less of the weak, each uncorrelated with all
+    but its negative; as many as patches have values (Jordan 2024, §3.2). No column has the strong ones to itself."""
     torch.manual_seed(0)
-    images = nn.functional.interpolate(torch.randn(500, channels, 20, 20), 40, mode="bilinear")  # neighbours alike
+    images = alike(channels)
     model = AlexNetCifar(10, channels, 40, columns=columns, initialisation="whitening")
     model.whiten(images)
-    convolutions = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)]
-    first, others = convolutions[::5], [layer for number, layer in enumerate(convolutions) if number % 5]
-    maps = torch.cat([layer(images) for layer in first], 1)[:, :whitened, 2:-2, 2:-2]  # where no patch meets the edge
-    values = maps.detach().transpose(0, 1).flatten(1)
+    first = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)][::5]
+    of_columns = [layer(images)[:, :, 2:-2, 2:-2].detach().transpose(0, 1).flatten(1) for layer in first]
+    strong = torch.cat([values[: 8 // columns] for values in of_columns])
+    values = torch.cat([values[: whitened // columns // 2 * 2] for values in of_columns])
+    assert len(values) == whitened or columns == 2
     assert torch.allclose(values[::2], -values[1::2], atol=1e-4)
-    covariance = values[:8:2].cov()  # of the components that vary much more than what is added to all
-    assert (covariance - torch.eye(4)).abs().max() < 0.15 and values.mean(1).abs().max() < 0.1
-    assert (values.var(1) < 1.15).all()
-    for layer in others:
-        inputs, outputs = layer.in_channels, layer.out_channels
-        maps = torch.randn(1, inputs, 6, 6)
-        passed = min(inputs, outputs)
-        expected = maps[:, :passed] + layer.bias[:passed, None, None]
-        torch.testing.assert_close(layer(maps)[:, :passed], expected)
+    assert (strong[::2].cov() - torch.eye(4)).abs().max() < 0.15
+    assert values.mean(1).abs().max() < 0.1 and values.var(1).max() < 1.15
+
+
+@pytest.mark.parametrize("columns, cross", [(1, "none"), (2, "none"), (2, "conv3"), (2, "all")])
+def test_whitening_passes_maps_on(columns, cross):
+    """conv2 to conv5 copy their inputs, up to as many as they have kernels, their own column's first (§3.3)."""
+    torch.manual_seed(0)
+    model = AlexNetCifar(10, 3, 40, columns=columns, cross=cross, initialisation="whitening")
+    for index, layer in enumerate(layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)):
+        if index % 5:
+            maps = torch.randn(1, layer.in_channels, 6, 6)
+            crosses = columns == 2 and (cross == "all" or (cross == "conv3" and index % 5 == 2))
+            own = maps.roll(-(index // 5) * layer.in_channels // 2 if crosses else 0, 1)
+            count = min(layer.in_channels, layer.out_channels)
+            torch.testing.assert_close(layer(maps)[:, :count], own[:, :count] + layer.bias[:count, None, None])
+
+
+@pytest.mark.parametrize("images", ["grey", "black"])
+def test_whitening_leaves_kernels_that_the_images_say_nothing_of(images):
+    """Three equal colours have 25 components, images of one value none: the other kernels stay torch's."""
+    torch.manual_seed(0)
+    model = AlexNetCifar(10, 3, 40, initialisation="whitening")
+    before = model.features[0].weight.clone()
+    model.whiten(alike(1).expand(-1, 3, -1, -1) if images == "grey" else torch.full((500, 3, 40, 40), -1.0))
+    changed = (model.features[0].weight != before).flatten(1).any(1)
+    count = 50 if images == "grey" else 0
+    assert changed[:count].all() and not changed[count:].any()
 
 
 def test_a_run_whitens_by_its_own_training_images(compose):
@@ -228,3 +253,9 @@ def test_a_run_whitens_by_its_own_training_images(compose):
     images, _ = next(training.test.epoch())
     maps = training.model.features[0](images)[:, :10:2, 2:-2, 2:-2].detach()
     assert (maps.var((0, 2, 3)) - 1).abs().max() < 0.2
+
+
+def test_whitening_is_the_same_whether_images_are_held_or_streamed(compose, images):
+    settings = [*small_data(images), "model.initialisation=whitening"]
+    held, streamed = (assemble(compose(*settings, f"dataset.memory_share={share}")).model for share in (0.25, 0))
+    assert torch.equal(held.features[0].weight, streamed.features[0].weight)

@@ -26,14 +26,14 @@ from torch import Tensor, nn
 
 from alexnet.components import principal_components
 from alexnet.models import layers
-from alexnet.models.columns import ColumnNetwork, crossings, seen, shares
-from alexnet.models.knobs import check_choice, check_size
+from alexnet.models.columns import ColumnNetwork, seen
+from alexnet.models.knobs import check_choice, check_size, crossings, shares
 
 
 class AlexNetCifar(ColumnNetwork):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
-    columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in columns.py.
+    columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in knobs.py.
     kernels: of all columns together, in each convolution. dropout: probability before fc6 and fc7. activation:
     relu | tanh. normalisation: none | batch (after each convolution) | lrn (after the first two activations, §3.3).
     initialisation: torch (its own) | kaiming (He et al. 2015: Gaussian weights that keep the variance, biases 0; and
@@ -101,9 +101,12 @@ class AlexNetCifar(ColumnNetwork):
             nn.init.zeros_(self.classifier[-1].weight)
         self.whitens = initialisation == "whitening"
         if self.whitens:
-            for number, layer in enumerate(self._convolutions()):
-                if number % 5 != 0:
+            for index, layer in enumerate(self._convolutions()):
+                column, number = index // 5, index % 5 + 1
+                if number > 1:
                     nn.init.dirac_(layer.weight.data[: layer.in_channels])
+                if number in crossing:  # its own column's maps first, or all columns would begin as one
+                    layer.weight.data = layer.weight.data.roll(column * layer.in_channels // columns, 1)
 
     def _convolutions(self) -> list[nn.Conv2d]:
         """Five a column."""
@@ -115,21 +118,20 @@ class AlexNetCifar(ColumnNetwork):
         another, and of variance 1 (Jordan 2024, §3.2).
 
         images: (B, channels, H, W), normalised as in training. Each component comes with its negative, for ReLU to
-        keep both; small ones are mostly noise, so that a hundredth of the pixels' variance is added to theirs. Where
-        there are fewer than half the kernels, the rest stay as they are.
+        keep both; small ones are mostly noise, so that a hundredth of the pixels' variance is added to theirs. Columns
+        take turns. Where there are fewer than half the kernels, as of grey images, the rest stay as they are.
         """
-        first = self._convolutions()[::5]
         patches = nn.functional.unfold(images, 5, stride=5)  # (B, values, places)
         patches = patches.transpose(0, 1).flatten(1).double()
         variances, components = principal_components(patches.cov())
-        kernels = components / (variances + images.var() / 100).sqrt()[:, None]
-        kernels = torch.stack([kernels, -kernels], 1).flatten(0, 1)
-        biases = -kernels @ patches.mean(1)
-        for number, layer in enumerate(first):
-            own = slice(number * layer.out_channels, (number + 1) * layer.out_channels)
-            count = len(biases[own])
-            layer.weight[:count] = kernels[own].view(count, *layer.weight.shape[1:])
-            layer.bias[:count] = biases[own]
+        vary = variances > 1e-6 * variances[0]  # the rest is rounding
+        kernels = components[vary] / (variances[vary] + images.var() / 100).sqrt()[:, None]
+        pairs = torch.stack([kernels, -kernels], 1)
+        columns = self._convolutions()[::5]
+        for column, layer in enumerate(columns):
+            own = pairs[column :: len(columns)].flatten(0, 1)[: layer.out_channels]
+            layer.weight[: len(own)] = own.view(-1, *layer.weight.shape[1:])
+            layer.bias[: len(own)] = -own @ patches.mean(1)
 
 
 class MaxPoolTo(nn.MaxPool2d):

@@ -9,12 +9,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.knobs import check_choice
-
-# The layers, 2 for conv2 to 7 for fc7, that see the maps of both columns. fc8 sees both in any case, for one softmax
-# over all classes: so `none` is two networks of half the width that meet in their answer alone.
-CROSS = {"none": (), "conv3": (3, 6, 7), "all": (2, 3, 4, 5, 6, 7)}
-
 
 class Cross(nn.Module):
     """Gives every column the channels of all: (B, C, ...) of each column to (B, columns * C, ...) for each column."""
@@ -78,28 +72,9 @@ class ColumnNetwork(nn.Module):
         return self.classifier([torch.flatten(each, 1) for each in maps])
 
 
-def crossings(columns: int, cross: str) -> tuple[int, ...]:
-    """The numbers of the layers that see the maps of both columns; none where there is one column.
-
-    Raises ValueError for another number of columns than 1 or 2, or another word than those of CROSS.
-    """
-    if type(columns) is not int or columns not in (1, 2):
-        raise ValueError(f"columns={columns!r}: expected 1 or 2")
-    check_choice("cross", cross)
-    return CROSS[cross] if columns == 2 else ()
-
-
 def seen(number: int, inputs: int, crossing: Sequence[int]) -> tuple[list[nn.Module], int]:
     """What stands before a column's layer of that number, and how many inputs the layer has, of `inputs` a column."""
     return ([Cross()], 2 * inputs) if number in crossing else ([], inputs)
-
-
-def shares(kernels: Sequence[int], columns: int) -> list[int]:
-    """One column's kernels of each of the five convolutions. Raises ValueError where they can't be shared evenly."""
-    good = isinstance(kernels, (list, tuple)) and len(kernels) == 5
-    if not good or not all(type(count) is int and count > 0 and count % columns == 0 for count in kernels):
-        raise ValueError(f"kernels={kernels}: expected five whole numbers above 0, each divisible by columns={columns}")
-    return [count // columns for count in kernels]
 
 
 def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
