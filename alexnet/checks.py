@@ -243,9 +243,11 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
 def _check_together(config: DictConfig) -> None:
     """The few values that are only wrong in company."""
     model = OmegaConf.to_container(config.model)
+    columns = model.get("columns", 1)
     try:
-        knobs.crossings(columns := model.get("columns", 1), model.get("cross", "none"))
-        knobs.shares(model.get("kernels", [2] * 5), columns)
+        knobs.crossings(columns, model.get("cross", "none"))
+        if "kernels" in model:
+            knobs.shares(model["kernels"], columns)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
     warmup = config.schedule.get("warmup", 0)
