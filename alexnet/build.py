@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,17 +13,13 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, colours, randomness
+from alexnet import checks, colours, facts, randomness
 from alexnet import device as devices
 from alexnet.datasets import Dataset, Split, part, split_validation
 from alexnet.device import Engine
 from alexnet.errors import Failure, Mistake
 from alexnet.loaders import Batches
 
-# The knobs in a dataset's YAML that are not its source's: what is done to any images.
-TRAINING_IMAGES = ("crop", "flip", "cutout", "progressive", "colour", "components")
-TEST_IMAGES = ("views",)
-ALL_IMAGES = ("mean", "std")
 SAMPLE = 500  # training images that a network's initial weights are taken from, where they depend on the images
 
 
@@ -81,15 +77,13 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     engine = _engine(config)
     dataset, train, validation, test, seen, sample, measured = _data(config, engine, dataset)
     torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
-    facts = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
-    model = _call("model", config.model, **facts)
+    found = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
+    model = _call("model", config.model, **found)
     if getattr(model, "whitens", False):
         model.whiten(torch.cat([images for images, _ in sample().epoch()]).cpu())
     model = engine.place(model)
-    _check_sides(config, train.sides, facts)
     optimizer = _optimizer(config, engine, model)
-    schedule = _target("schedule", config.schedule)
-    _bind("schedule", schedule, (0.0, 1, []), knobs := _knobs(config.schedule))
+    schedule = partial(_target("schedule", config.schedule), **_knobs(config.schedule))
     return Training(
         engine,
         dataset,
@@ -101,7 +95,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         engine.forward(model),
         optimizer,
         engine.scaler(),
-        partial(schedule, **knobs),
+        schedule,
         seed=config.seed,
         epochs=config.epochs,
         label_smoothing=config.label_smoothing,
@@ -118,18 +112,6 @@ def weightless(config: DictConfig, classes: int, channels: int, size: int) -> to
         return _call("model", config.model, classes=classes, channels=channels, size=size)
 
 
-def _check_sides(config: DictConfig, sides: Sequence[int], facts: dict[str, int]) -> None:
-    """Raises Mistake where the model doesn't take images of a side that training begins with."""
-    for side in sides[:-1]:
-        try:
-            weightless(config, **facts).eval()(torch.empty(1, facts["channels"], side, side, device="meta"))
-        except RuntimeError as error:
-            raise Mistake(
-                f"dataset.progressive={sides[:-1]}: expected sides below dataset.size={facts['size']} that the model "
-                f"takes as well; {side} is none. model=alexnet_cifar and alexnet take smaller images."
-            ) from error
-
-
 def disk_bytes(config: DictConfig) -> tuple[int, int]:
     """What the run's folder comes to at most, and what it takes more while a checkpoint replaces another.
 
@@ -143,7 +125,7 @@ def disk_bytes(config: DictConfig) -> tuple[int, int]:
 
 def _classes(dataset: DictConfig) -> int:
     """At most how many classes the dataset has, as far as that can be told without reading it."""
-    known = getattr(_target("dataset", dataset), "classes", None)
+    known = facts.known(dataset._target_).classes
     train = Path(str(dataset.get("root"))).expanduser() / "train"
     folders = sum(1 for path in train.iterdir() if path.is_dir()) if train.is_dir() else 0
     return known or folders or 1000
@@ -151,7 +133,6 @@ def _classes(dataset: DictConfig) -> int:
 
 def _engine(config: DictConfig) -> Engine:
     knobs = {name: value for name, value in _knobs(config.device).items() if name != "workers"}  # those are the data's
-    _bind("device", devices.engine, (), knobs)
     return devices.engine(**knobs)
 
 
@@ -170,28 +151,12 @@ def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
 ) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Callable[[], Batches], dict[str, Any]]:
     knobs = _knobs(config.dataset)
-    images = {name: knobs.pop(name) for name in (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES) if name in knobs}
-    fraction, share = knobs.pop("validation", 0), knobs.pop("share", 1)
+    images = {name: knobs.pop(name) for name in checks.NOT_THE_SOURCES if name in knobs}
+    fraction, share = images.pop("validation", 0), images.pop("share", 1)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     train, validation = split_validation(dataset.train, fraction, config.seed)
     train = part(train, share, config.seed)
-    if config.batch_size > len(train):
-        raise Mistake(
-            f"batch_size={config.batch_size} is more than the {len(train)} images to train on: "
-            f"give batch_size={len(train)} or less."
-        )
-    for name in ALL_IMAGES:
-        value = images.get(name)
-        if isinstance(value, list) and len(value) not in (1, dataset.channels):
-            raise Mistake(
-                f"dataset.{name}={value}: expected one number, or one for each of {dataset.channels} channels."
-            )
-    components = images.get("components")
-    if components is not None and len(components) != dataset.channels:
-        raise Mistake(
-            f"dataset.components={components}: expected {dataset.channels} rows of {dataset.channels} numbers, one for "
-            f"each channel, or null to have them measured."
-        )
+    facts.check_batch(config.batch_size, len(train))
     measured = _measured(dataset, images)
     images |= measured
 
@@ -203,7 +168,7 @@ def _data(
             memory_format=engine.memory_format,
             size=dataset.size,
             workers=config.device.get("workers", 2),
-            **{name: images[name] for name in ALL_IMAGES if name in images},
+            **{name: images[name] for name in checks.ALL_IMAGES if name in images},
             **others,
         )
 
@@ -211,7 +176,7 @@ def _data(
     seen = train.subset(order[: len(dataset.test)].sort().values)
     # Views from half as far out as training's: few of those were at the corners, and held-out images say so too.
     tested = {"views": images.get("views", 1), "crop": (images.get("crop", 0) + 1) // 2}
-    training_images = {name: images[name] for name in TRAINING_IMAGES if name in images}
+    training_images = {name: images[name] for name in checks.TRAINING_IMAGES if name in images}
     return (
         dataset,
         batches(train, shuffle=True, seed=config.seed, epochs=config.epochs, **training_images),
@@ -234,11 +199,10 @@ def _measured(dataset: Dataset, images: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in colours.measured(dataset.train).items() if images.get(name) is None}
 
 
-def _call(group: str, config: DictConfig, *arguments: Any, **facts: Any) -> Any:
-    """What the group's target makes of the arguments, the facts and its own knobs."""
+def _call(group: str, config: DictConfig, *arguments: Any, **found: Any) -> Any:
+    """What the group's target makes of the arguments, what was found in the data, and its own knobs."""
     target = _target(group, config)
-    keywords = {**_knobs(config), **facts}
-    _bind(group, target, arguments, keywords)
+    keywords = {**_knobs(config), **found}
     try:
         return target(*arguments, **keywords)
     except (ValueError, TypeError) as error:  # how classes, torch's too, refuse a knob
@@ -259,21 +223,6 @@ def _target(group: str, config: DictConfig) -> Callable[..., Any]:
     if not right:
         raise Mistake(f"{group}._target_={name} leads to {target}, which is no {group}.")
     return target
-
-
-def _bind(group: str, target: Callable[..., Any], arguments: tuple, keywords: dict[str, Any]) -> None:
-    """Raises Mistake where the knobs aren't those that the target takes."""
-    signature = inspect.signature(target)
-    takes = list(signature.parameters)[len(arguments) :]
-    for name in keywords:
-        if name not in takes:
-            near = checks.nearest(name, takes)
-            of_another = "" if near.endswith("?") else f" One that an experiment set goes with ~{group}.{name}"
-            raise Mistake(f"{group}.{name} isn't a knob of {target.__name__}{near}{of_another}")
-    try:
-        signature.bind(*arguments, **keywords)
-    except TypeError as error:
-        raise Mistake(f"{group}: {target.__name__} has a {error}.") from error
 
 
 def _knobs(config: DictConfig) -> dict[str, Any]:

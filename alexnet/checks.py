@@ -1,24 +1,39 @@
 """Every value of a configuration, checked before any work; without torch, so that a typo is told at once.
 
 One word has one meaning here, so it has one range wherever it stands: `lr` of any optimizer is above 0.
-What the networks' knobs may be is in models/knobs.py; a knob that only one optimizer knows is checked by that itself.
+What the networks' knobs may be is in models/knobs.py, what the datasets hold in facts.py. The value of a knob that
+isn't in conf/ is checked by what is built with it.
 """
 
+import ast
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from alexnet import facts
 from alexnet.errors import Mistake
 from alexnet.models import knobs
 
 CONF = Path(__file__).parent.parent / "conf"
 MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
 GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
+# What a run gives to what it builds, beside the knobs.
+GIVEN = {
+    "model": ("classes", "channels", "size"),
+    "optimizer": ("params",),
+    "schedule": ("epoch", "epochs", "errors"),
+}
+# The knobs of a dataset that are not its source's: what is done to any images, and which of them are trained on.
+TRAINING_IMAGES = ("crop", "flip", "cutout", "progressive", "colour", "components")
+ALL_IMAGES, TEST_IMAGES = ("mean", "std"), ("views",)
+NOT_THE_SOURCES = (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES, "validation", "share")
 LAUNCH = ("resume", "dry_run")  # how to launch, and no part of what is trained
 # They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
 WITHOUT_EFFECT = (
@@ -149,9 +164,8 @@ def check(config: DictConfig) -> None:
         if key not in config and key not in LAUNCH:  # which a saved configuration doesn't have
             raise Mistake(f"{key} is missing: give {key}={usual(config, key)}.")
     for group in GROUPS:
-        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         if not isinstance(config.get(group), DictConfig):
-            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(options)}.")
+            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(sorted(files(group)))}.")
         offered = targets(group)
         if config[group].get("_target_") not in (offered or {None}):
             raise Mistake(
@@ -169,22 +183,40 @@ def check(config: DictConfig) -> None:
             example = str(example).lower() if isinstance(example, bool) else example
             example = "" if example is None else f", for example {path}={example}"
             raise Mistake(f"{path}={value} ({type(value).__name__}): expected {RANGES[name][0]}{example}.")
+    for group in GROUPS:
+        _check_knobs(group, config[group])
     _check_together(config)
 
 
-def check_size(config: DictConfig) -> None:
-    """Raises Mistake for images that the model isn't for."""
+def check_images(config: DictConfig) -> None:
+    """Raises Mistake for images that the model isn't for, and for fewer than a batch, as far as that is known."""
+    images, dataset = facts.known(config.dataset._target_).images, config.dataset
+    if "size" in dataset:  # where it isn't, building the dataset says so
+        check_size(config, dataset.size)
+    if images:
+        images -= facts.held_out(images, dataset.get("validation", 0))
+        facts.check_batch(config.batch_size, facts.taken(images, dataset.get("share", 1)))
+
+
+def check_size(config: DictConfig, size: int) -> None:
+    """Raises Mistake for images of a size, or smaller ones before, that the model isn't for."""
     try:
-        if "size" in config.dataset:  # where it isn't, building the dataset says so
-            knobs.check_size(config.model._target_.split(".")[-2], config.dataset.size)
+        knobs.check_size(module(config.model), size, config.dataset.get("progressive", []))
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
 
 
-def check_gpu(config: DictConfig) -> None:
-    """Raises Mistake for a GPU where the system is known to have none, before torch is asked."""
+def check_machine(config: DictConfig) -> None:
+    """Raises Mistake for a GPU where the system is known to have none, and for folders and files that aren't here."""
     if config.device.get("name") == "cuda" and not may_have_gpu():
         raise Mistake("device=cuda: there is no GPU here. Give device=cpu, or device=auto to take the best there is.")
+    if config.dataset._target_.endswith(".image_folder") and "root" in config.dataset:
+        facts.image_folders(config.dataset.root)
+    try:
+        if config.model.get("weights"):
+            knobs.weights_file(config.model.weights)
+    except ValueError as error:
+        raise Mistake(f"model: {error}") from error
 
 
 def may_have_gpu() -> bool:
@@ -194,10 +226,44 @@ def may_have_gpu() -> bool:
     return sys.platform != "linux" or any(any(Path("/dev").glob(driver)) for driver in drivers)
 
 
+def module(config: DictConfig) -> str:
+    """alexnet_cifar of the _target_ alexnet.models.alexnet_cifar.AlexNetCifar."""
+    return config._target_.split(".")[-2]
+
+
 def targets(group: str) -> set[str]:
     """The names that conf/GROUP/*.yaml build: the only ones that are ever imported for that group."""
-    files = (OmegaConf.load(path) for path in (CONF / group).glob("*.yaml"))
-    return {file._target_ for file in files if "_target_" in file}
+    return {file._target_ for file in files(group).values() if "_target_" in file}
+
+
+@cache
+def files(group: str) -> dict[str, DictConfig]:
+    """conf/GROUP/*.yaml, by their names."""
+    return {path.stem: OmegaConf.load(path) for path in (CONF / group).glob("*.yaml")}
+
+
+@cache
+def parameters(target: str) -> list[str] | None:
+    """What a class or function takes, read from its source: to import torch takes seconds. None where it isn't found.
+
+    A class of a folder's is looked for in the file of its name in small letters, as torch.optim's are.
+    """
+    module, _, name = target.rpartition(".")
+    package, *inner = module.split(".")
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent.joinpath(*inner)
+    path = path / f"{name.lower()}.py" if path.is_dir() else path.with_suffix(".py")
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
+    for node in nodes:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            nodes, name = [*nodes, *node.body], "__init__"
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            taken = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            return None if node.args.kwarg else [argument for argument in taken if argument != "self"]
+    return None
 
 
 def nearest(given: Any, known: list[str], prefix: str = "") -> str:
@@ -208,15 +274,14 @@ def nearest(given: Any, known: list[str], prefix: str = "") -> str:
 
 def top_level() -> list[str]:
     """The keys of conf/train.yaml that are a run's own."""
-    return [key for key in OmegaConf.load(CONF / "train.yaml") if key not in ("defaults", "hydra")]
+    return [key for key in files("")["train"] if key not in ("defaults", "hydra")]
 
 
 def usual(config: DictConfig, path: str) -> Any:
     """The value that conf/ gives that key; None where it gives none."""
     group, _, key = path.rpartition(".")
     target = config[group].get("_target_") if group else None
-    files = map(OmegaConf.load, (CONF / group).glob("*.yaml" if group else "train.yaml"))
-    same = (file for file in files if file.get("_target_") == target)
+    same = (file for file in files(group).values() if file.get("_target_") == target)
     return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
 
 
@@ -240,8 +305,39 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
+def _check_knobs(group: str, config: DictConfig) -> None:
+    """Raises Mistake for a knob that what is built with it doesn't take."""
+    target = config.get("_target_", "alexnet.device.engine")
+    takes = parameters(target)
+    if takes is None:
+        return  # building it says so
+    elsewhere = {"dataset": NOT_THE_SOURCES, "device": ("workers",)}.get(group, ())
+    known = [name for name in (*takes, *elsewhere) if name not in GIVEN.get(group, ())]
+    for name in config:
+        if name not in ("_target_", *known):
+            near = nearest(name, known)
+            of_another = "" if near.endswith("?") else f" One that an experiment set goes with ~{group}.{name}"
+            raise Mistake(f"{group}.{name} isn't a knob of {target.rpartition('.')[2]}{near}{of_another}")
+
+
+def _check_channels(dataset: DictConfig) -> None:
+    """Raises Mistake for as many numbers as the images have no channels."""
+    channels = facts.known(dataset._target_).channels
+    for name in ALL_IMAGES:
+        value = dataset.get(name)
+        if channels and isinstance(value, ListConfig) and len(value) not in (1, channels):
+            raise Mistake(f"dataset.{name}={value}: expected one number, or one for each of {channels} channels.")
+    components = dataset.get("components")
+    if channels and components is not None and len(components) != channels:
+        raise Mistake(
+            f"dataset.components={components}: expected {channels} rows of {channels} numbers, one for each channel, "
+            f"or null to have them measured."
+        )
+
+
 def _check_together(config: DictConfig) -> None:
     """The few values that are only wrong in company."""
+    _check_channels(config.dataset)
     model = OmegaConf.to_container(config.model)
     columns = model.get("columns", 1)
     try:
@@ -250,6 +346,12 @@ def _check_together(config: DictConfig) -> None:
             knobs.shares(model["kernels"], columns)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
+    devices = config.device.get("columns")
+    if devices is not None:
+        try:
+            knobs.check_devices(devices, columns)
+        except ValueError as error:
+            raise Mistake(f"device.columns={devices}: {error}") from error
     warmup = config.schedule.get("warmup", 0)
     if warmup >= config.epochs:
         raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")

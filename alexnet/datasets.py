@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alexnet import augment, imagenet, randomness
+from alexnet import augment, facts, imagenet, randomness
 from alexnet.cache import stored
 from alexnet.download import exclusive, fetch, intact
 from alexnet.errors import Mistake
@@ -78,12 +78,7 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
     """
     if fraction == 0:
         return train, None
-    count = round(fraction * len(train))
-    if not 0 < count < len(train):
-        raise Mistake(
-            f"dataset.validation={fraction} of {len(train)} training images leaves {len(train) - count} to train on "
-            f"and {count} to validate on: give a fraction that leaves some of both, for example dataset.validation=0.1"
-        )
+    count = facts.held_out(len(train), fraction)
     order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT))
     return train.subset(order[count:].sort().values), train.subset(order[:count].sort().values)
 
@@ -92,30 +87,16 @@ def part(train: Split, share: float, seed: int) -> Split:
     """A random `share` of the training split, 1 for all of it; raises Mistake where that is no image at all."""
     if share == 1:
         return train
-    count = round(share * len(train))
-    if count == 0:
-        raise Mistake(f"dataset.share={share} of {len(train)} training images is none: give more, up to 1 for all.")
+    count = facts.taken(len(train), share)
     order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT, 2))
     return train.subset(order[:count].sort().values)
 
 
-def known(classes: int, channels: int) -> Callable:
-    """Notes on a source what is known of it before its data is here."""
-
-    def note(source: Callable) -> Callable:
-        source.classes, source.channels = classes, channels
-        return source
-
-    return note
-
-
-@known(classes=10, channels=3)
 def cifar10(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images in 10 classes (Krizhevsky 2009)."""
     return _cifar("CIFAR10", root, download, url, size)
 
 
-@known(classes=100, channels=3)
 def cifar100(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """CIFAR-100: 50,000 and 10,000 colour images in 100 classes (Krizhevsky 2009)."""
     return _cifar("CIFAR100", root, download, url, size)
@@ -160,7 +141,6 @@ FASHION_MNIST = {
 }
 
 
-@known(classes=10, channels=1)
 def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Dataset:
     """Fashion-MNIST: 60,000 and 10,000 greyscale images in 10 classes (Xiao et al. 2017)."""
     from torchvision.datasets import FashionMNIST as source
@@ -207,7 +187,6 @@ def _idx(content: bytes) -> Tensor:
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 + 4 * rank).copy()).view(*shape.tolist())
 
 
-@known(classes=10, channels=3)
 def digits(size: int) -> Dataset:
     """1,797 handwritten digits from scikit-learn's package, 8x8 greys made RGB; a fixed fifth is the test split."""
     from sklearn.datasets import load_digits
@@ -253,14 +232,7 @@ def image_folder(
 
 def _scanned(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[list[str], list[int]]]:
     """The classes, and the files and labels of the training and of the test split."""
-    folder = Path(root).expanduser()
-    expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
-    if not folder.is_dir():
-        raise Mistake(f"dataset.root={root}: there is no such folder; {expected}")
-    places = [folder / "train", folder / "test" if (folder / "test").is_dir() else folder / "val"]
-    for place in places:
-        if not place.is_dir():
-            raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
+    places = facts.image_folders(root)
     classes, *train = scan(places[0])
     if len(classes) < 2:
         raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")

@@ -118,7 +118,7 @@ def engine(
     if device.type == "cpu" and not compile:  # cuDNN and the compiler have their own
         if precision == "float32" and winograd:
             convolution = WinogradConv2d
-        elif precision == "bf16" and has_amx():
+        elif precision == "bf16" and "amx_bf16" in cpu_units():
             convolution = Im2colConv2d
     return Engine(device, precision, memory_format, fused, compile, convolution, placed)
 
@@ -140,13 +140,16 @@ def keep_freed_memory() -> None:
 def fastest(device: torch.device) -> str:
     """bf16 where the device multiplies it faster than float32, fp16 on GPUs that are too old for it, else float32.
 
-    On a processor that is measured: there are some that list AVX512-BF16 and take twice as long with it. The two take
-    turns on one thread, and its own time counts, so that it doesn't matter what else the machine does: the jobs of a
-    sweep must not come to different answers.
+    On a processor that lists it, it is measured: with AVX512-BF16 some take twice as long. The two take turns on one
+    thread, and its own time counts, so that it doesn't matter what else the machine does: the jobs of a sweep must not
+    come to different answers.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if device.type == "mps":
+        return "float32"
+    units = cpu_units()
+    if units and not any(unit.endswith("bf16") for unit in units):
         return "float32"
     matrices = [torch.ones(512, 512, dtype=dtype, device=device) for dtype in (torch.float32, torch.bfloat16)]
     threads = torch.get_num_threads()
@@ -156,10 +159,10 @@ def fastest(device: torch.device) -> str:
     return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair prepares
 
 
-def has_amx() -> bool:
-    """Whether the processor has units for products of bfloat16 matrices: Intel's AMX."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot say
-    return capabilities.get("amx_bf16", False)
+def cpu_units() -> set[str]:
+    """What the processor lists, such as avx512_bf16 and amx_bf16, as torch tells; empty where an older torch can't."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return {name for name, value in capabilities.items() if value is True}
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, repeats: int = 5) -> float:
@@ -203,13 +206,10 @@ def _device(name: str) -> torch.device:
 def _columns(names: Sequence[str] | None) -> list[torch.device] | None:
     """The devices of a network's columns, one a column; None where there are no such names.
 
-    Raises Mistake for what isn't a list of names, and for a device that isn't there.
+    Raises Mistake for a device that isn't there.
     """
     if names is None:
         return None
-    listed = isinstance(names, Sequence) and not isinstance(names, str)
-    if not (listed and names and all(isinstance(name, str) for name in names)):
-        raise Mistake(f"device.columns={names}: expected null or a list, for example device.columns=[cuda:0,cuda:1]")
     try:
         devices = [torch.device(name) for name in names]
         for device in devices:

@@ -63,7 +63,7 @@ class Stage:
 
 
 def stages(layers: Sequence[Any], channels: int, size: int) -> list[Stage]:
-    """The boxes to draw, the image first. layers: of alexnet.summary."""
+    """The boxes to draw, the image first. layers: of alexnet.walk."""
     found, side, crosses = [Stage("image", 1, channels, size)], size, False
     for layer in layers:
         if layer.name in ("cross", "merge"):
@@ -108,7 +108,7 @@ class Box:
 
 
 def draw(paths: Sequence[Path], layers: Sequence[Any], image: tuple[int, int], name: str) -> None:
-    """image: channels and side. layers: of alexnet.summary. A picture a path, of the kind that its name ends in."""
+    """image: channels and side. layers: of alexnet.walk. A picture a path, of the kind that its name ends in."""
     picture = figure(layers, image, name)
     for path in paths:
         picture.savefig(path, dpi=200, facecolor="white")

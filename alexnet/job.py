@@ -92,6 +92,7 @@ def _prepare(
     Gives the configuration with what was measured, what to train, where it stands, and the environment to write.
     """
     checks.check(config)
+    checks.check_images(config)
     if run.is_new:
         run.write_config(_text(config))
     else:

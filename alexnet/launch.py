@@ -74,7 +74,7 @@ class Launch(Callback):
         """Checks every value, then makes a folder that is this run's alone."""
         with checking(), open_dict(config):
             checks.check(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
-            checks.check_size(config)
+            checks.check_images(config)
             if config.resume:
                 raise Mistake(
                     f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
@@ -83,7 +83,7 @@ class Launch(Callback):
             if config.dry_run:
                 print(sweep.plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
                 sys.exit()
-            checks.check_gpu(config)
+            checks.check_machine(config)
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
@@ -95,13 +95,13 @@ class Launch(Callback):
             configs = [hydra.compose(config_name, overrides) for overrides in planned]
             for each in configs:
                 checks.check(each)
-                checks.check_size(each)
+                checks.check_images(each)
             needed = disk_bytes(configs)
             if config.dry_run:
                 print(sweep.plan(planned, needed, config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
-                checks.check_gpu(each)
+                checks.check_machine(each)
             if config.resume:
                 folder = str(sweep.existing(config))
             else:

@@ -21,8 +21,8 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     """
     original = Run(folder)
     config, differences = overridden(saved_config(original), overrides)
-    checks.check_size(config)
-    checks.check_gpu(config)
+    checks.check_images(config)
+    checks.check_machine(config)
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     print(f"Reproducing {folder} in {run.folder}")
     for key, before, after in differences:

@@ -21,7 +21,7 @@ from alexnet.benchmark import engine_loop, peak_memory
 from alexnet.build import assemble, weightless
 from alexnet.datasets import Dataset, Split
 from alexnet.device import DTYPES, matrix_rate, synchronise
-from alexnet.summary import walk
+from alexnet.walk import walk
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ classes is known; for others, and for a try, give --classes.
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet.launch import checking
+from alexnet.summary import summarise
 
 
 def parse() -> Namespace:
@@ -21,6 +22,4 @@ def parse() -> Namespace:
 if __name__ == "__main__":
     given = parse()
     with checking():
-        from alexnet.summary import summarise  # torch takes seconds to import: not for a typing error
-
         summarise(given.overrides, given.classes, given.channels, given.out)

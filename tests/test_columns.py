@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv1d, conv2d, cross_entropy, max_pool2d, pad
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from alexnet import checkpoints, device
+from alexnet import checkpoints, checks, device
 from alexnet.build import assemble
 from alexnet.errors import Mistake
 from alexnet.models import columns
@@ -240,14 +240,6 @@ MISTAKES = [
     (["model.columns=2", "model.cross=conv4"], "expected one of none, conv3, all"),
     (["model.columns=2", "model.kernels=[64,192,384,256,255]"], "each divisible by columns=2"),
     (["model.kernels=[64,192]"], "five whole numbers"),
-    (["device.columns=[cpu,cpu]"], "model.columns=2"),
-    (["model=cuda_convnet", "device.columns=[cpu,cpu]"], "model=alexnet_2012"),
-    (["model.columns=2", "device.columns=[cpu]"], "give 2 of them, or device.columns=null"),
-    (["model.columns=2", "device.columns=[]"], "for example device.columns=[cuda:0,cuda:1]"),
-    (["model.columns=2", "device.name=cuda", "device.columns=[cpu,cpu]"], "two answers to one question"),
-    (["model.columns=2", "device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
-    (["model.columns=2", "device.columns=[cpu,gpu]"], "gpu"),
-    (["model.columns=2", "device.columns=[cpu,cuda:99]"], "cuda:99"),
     (["model=cuda_convnet", "model.pool=4"], "expected one of 3, 2"),
     (["model=alexnet"], "model=alexnet_cifar"),
     (["model=alexnet_2012"], "model=alexnet_cifar"),
@@ -262,4 +254,25 @@ MISTAKES = [
 def test_what_a_network_refuses_is_one_sentence(compose, typed, said):
     with pytest.raises(Mistake) as caught:
         assemble(compose("dataset=digits", *typed))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+DEVICES = [
+    (["device.columns=[cpu,cpu]"], "model.columns=2"),
+    (["model=cuda_convnet", "device.columns=[cpu,cpu]"], "model=alexnet_2012"),
+    (["model.columns=2", "device.columns=[cpu]"], "give 2 of them, or device.columns=null"),
+    (["model.columns=2", "device.columns=[]"], "for example device.columns=[cuda:0,cuda:1]"),
+    (["model.columns=2", "device.name=cuda", "device.columns=[cpu,cpu]"], "two answers to one question"),
+    (["model.columns=2", "device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
+    (["model.columns=2", "device.columns=[cpu,gpu]"], "gpu"),
+    (["model.columns=2", "device.columns=[cpu,cuda:99]"], "cuda:99"),
+]
+
+
+@pytest.mark.parametrize("typed, said", DEVICES, ids=[" ".join(typed) for typed, _ in DEVICES])
+def test_devices_that_are_none_for_the_columns_are_one_sentence(compose, typed, said):
+    config = compose("dataset=digits", *typed)
+    with pytest.raises(Mistake) as caught:
+        checks.check(config)
+        assemble(config)  # whether a device is there only torch knows
     assert said in str(caught.value) and "\n" not in str(caught.value)

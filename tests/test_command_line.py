@@ -17,6 +17,7 @@ import torch
 from conftest import ROOT, run_folders, small_data, train_command
 
 from alexnet import checkpoints, checks
+from alexnet.job import execute
 from alexnet.run import Run
 
 # What is typed, and what the one message must say.
@@ -79,6 +80,25 @@ MISTAKES = [
     (["hydra.run.dir=/dev/null/outputs"], "hydra.run.dir=FOLDER"),
     (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1"),
     (["-m", "optimizer=sgd,adan"], "did you mean adam"),
+    (["+optimizer.nesterow=true"], "optimizer.nesterow isn't a knob of SGD; did you mean nesterov?"),
+    (["+model.classes=3"], "model.classes isn't a knob of AlexNetCifar"),
+    (["+device.presicion=bf16"], "did you mean precision?"),
+    (["experiment=fast", "schedule=constant"], "there are none. One that an experiment set goes with ~schedule.rise"),
+    (["dataset=digits", "dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
+    (["dataset=fashion_mnist", "dataset.std=[0.1,0.2,0.3]"], "one for each of 1 channels"),
+    (["dataset.components=[[1,2],[3,4]]"], "expected 3 rows of 3 numbers"),
+    (["dataset=digits", "dataset.validation=0.0001"], "dataset.validation=0.1"),
+    (["dataset=digits", "dataset.validation=0.9999"], "dataset.validation=0.1"),
+    (["dataset=digits", "dataset.share=0.0001"], "is none: give more, up to 1 for all"),
+    (["dataset=digits", "batch_size=1438"], "batch_size=1437 or less"),
+    (["dataset=digits", "batch_size=1000", "dataset.validation=0.1", "dataset.share=0.5"], "batch_size=646 or less"),
+    (["dataset=image_folder", "dataset.root=nowhere"], "nowhere/train/CLASS/IMAGE"),
+    (["dataset=digits", "model=cuda_convnet", "dataset.progressive=[20]"], "cuda_convnet doesn't take images of 20x20"),
+    (["dataset=digits", "dataset.progressive=[20,6]"], "alexnet_cifar doesn't take images of 6x6"),
+    (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
+    (["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"], "weights=nowhere.pth: there is no such file"),
+    (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
+    (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
 ]
 
 
@@ -90,25 +110,18 @@ def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
     assert not list(tmp_path.iterdir())  # not even a folder
 
 
-# The same for what is only known once torch or the data is there: told in the run's folder, too.
+# The same for what only the data tells: told in the run's folder, too.
 LATE_MISTAKES = [
-    (["+optimizer.nesterow=true"], "did you mean nesterov?"),
-    (["dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
-    (["dataset.validation=0.0001"], "dataset.validation=0.1"),
-    (["dataset.validation=0.9999"], "dataset.validation=0.1"),
-    (["batch_size=1438"], "batch_size=1437 or less"),
-    (["dataset=image_folder", "dataset.root=nowhere"], "nowhere/train/CLASS/IMAGE"),
-    (["dataset=digits", "model=cuda_convnet", "dataset.progressive=[20]"], "20 is none"),
-    (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
+    (["batch_size=25"], "batch_size=25 is more than the 24 images to train on: give batch_size=24 or less"),
+    (["dataset.validation=0.01"], "leaves 24 to train on and 0 to validate on"),
+    (["+optimizer.maximize=true", "+optimizer.dampening=-2", "optimizer.nesterov=true"], "zero dampening"),
 ]
 
 
 @pytest.mark.parametrize("typed, said", LATE_MISTAKES, ids=[" ".join(typed) for typed, _ in LATE_MISTAKES])
-def test_a_mistake_about_the_data_is_one_message_before_training(compose, tmp_path, capsys, typed, said):
-    from alexnet.job import execute
-
+def test_a_mistake_about_the_data_is_one_message_before_training(compose, small, tmp_path, capsys, typed, said):
     run = Run(tmp_path)
-    assert execute(compose("dataset=digits", *typed), run) == 2
+    assert execute(compose(*small, *typed), run) == 2
     printed = capsys.readouterr().err
     assert said in printed and printed.count("\n") == 1
     assert said in run.result()["reason"] and run.result()["status"] == "failed"

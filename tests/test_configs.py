@@ -1,5 +1,6 @@
 """Every YAML file under conf/ is tried, so a new one is covered unasked."""
 
+import contextlib
 import inspect
 import re
 
@@ -92,6 +93,31 @@ def test_every_choice_of_a_knob_is_built(compose, option):
                 build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
 
 
+TARGETS = sorted(target for group in checks.GROUPS for target in checks.targets(group))
+
+
+@pytest.mark.parametrize("target", [*TARGETS, "torch.optim.NAdam"])
+def test_what_is_built_takes_what_its_source_says(target):
+    """The names that are checked without importing torch are those of the signature."""
+    assert checks.parameters(target) == list(inspect.signature(get_object(target)).parameters)
+
+
+def test_a_target_whose_source_is_not_found_is_left_to_what_builds_it():
+    assert checks.parameters("nowhere.at.all") is checks.parameters("alexnet.models.columns.Cross") is None
+
+
+@pytest.mark.parametrize("option, size", [(name, SIZES.get(name, 32)) for name in knobs.SIDES])
+def test_the_models_that_take_smaller_images_are_known(compose, option, size):
+    with torch.device("meta"):
+        model = build._call("model", compose(f"model={option}").model, classes=2, channels=3, size=size).eval()
+        taken = set()
+        for side in range(1, size):
+            with contextlib.suppress(RuntimeError):
+                model(torch.empty(1, 3, side, side))
+                taken.add(side)
+    assert taken == set(range(knobs.SMALLER.get(option, size), size))
+
+
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_every_optimizer_descends(compose, option):
     weight = torch.nn.Parameter(torch.ones(3))
@@ -115,8 +141,7 @@ def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
 def test_every_dataset_takes_exactly_the_knobs_of_its_file(compose, option):
     """What the source doesn't take is for the loaders, and nothing else stands in the file."""
     config = compose(*filled("dataset", option)).dataset
-    of_loaders = {*build.ALL_IMAGES, *build.TRAINING_IMAGES, *build.TEST_IMAGES, "validation", "share"}
-    knobs = set(config) - {"_target_"} - of_loaders
+    knobs = set(config) - {"_target_"} - set(checks.NOT_THE_SOURCES)
     assert knobs == set(inspect.signature(get_object(config._target_)).parameters)
 
 

@@ -14,10 +14,11 @@ from PIL import Image
 from test_configs import options
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet import datasets, drawing
+from alexnet import checks, datasets, drawing, facts
 from alexnet.build import weightless
 from alexnet.launch import checking
-from alexnet.summary import summarise, walk
+from alexnet.summary import summarise
+from alexnet.walk import walk
 
 COLUMNS = [f"model.columns=2 model.cross={cross}" for cross in ("none", "conv3", "all")]
 NETWORKS = [*(f"model={option}" for option in options("model")), *COLUMNS]
@@ -68,8 +69,9 @@ def test_what_crosses_is_told_for_each_choice(compose, tmp_path, capsys, cross, 
 def test_the_known_facts_are_the_datas():
     """The classes and channels that are known without the data are those that the data has."""
     digits = datasets.digits(32)
-    assert (datasets.digits.classes, datasets.digits.channels) == (len(digits.classes), digits.channels)
-    assert datasets.fashion_mnist.classes == len(torchvision.datasets.FashionMNIST.classes)
+    assert facts.FACTS["digits"] == (len(digits.classes), digits.channels, len(digits.train))
+    assert facts.FACTS["fashion_mnist"].classes == len(torchvision.datasets.FashionMNIST.classes)
+    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in checks.targets("dataset")}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_the_known_facts_are_the_datas():
         (["model=alexnet", "dataset=digits", "dataset.size=224"], None, None, "alexnet: images of 3x224x224 in 10 "),
         (["model=alexnet"], 7, None, "alexnet: images of 3x224x224 in 7 classes, as published"),
         (["dataset=image_folder"], 5, 1, "alexnet_cifar: images of 1x32x32 in 5 classes"),
-        (["dataset=image_folder"], None, None, "1,000 classes, assumed (give --classes N and --channels N)"),
+        (["dataset=image_folder"], None, None, "1,000 classes, assumed (give --classes N)"),
     ],
 )
 def test_no_data_is_needed_for_what_is_known_and_the_rest_is_said(tmp_path, capsys, typed, classes, channels, first):

@@ -17,13 +17,10 @@
 61,100,840 in all. There is no response normalisation, and dropout stands before fc6 and fc7.
 """
 
-from pathlib import Path
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.knobs import check_size
+from alexnet.models.knobs import check_size, weights_file
 
 
 class AlexNet(nn.Module):
@@ -34,8 +31,6 @@ class AlexNet(nn.Module):
 
     Raises ValueError where the image is too small, or the file is missing, unreadable or of another network.
     """
-
-    published: ClassVar = {"classes": 1000, "channels": 3, "size": 224}  # ImageNet
 
     def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5, weights: str | None = None):
         super().__init__()
@@ -90,9 +85,7 @@ class AlexNet(nn.Module):
 
 def _read(file: str) -> dict[str, Tensor]:
     """The state dict in the file. Never runs code from it. Raises ValueError where there is none."""
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise ValueError(f"weights={file}: there is no such file; expected the path of a state dict, or null")
+    path = weights_file(file)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler makes of a file that is none

@@ -15,7 +15,6 @@
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from torch import nn
 
@@ -35,8 +34,6 @@ class AlexNet2012(ColumnNetwork):
     The initial weights are §5's, made for pixels of 0 to 255 less their mean: dataset.std=0.00392157, which is
     1/255, gives such. Raises ValueError where a knob has another value, or the image is too small.
     """
-
-    published: ClassVar = {"classes": 1000, "channels": 3, "size": 224}  # ImageNet
 
     def __init__(
         self,

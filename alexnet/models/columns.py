@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from alexnet.models.knobs import check_devices
+
 
 class Cross(nn.Module):
     """Gives every column the channels of all: (B, C, ...) of each column to (B, columns * C, ...) for each column."""
@@ -84,12 +86,7 @@ def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
     """
     found = [module for module in network.modules() if isinstance(module, Columns)]
     count = len(found[0]) if found else 1
-    if count != len(devices):
-        way = f"{count} of them" if count > 1 else "two, with model=alexnet_2012 or model=alexnet_cifar model.columns=2"
-        raise ValueError(
-            f"{', '.join(map(str, devices))}: expected a device a column, and the network has {count}: give {way}, or "
-            f"device.columns=null"
-        )
+    check_devices(list(map(str, devices)), count)
     network.to(devices[-1])
     for columns in found:
         for column, device in zip(columns, devices, strict=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
+from pathlib import Path
 from typing import Any
 
 # The layers, 2 for conv2 to 7 for fc7, that see the maps of both columns. fc8 sees both in any case, for one softmax
@@ -21,6 +22,11 @@ SIDES = {
     "alexnet_cifar": (15, 127, 15),  # at 128 fc6 alone would have 236 million weights
     "cuda_convnet": (8, 127, 8),
 }
+# What a network was published for; others take any images of a size.
+IMAGENET = {"classes": 1000, "channels": 3, "size": 224}
+PUBLISHED = {"alexnet_2012": IMAGENET, "alexnet": IMAGENET}
+# The least pixels a side of the networks that take smaller images than those they are built for.
+SMALLER = {"alexnet": 63, "alexnet_cifar": 7}
 
 
 def is_one(value: Any, options: Sequence[Any]) -> bool:
@@ -34,15 +40,42 @@ def check_choice(knob: str, value: Any) -> None:
         raise ValueError(f"{knob}={value!r}: expected one of {', '.join(map(str, CHOICES[knob]))}")
 
 
-def check_size(model: str, size: int) -> None:
-    """Raises ValueError, which names a model that fits, where images of that size don't fit this one."""
+def check_size(model: str, size: int, progressive: Sequence[int] = ()) -> None:
+    """Raises ValueError where images of that size, or of the smaller sides before, don't fit the model, with one that
+    does."""
     least, most, _ = SIDES.get(model, (1, inf, None))
-    if least <= size <= most:
-        return
-    much, bound = ("small", f"{least} or more") if size < least else ("large", f"{most} or less")
-    fits = [name for name, (_, _, smallest) in SIDES.items() if smallest and size >= smallest]
-    other = f"model={fits[0]}, or " if fits else ""
-    raise ValueError(f"images of {size}x{size} are too {much} for {model}: give {other}dataset.size={bound}")
+    if not least <= size <= most:
+        much, bound = ("small", f"{least} or more") if size < least else ("large", f"{most} or less")
+        fits = [name for name, (_, _, smallest) in SIDES.items() if smallest and size >= smallest]
+        other = f"model={fits[0]}, or " if fits else ""
+        raise ValueError(f"images of {size}x{size} are too {much} for {model}: give {other}dataset.size={bound}")
+    for side in progressive:
+        if side < SMALLER.get(model, inf if model in SIDES else 1):
+            others = " and ".join(f"model={name} from {smallest}" for name, smallest in SMALLER.items())
+            raise ValueError(
+                f"dataset.progressive={list(progressive)}: {model} doesn't take images of {side}x{side}; "
+                f"smaller ones than dataset.size are taken by {others} pixels on"
+            )
+
+
+def check_devices(devices: Any, columns: int) -> None:
+    """Raises ValueError for anything but a list of as many devices as the network has columns."""
+    listed = isinstance(devices, Sequence) and not isinstance(devices, str)
+    if not (listed and devices and all(isinstance(name, str) for name in devices)):
+        raise ValueError("expected null or a list, for example device.columns=[cuda:0,cuda:1]")
+    if len(devices) != columns:
+        way = f"{columns} of them" if columns > 1 else "two, with model=alexnet_2012 or model.columns=2"
+        raise ValueError(
+            f"expected a device a column, and the network has {columns}: give {way}, or device.columns=null"
+        )
+
+
+def weights_file(weights: str) -> Path:
+    """The file of that name. Raises ValueError where there is none."""
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise ValueError(f"weights={weights}: there is no such file; expected the path of a state dict, or null")
+    return path
 
 
 def crossings(columns: int, cross: str) -> tuple[int, ...]:

@@ -1,0 +1,70 @@
+"""What is known of the datasets before their data is here, without torch: a configuration is checked before that is
+imported."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from alexnet.errors import Mistake
+
+
+class Facts(NamedTuple):
+    """Of a dataset: None is what only its data tells."""
+
+    classes: int | None = None
+    channels: int | None = None
+    images: int | None = None  # to train on
+
+
+# By the names of the functions in datasets.py.
+FACTS = {
+    "cifar10": Facts(10, 3, 50_000),
+    "cifar100": Facts(100, 3, 50_000),
+    "fashion_mnist": Facts(10, 1, 60_000),
+    "digits": Facts(10, 3, 1_437),
+    "image_folder": Facts(channels=3),
+}
+
+
+def known(target: str) -> Facts:
+    """Of the dataset that the function `target` loads."""
+    return FACTS.get(target.rpartition(".")[2], Facts())
+
+
+def held_out(images: int, fraction: float) -> int:
+    """How many of the training images the `fraction` for validation is. Raises Mistake where none, or all, would be."""
+    count = round(fraction * images)
+    if fraction and not 0 < count < images:
+        raise Mistake(
+            f"dataset.validation={fraction} of {images} training images leaves {images - count} to train on "
+            f"and {count} to validate on: give a fraction that leaves some of both, for example dataset.validation=0.1"
+        )
+    return count
+
+
+def taken(images: int, share: float) -> int:
+    """How many the `share` of the images is. Raises Mistake where it is none."""
+    count = round(share * images)
+    if count == 0:
+        raise Mistake(f"dataset.share={share} of {images} training images is none: give more, up to 1 for all.")
+    return count
+
+
+def check_batch(batch_size: int, images: int) -> None:
+    """Raises Mistake for a batch of more than the images to train on."""
+    if batch_size > images:
+        raise Mistake(
+            f"batch_size={batch_size} is more than the {images} images to train on: give batch_size={images} or less."
+        )
+
+
+def image_folders(root: str) -> tuple[Path, Path]:
+    """root/train, and root/test or else root/val. Raises Mistake where they aren't there."""
+    folder = Path(root).expanduser()
+    expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
+    if not folder.is_dir():
+        raise Mistake(f"dataset.root={root}: there is no such folder; {expected}")
+    places = folder / "train", folder / "test" if (folder / "test").is_dir() else folder / "val"
+    for place in places:
+        if not place.is_dir():
+            raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
+    return places
