@@ -74,10 +74,11 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def profile(config: DictConfig, steps: int = 5) -> list[dict[str, Any]]:
+def profile(config: DictConfig, rate: float, steps: int = 5) -> list[dict[str, Any]]:
     """The engine's operators in one step, the longest first: milliseconds, share, and how near each is to the limit.
 
-    operations a step are counted for convolutions and matrix products; the rest has none that count.
+    rate: of a matrix product, operations a second. They are counted for convolutions and matrix products; the rest has
+    none that count.
     """
     training = prepared(config)
     running = engine_loop(training)
@@ -92,7 +93,6 @@ def profile(config: DictConfig, steps: int = 5) -> list[dict[str, Any]]:
         for _ in range(steps):
             next(running)
         synchronise(training.engine.device)
-    rate = matrix_rate(training.engine.device, DTYPES[training.engine.precision])
     time = "self_device_time_total" if cuda else "self_cpu_time_total"
     rows = [(event.key, getattr(event, time) / 1e6 / steps) for event in profiler.key_averages()]
     whole = sum(seconds for _, seconds in rows)

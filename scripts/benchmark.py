@@ -38,7 +38,7 @@ def main() -> None:
 
     found = benchmark.measure(config, given.pairs, given.seconds)
     if given.profile:
-        found["profile"] = benchmark.profile(config)
+        found["profile"] = benchmark.profile(config, found["matrix_product_rate"][found["precision"]])
     print(json.dumps(found, indent=2) if given.json else benchmark.told(found))
 
 

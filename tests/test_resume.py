@@ -63,11 +63,12 @@ def settings(tmp_path):
         ("plateau", ["dataset.validation=0.25", "dataset.memory_share=0", "model=cuda_convnet", *PAPER]),
     ],
 )
-def test_killed_at_any_moment_it_ends_as_if_never_stopped(settings, tmp_path, schedule, others):
-    command = train_command(*settings, f"schedule={schedule}", *others)
-    assert subprocess.run([*command, "hydra.run.dir=unbroken"], cwd=tmp_path, capture_output=True).returncode == 0
+def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp_path, schedule, others):
+    settings = [*settings, f"schedule={schedule}", *others]
+    (tmp_path / "unbroken").mkdir()
+    assert execute(compose(*settings), Run(tmp_path / "unbroken")) == 0
     moments = random.Random(schedule)
-    next_command, kills = [*command, "hydra.run.dir=killed"], 0
+    next_command, kills = [*train_command(*settings), "hydra.run.dir=killed"], 0
     while kills < 2:
         process = subprocess.Popen(next_command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         process.stdout.readline()  # at work: the first window, or the line that says where it goes on
@@ -86,13 +87,13 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(settings, tmp_path, sc
     assert {path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()} <= {"last.pt", "best.pt"}
 
 
-def test_interrupted_then_resumed_then_extended(settings, tmp_path):
+def test_interrupted_then_resumed_then_extended(compose, settings, tmp_path):
     """SIGTERM in the middle, resumed with images from the disk, then epochs=4: as a run of 4 epochs from the start."""
-    command = train_command(*settings, "model=cuda_convnet")
-    assert (
-        subprocess.run([*command, "epochs=4", "hydra.run.dir=four"], cwd=tmp_path, capture_output=True).returncode == 0
-    )
-    process = subprocess.Popen([*command, "hydra.run.dir=three"], cwd=tmp_path, stdout=subprocess.PIPE)
+    settings = [*settings, "model=cuda_convnet"]
+    (tmp_path / "four").mkdir()
+    assert execute(compose(*settings, "epochs=4"), Run(tmp_path / "four")) == 0
+    command = train_command(*settings, "hydra.run.dir=three")
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
     process.stdout.readline()
     process.terminate()
     process.communicate()
