@@ -358,6 +358,9 @@ def _check_together(config: DictConfig) -> None:
     cutout, size = config.dataset.get("cutout", 0), config.dataset.get("size", inf)
     if cutout >= size:
         raise Mistake(f"dataset.cutout={cutout} hides all of an image: give less than dataset.size={size}.")
+    resize = config.dataset.get("resize")
+    if resize is not None and resize < size:
+        raise Mistake(f"dataset.resize={resize} is less than dataset.size={size}, which is cut from it: give more.")
     crop = config.dataset.get("crop", 0)
     if crop >= size:
         raise Mistake(f"dataset.crop={crop} leaves crops nothing of the image: give less than dataset.size={size}.")

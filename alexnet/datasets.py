@@ -213,8 +213,6 @@ def image_folder(
     Raises Mistake for a folder that isn't there, an empty class, classes that differ, a broken image.
     """
     side = resize or size
-    if side < size:
-        raise Mistake(f"dataset.resize={resize} is less than dataset.size={size}, which is cut from it: give more.")
     classes, *found = _scanned(root)
     total = sum(len(paths) for paths, _ in found) * 3 * side**2
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

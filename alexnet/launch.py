@@ -96,9 +96,8 @@ class Launch(Callback):
             for each in configs:
                 checks.check(each)
                 checks.check_images(each)
-            needed = disk_bytes(configs)
             if config.dry_run:
-                print(sweep.plan(planned, needed, config.hydra.sweep.dir))
+                print(sweep.plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
                 checks.check_machine(each)
@@ -106,7 +105,7 @@ class Launch(Callback):
                 folder = str(sweep.existing(config))
             else:
                 way_out = "give a folder on another disk with hydra.sweep.dir=FOLDER"
-                check_space(Path(config.hydra.sweep.dir), needed, way_out)
+                check_space(Path(config.hydra.sweep.dir), disk_bytes(configs), way_out)
                 folder = str(claim(config.hydra.sweep.dir))
             config.hydra.sweep.dir = folder
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={sweep.quoted(folder)}")  # each job is composed anew

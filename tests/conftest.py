@@ -1,6 +1,8 @@
 """What the tests share: composing a configuration, running the command line, a small folder of images."""
 
+import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -31,23 +33,37 @@ def train_command(*arguments):
     return [sys.executable, str(ROOT / "scripts" / "train.py"), *map(str, arguments)]
 
 
+# Programs begin in forks of a process that has torch and matplotlib: else most of a test's time is their import.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["alexnet.launch", "alexnet.build", "alexnet.train", "alexnet.plots"])
+
+
+def run_script(command, cwd):
+    """The finished process of a command such as train_command's, as subprocess.run gives it."""
+    files = [cwd.parent / f"{cwd.name}.{name}" for name in ("stdout", "stderr")]
+    process = FORKS.Process(target=_script, args=(command, cwd, files))
+    process.start()
+    process.join(timeout=200)
+    assert process.exitcode is not None, f"{command} didn't end"
+    return subprocess.CompletedProcess(command, process.exitcode, *(file.read_text("utf-8") for file in files))
+
+
+def _script(command, cwd, files):
+    os.chdir(cwd)
+    for stream, file in zip((sys.stdout, sys.stderr), files, strict=True):
+        with open(file, "wb") as opened:
+            os.dup2(opened.fileno(), stream.fileno())
+        stream.reconfigure(encoding="utf-8")
+    multiprocessing.set_start_method(None, force=True)  # this process's own is not for the workers that it starts
+    sys.argv = command[1:]
+    sys.path.insert(0, str(Path(command[1]).parent))
+    runpy.run_path(command[1], run_name="__main__")
+
+
 @pytest.fixture
 def train(tmp_path):
     """train("epochs=1", ...) runs scripts/train.py in an empty folder and gives the finished process."""
-
-    def train(*arguments, **options):
-        environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-        return subprocess.run(
-            train_command(*arguments),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=200,
-            **options,
-        )
-
-    return train
+    return lambda *arguments: run_script(train_command(*arguments), tmp_path)
 
 
 @pytest.fixture

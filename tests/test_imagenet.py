@@ -165,25 +165,12 @@ def test_what_is_wrong_is_one_sentence(root, flat, spoil, said):
         (["dataset.resize=200"], "dataset.resize=200 is less than dataset.size=224"),
         (["dataset.views=5"], "dataset.views=5 (int): expected one of 1, 10"),
         (["dataset.components=[[1,2],[3]]"], "expected a square list of lists of numbers, or null"),
+        (["dataset.components=[[1,2],[3,4]]"], "expected 3 rows of 3 numbers"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_exit_2(train, given, said):
     done = train("experiment=paper_2012", *given)
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr + done.stdout
-
-
-def test_components_for_other_channels_than_the_images_are_one_sentence(compose, written):
-    with pytest.raises(Mistake, match="expected 3 rows of 3 numbers"):
-        assemble(
-            compose(
-                "experiment=paper_2012",
-                f"dataset.root={written}",
-                "batch_size=4",
-                "dataset.validation=0",
-                "dataset.cache=null",
-                "dataset.components=[[1,2],[3,4]]",
-            )
-        )
 
 
 def test_the_test_figures_are_ten_crops_averaged_and_evaluate_agrees(compose, written, tmp_path, capsys):

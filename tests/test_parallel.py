@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import hydra
 import pytest
 import torch
-from conftest import ROOT, train_command
+from conftest import ROOT, run_script, train_command
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
@@ -103,9 +103,7 @@ def test_a_killed_job_is_told_and_the_others_finish(begin, tmp_path):
     assert process.returncode == 1 and "1 of 2 ok" in printed and "Traceback" not in errors
     assert "was killed by SIGKILL" in errors and "python scripts/resume.py sweep" in errors
     assert sorted((run.result() or {}).get("status", "") for run in runs) == ["", "finished"]
-    resumed = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "resume.py"), "sweep"], cwd=tmp_path, capture_output=True, text=True
-    )
+    resumed = run_script([sys.executable, str(ROOT / "scripts" / "resume.py"), "sweep"], tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert "2 of 2 ok" in resumed.stdout and " is done: finished" in resumed.stdout
 

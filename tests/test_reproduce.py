@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, run_folders, small_data, train_command, write_images
+from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
 from alexnet.run import Run
 from alexnet.saved import overridden
@@ -16,7 +15,7 @@ from alexnet.saved import overridden
 def script(tmp_path):
     def script(name, *arguments):
         command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+        return run_script(command, tmp_path)
 
     return script
 
@@ -27,7 +26,7 @@ def finished(tmp_path_factory):
     home = tmp_path_factory.mktemp("finished")
     settings = ["model=cuda_convnet", *small_data(write_images(home / "images"))]
     command = train_command(*settings, "dataset.crop=4", "dataset.validation=0.25", "seed=0", "hydra.run.dir=run")
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True)
+    done = run_script(command, home)
     assert done.returncode == 0, done.stderr
     return home
 

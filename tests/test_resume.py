@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, train_command, write_images
+from conftest import ROOT, run_script, train_command, write_images
 
 from alexnet import checkpoints
 from alexnet import train as training_module
@@ -55,10 +55,10 @@ def settings(tmp_path):
 @pytest.mark.parametrize(
     "schedule, others",
     [
-        ("constant", ["device.workers=0", "dataset.memory_share=0", LARGE]),
+        ("constant", ["device.workers=0", "dataset.memory_share=0", "epochs=2", LARGE]),
         ("step", ["schedule.every=1", "optimizer=adam", "model=cuda_convnet"]),
         ("cosine", ["device.workers=2", "dataset.memory_share=0", "dataset.validation=0.25", "model=cuda_convnet"]),
-        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]", "cutmix=0.5", LARGE]),
+        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]", "cutmix=0.5", "epochs=2", LARGE]),
         ("plateau", ["schedule.patience=0", "schedule.threshold=0.5", "dataset.validation=0.25", "model=cuda_convnet"]),
         ("plateau", ["dataset.validation=0.25", "dataset.memory_share=0", "model=cuda_convnet", *PAPER]),
     ],
@@ -81,7 +81,7 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp
             break  # it was done before it could be killed
         next_command = [*RESUME, "killed"]
     if not Run(tmp_path / "killed").result():
-        done = subprocess.run([*RESUME, "killed"], cwd=tmp_path, capture_output=True, text=True)
+        done = run_script([*RESUME, "killed"], tmp_path)
         assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "killed", tmp_path / "unbroken")
     assert {path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()} <= {"last.pt", "best.pt"}
@@ -99,17 +99,17 @@ def test_interrupted_then_resumed_then_extended(compose, settings, tmp_path):
     process.communicate()
     assert process.returncode == 143
     for arguments in (["dataset.memory_share=0"], ["epochs=4"]):
-        done = subprocess.run([*RESUME, "three", *arguments], cwd=tmp_path, capture_output=True, text=True)
+        done = run_script([*RESUME, "three", *arguments], tmp_path)
         assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "three", tmp_path / "four")
-    again = subprocess.run([*RESUME, "three"], cwd=tmp_path, capture_output=True, text=True)
+    again = run_script([*RESUME, "three"], tmp_path)
     assert again.returncode == 0 and "finished: 4 epochs" in again.stdout
     for arguments, said in (
         (["optimizer.lr=1"], "reproduce.py"),
         (["epochs=2"], "expected more"),
         (["epoch=9"], "epoch"),
     ):
-        refused = subprocess.run([*RESUME, "three", *arguments], cwd=tmp_path, capture_output=True, text=True)
+        refused = run_script([*RESUME, "three", *arguments], tmp_path)
         assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
 
 

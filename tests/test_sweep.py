@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import hydra
 import pytest
 import yaml
-from conftest import ROOT, run_folders, train_command
+from conftest import ROOT, run_folders, run_script, train_command
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
@@ -84,33 +85,36 @@ def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train,
     assert "each with the best of optimizer.lr=1e-09,0.02" in (tmp_path / "s" / "sweep.md").read_text()
 
 
-@pytest.mark.parametrize("by_script", [False, True])
-def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(small, tmp_path, by_script):
-    """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders."""
+def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(train, small, tmp_path):
+    """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders, by
+    scripts/resume.py and by the sweep's own command."""
     arguments = ["-m", *small, "epochs=2", "optimizer.lr=0.02,0.01,0.005", "checkpoint_minutes=0.001"]
-    whole = subprocess.run([*train_command(*arguments), "hydra.sweep.dir=whole"], cwd=tmp_path, capture_output=True)
-    assert whole.returncode == 0
-    slow = [*train_command(*arguments), "hydra.sweep.dir=扫 (1)"]
+    assert train(*arguments, "hydra.sweep.dir=whole").returncode == 0
+    sweep, kept = tmp_path / "扫 (1)", tmp_path / "kept"
+    slow = [*train_command(*arguments), f"hydra.sweep.dir={sweep.name}"]
     process = subprocess.Popen(slow, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "扫 (1)" / "1" / "losses.csv").is_file():
+    while not (sweep / "1" / "losses.csv").is_file():
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
     process.wait()
-    (row,) = table(tmp_path / "扫 (1)")
+    (row,) = table(sweep)
     assert row["status"] == "finished" and row["folders"] == "扫 (1)/0"
-    first = (tmp_path / "扫 (1)" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns
+    first = (sweep / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns
 
-    go_on = [*RESUME, "扫 (1)"] if by_script else train_command(*arguments, "resume=扫 (1)")
-    done = subprocess.run(go_on, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "is done: finished" in done.stdout and done.stdout.splitlines()[-1] == "3 of 3 ok"
-    assert (tmp_path / "扫 (1)" / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
-    assert sorted(path.name for path in (tmp_path / "扫 (1)").iterdir() if path.is_dir()) == ["0", "1", "2"]
-    assert without_times(table(tmp_path / "扫 (1)")) == without_times(table(tmp_path / "whole"))
-    for job in "012":
-        ends = [Run(tmp_path / sweep / job).result()["weights_sha256"] for sweep in ("扫 (1)", "whole")]
-        assert ends[0] == ends[1]
+    for go_on in ([*RESUME, sweep.name], train_command(*arguments, f"resume={sweep.name}")):
+        shutil.copytree(sweep, kept)
+        done = run_script(go_on, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "is done: finished" in done.stdout and done.stdout.splitlines()[-1] == "3 of 3 ok"
+        assert (sweep / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
+        assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == ["0", "1", "2"]
+        assert without_times(table(sweep)) == without_times(table(tmp_path / "whole"))
+        for job in "012":
+            ends = [Run(folder / job).result()["weights_sha256"] for folder in (sweep, tmp_path / "whole")]
+            assert ends[0] == ends[1]
+        shutil.rmtree(sweep)
+        kept.rename(sweep)
 
 
 def test_other_arguments_than_the_sweeps_are_refused_with_the_difference(train, small, tmp_path):
