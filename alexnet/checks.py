@@ -255,15 +255,19 @@ def parameters(target: str) -> list[str] | None:
         return None
     path = Path(spec.origin).parent.joinpath(*inner)
     path = path / f"{name.lower()}.py" if path.is_dir() else path.with_suffix(".py")
-    nodes = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
-    for node in nodes:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            nodes, name = [*nodes, *node.body], "__init__"
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            taken = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-            return None if node.args.kwarg else [argument for argument in taken if argument != "self"]
-    return None
+    if not path.is_file():
+        return None
+    found = _named(name, ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(found, ast.ClassDef):
+        found = _named("__init__", found)
+    if not isinstance(found, ast.FunctionDef) or found.args.kwarg:
+        return None
+    names = [each.arg for each in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)]
+    return [each for each in names if each != "self"]
+
+
+def _named(name: str, within: ast.Module | ast.ClassDef) -> ast.AST | None:
+    return next((node for node in within.body if getattr(node, "name", None) == name), None)
 
 
 def nearest(given: Any, known: list[str], prefix: str = "") -> str:
