@@ -15,34 +15,27 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision import transforms
 
 from alexnet import device as devices
 from alexnet.build import Training, assemble
 from alexnet.device import DTYPES, matrix_rate, synchronise
 from alexnet.environment import device_name
-from alexnet.errors import Mistake
-from alexnet.images import ImageFiles, decode
+from alexnet.facts import FACTS
 from alexnet.signals import ignore_interrupts
 from alexnet.state import Tally
 from alexnet.train import set_learning_rate, step
+from alexnet.tutorial import tutorial_loop
 
-IMAGES = 50_000  # an epoch: as in CIFAR-10, however few the data are
-TUTORIAL_WORKERS = 2
+IMAGES = FACTS["cifar10"].images  # an epoch, however few the data are
 SUMMARY = {"median": median, "min": min, "max": max}
 
 
 def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
     """Speeds in images/s, rates in operations/s, memory in bytes. pairs: turns of each; seconds: of one turn.
 
-    Raises Mistake for a batch of more than IMAGES, Failure for one that finds no memory.
+    config.batch_size: IMAGES at most. Raises Failure for one that finds no memory.
     """
-    if config.batch_size > IMAGES:
-        raise Mistake(f"batch_size={config.batch_size} is more than the benchmark's {IMAGES} images: give less.")
     tutorial, engine = (Side(loop, config) for loop in (tutorial_loop, engine_loop))
     try:
         for side in (tutorial, engine):
@@ -185,60 +178,6 @@ def engine_loop(training: Training) -> Iterator[int]:
             if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
                 tally.loss()
             yield len(labels)
-
-
-def tutorial_loop(training: Training) -> Iterator[int]:
-    """As tutorials write it: images decoded and normalised one at a time by workers, float32, a wait every batch."""
-    transform = transforms.Compose(
-        [
-            transforms.Resize((training.dataset.size,) * 2),
-            transforms.ToTensor(),
-            transforms.Normalize((0.5,) * training.dataset.channels, (0.5,) * training.dataset.channels),
-        ]
-    )
-    images = PillowImages(training.train.images, training.train.labels.tolist(), transform)
-    start = multiprocessing.get_all_start_methods()[0]  # a script's; in this process it is that of the process itself
-    loader = DataLoader(
-        images, training.train.batch_size, True, num_workers=TUTORIAL_WORKERS, multiprocessing_context=start
-    )
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = True, False  # torch's defaults
-    torch.use_deterministic_algorithms(False)
-    device = training.engine.device
-    model = training.model.to(memory_format=torch.contiguous_format)
-    model.train()
-    criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
-    running_loss, correct = 0.0, 0
-    while True:
-        for inputs, labels in loader:
-            inputs, labels = inputs.to(device), labels.to(device)
-            optimizer.zero_grad()
-            outputs = model(inputs)
-            loss = criterion(outputs, labels)
-            loss.backward()
-            optimizer.step()
-            running_loss += loss.item()
-            correct += (outputs.argmax(1) == labels).sum().item()
-            yield len(labels)
-
-
-class PillowImages(Dataset):
-    """A torchvision dataset as tutorials use it: an image is made from its pixels, or its file, when asked for."""
-
-    def __init__(self, images: torch.Tensor | ImageFiles, labels: list[int], transform: transforms.Compose):
-        self.images, self.labels, self.transform = images, labels, transform
-        if isinstance(images, torch.Tensor):
-            self.images = images.cpu().permute(0, 2, 3, 1).contiguous().numpy()  # (N, H, W, C)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        if isinstance(self.images, ImageFiles):
-            image = transforms.functional.to_pil_image(decode(self.images.paths[index], self.images.size))
-        else:
-            image = Image.fromarray(self.images[index].squeeze())
-        return self.transform(image), self.labels[index]
 
 
 def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ is the tutorial's network on the embedded digits, as many of them as CIFAR-10 ha
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet import checks
+from alexnet import checks, facts
 from alexnet.command import above_zero
 from alexnet.launch import checking, composed
 
@@ -34,6 +34,9 @@ def main() -> None:
     overrides += [f"device={given.device}"] if given.device else []
     config, _ = composed(overrides)
     checks.check(config)
+    checks.check_size(config, config.dataset.size)
+    checks.check_machine(config)
+    facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
     from alexnet import benchmark  # torch takes seconds to import: not for a typing error
 
     found = benchmark.measure(config, given.pairs, given.seconds)
