@@ -137,7 +137,8 @@ def _engine(config: DictConfig) -> Engine:
 
 
 def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
-    fused = engine.fused and "fused" in inspect.signature(_target("optimizer", config.optimizer)).parameters
+    takes = inspect.signature(_target("optimizer", config.optimizer)).parameters
+    fused = engine.fused and "fused" in takes and not {"foreach", "differentiable"} & set(config.optimizer)
     # torch's optimizers import its compiler, a third of a program's start, only to keep it from compiling them.
     for method in filter(inspect.isfunction, vars(torch.optim.Optimizer).values()):
         plain = inspect.unwrap(method)
@@ -206,7 +207,7 @@ def _call(group: str, config: DictConfig, *arguments: Any, **found: Any) -> Any:
     try:
         return target(*arguments, **keywords)
     except (ValueError, TypeError) as error:  # how classes, torch's too, refuse a knob
-        raise Mistake(f"{group}: {error}") from error
+        raise Mistake(f"{group}: {' '.join(str(error).split())}") from error
 
 
 def _target(group: str, config: DictConfig) -> Callable[..., Any]:

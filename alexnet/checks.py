@@ -27,7 +27,7 @@ GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
 # What a run gives to what it builds, beside the knobs.
 GIVEN = {
     "model": ("classes", "channels", "size"),
-    "optimizer": ("params",),
+    "optimizer": ("params", "fused"),
     "schedule": ("epoch", "epochs", "errors"),
 }
 # The knobs of a dataset that are not its source's: what is done to any images, and which of them are trained on.
@@ -72,6 +72,10 @@ def _each(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any],
         f"{rule[0]}, or a list of such",
         lambda value: len(value) > 0 and all(map(rule[1], value)) if isinstance(value, ListConfig) else rule[1](value),
     )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, ListConfig) and len(value) == 2 and all(map(_share[1], value))
 
 
 def _matrix() -> tuple[str, Callable[[Any], bool]]:
@@ -132,7 +136,7 @@ RANGES = {
     "momentum": _share,
     "weight_decay": _zero_or_more,
     "nesterov": _switch,
-    "betas": _each(_share),
+    "betas": ("a list of two numbers from 0 to 1, 1 excluded", lambda value: _is_pair(value)),
     "alpha": _share,
     "every": _whole(1),
     "factor": _part,
@@ -172,6 +176,10 @@ def check(config: DictConfig) -> None:
                 f"{group}._target_={config[group].get('_target_')} isn't one of the {group}s here "
                 f"({', '.join(sorted(offered))}): only what a file in conf/{group} names can be built."
             )
+    for path, value in _values(config):
+        if isinstance(value, DictConfig):
+            expected = RANGES.get(path.rpartition(".")[2], ("a value",))[0]
+            raise Mistake(f"{path}={value} is a mapping: expected {expected}.")
     for path, value in flat(config).items():
         group, _, name = path.rpartition(".")
         if name.startswith("_") and (name != "_target_" or group not in GROUPS):
@@ -186,6 +194,17 @@ def check(config: DictConfig) -> None:
     for group in GROUPS:
         _check_knobs(group, config[group])
     _check_together(config)
+
+
+def _values(config: DictConfig) -> list[tuple[str, Any]]:
+    """(path, value) of all that a configuration has in its groups and beside them; "???" where there is none."""
+    places = [("", config), *((f"{group}.", config[group]) for group in GROUPS)]
+    return [
+        (f"{prefix}{key}", "???" if OmegaConf.is_missing(place, key) else place[key])
+        for prefix, place in places
+        for key in place
+        if prefix or key not in GROUPS
+    ]
 
 
 def check_images(config: DictConfig) -> None:
@@ -208,10 +227,19 @@ def check_size(config: DictConfig, size: int) -> None:
 
 def check_machine(config: DictConfig) -> None:
     """Raises Mistake for a GPU where the system is known to have none, and for folders and files that aren't here."""
-    if config.device.get("name") == "cuda" and not may_have_gpu():
-        raise Mistake("device=cuda: there is no GPU here. Give device=cpu, or device=auto to take the best there is.")
-    if config.dataset._target_.endswith(".image_folder") and "root" in config.dataset:
-        facts.image_folders(config.dataset.root)
+    name, columns = config.device.get("name"), config.device.get("columns") or []
+    on_gpu = name == "cuda" or any(column.startswith("cuda") for column in columns)
+    if (on_gpu and not may_have_gpu()) or (name == "mps" and sys.platform != "darwin"):
+        asked = f"device.columns={columns}" if columns else f"device={name}"
+        raise Mistake(f"{asked}: there is no GPU here. Give device=cpu, or device=auto to take the best there is.")
+    root = config.dataset.get("root")
+    if config.dataset._target_.endswith(".image_folder"):
+        facts.image_folders(root)
+    elif config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
+        raise Mistake(
+            f"dataset.root={root}: there is no such folder, and dataset.download=false: give the folder that has the "
+            f"data, dataset.download=true, or dataset=digits, which comes with its data."
+        )
     try:
         if config.model.get("weights"):
             knobs.weights_file(config.model.weights)
@@ -243,8 +271,9 @@ def files(group: str) -> dict[str, DictConfig]:
 
 
 @cache
-def parameters(target: str) -> list[str] | None:
-    """What a class or function takes, read from its source: to import torch takes seconds. None where it isn't found.
+def parameters(target: str) -> dict[str, bool] | None:
+    """What a class or function takes, and whether it must be given, read from the source: to import torch takes
+    seconds. None where that isn't found.
 
     A class of a folder's is looked for in the file of its name in small letters, as torch.optim's are.
     """
@@ -262,8 +291,11 @@ def parameters(target: str) -> list[str] | None:
         found = _named("__init__", found)
     if not isinstance(found, ast.FunctionDef) or found.args.kwarg:
         return None
-    names = [each.arg for each in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)]
-    return [each for each in names if each != "self"]
+    positional = [*found.args.posonlyargs, *found.args.args]
+    needed = [True] * (len(positional) - len(found.args.defaults)) + [False] * len(found.args.defaults)
+    needed += [default is None for default in found.args.kw_defaults]
+    names = [each.arg for each in (*positional, *found.args.kwonlyargs)]
+    return {name: must for name, must in zip(names, needed, strict=True) if name != "self"}
 
 
 def _named(name: str, within: ast.Module | ast.ClassDef) -> ast.AST | None:
@@ -310,7 +342,7 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
 
 
 def _check_knobs(group: str, config: DictConfig) -> None:
-    """Raises Mistake for a knob that what is built with it doesn't take."""
+    """Raises Mistake for a knob that what is built with it doesn't take, and for one that it can't do without."""
     target = config.get("_target_", "alexnet.device.engine")
     takes = parameters(target)
     if takes is None:
@@ -322,6 +354,9 @@ def _check_knobs(group: str, config: DictConfig) -> None:
             near = nearest(name, known)
             of_another = "" if near.endswith("?") else f" One that an experiment set goes with ~{group}.{name}"
             raise Mistake(f"{group}.{name} isn't a knob of {target.rpartition('.')[2]}{near}{of_another}")
+    for name in known:
+        if takes.get(name) and name not in config:
+            raise Mistake(f"{group}.{name} is missing: {target.rpartition('.')[2]} needs it.")
 
 
 def _check_channels(dataset: DictConfig) -> None:

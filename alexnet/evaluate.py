@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet import checkpoints, checks
-from alexnet.build import Training, assemble
+from alexnet import checkpoints
+from alexnet.build import Training
 from alexnet.errors import Mistake
 from alexnet.loaders import Batches
 from alexnet.run import Run
-from alexnet.saved import overridden, saved_config
 
 
 @dataclass(frozen=True)
@@ -89,32 +88,3 @@ def load_chosen(training: Training, run: Run, overrides: Sequence[str] = ()) -> 
         why = " ".join(str(error).split())[:200]
         given = f" with {' '.join(overrides)}" if overrides else ""
         raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml{given}: {why}") from error
-
-
-def reevaluate(folder: str, overrides: Sequence[str]) -> int:
-    """Prints the test figures of the folder's weights to the last digit; 1 where result.json should have the same.
-
-    overrides: where data or device are others here, such as dataset.root=FOLDER; or for another test, such as
-    dataset.views=10, whose figures may be others.
-    Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
-    """
-    run = Run(folder)
-    config, changed = overridden(saved_config(run), overrides)
-    recorded = run.result() or {}
-    training = assemble(config)
-    load_chosen(training, run, overrides)
-    figures = test_figures(training)
-    for key in (
-        "test_accuracy",
-        "test_top5_accuracy",
-        "test_error",
-        "test_top5_error",
-        "test_loss",
-        "test_images",
-    ):
-        told = recorded.get(key)
-        note = {None: "not in result.json", figures[key]: "as in result.json"}.get(told, f"result.json has {told!r}")
-        print(f"{key}: {figures[key]!r}   ({note})")
-    kept = ("device.", *checks.WITHOUT_EFFECT)  # what another device gives is worth a status
-    another = any(not key.startswith(kept) for key, _, _ in changed)
-    return 0 if another or all(recorded.get(key, value) == value for key, value in figures.items()) else 1

@@ -93,6 +93,7 @@ def _prepare(
     """
     checks.check(config)
     checks.check_images(config)
+    checks.check_machine(config)
     if run.is_new:
         run.write_config(_text(config))
     else:

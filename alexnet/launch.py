@@ -92,10 +92,11 @@ class Launch(Callback):
             parallel.check(config)
             sweep.check(config)
             planned = sweep.jobs(config)
-            configs = [hydra.compose(config_name, overrides) for overrides in planned]
-            for each in configs:
-                checks.check(each)
-                checks.check_images(each)
+            configs = []
+            for overrides in planned:
+                configs.append(hydra.compose(config_name, overrides))
+                checks.check(configs[-1])
+                checks.check_images(configs[-1])
             if config.dry_run:
                 print(sweep.plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
                 sys.exit()

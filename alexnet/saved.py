@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alexnet import checks
+from alexnet import checks, sweep
 from alexnet.errors import Mistake
 from alexnet.run import Run
 
@@ -46,7 +46,7 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig
     changed = OmegaConf.create(OmegaConf.to_container(config))
     OmegaConf.set_struct(changed, True)
     try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        parsed = OverridesParser.create().parse_overrides(list(map(sweep.parsable, overrides)))
         for override in parsed:
             key, value = override.key_or_group, override.value()
             if override.type is not OverrideType.CHANGE or override.is_sweep_override():
@@ -68,4 +68,6 @@ def _option(group: str, option: str) -> DictConfig:
     options = sorted(path.stem for path in path.parent.glob("*.yaml"))
     if option not in options:
         raise Mistake(f"{group}={option}: there is no such {group}{checks.nearest(str(option), options)}")
-    return OmegaConf.load(path)
+    file = OmegaConf.load(path)
+    bases = [_option(group, base) for base in file.pop("defaults", []) if base != "_self_"]
+    return OmegaConf.merge(*bases, file)

@@ -126,7 +126,7 @@ def _span(override: Override) -> IntervalSweep | list[str]:
 
 
 def extremes(config: DictConfig) -> list[Sequence[str]]:
-    """The overrides of two jobs, with the least and the greatest of every value, to check before the search.
+    """The overrides of the jobs to check before the search: with both ends of every interval, and every choice.
 
     Raises Mistake where there is nothing to search over or by, and where Optuna isn't installed.
     """
@@ -144,8 +144,6 @@ def extremes(config: DictConfig) -> list[Sequence[str]]:
     fixed, space = split(config)
     if not space:
         raise Mistake("Nothing is left to search over: give for example 'optimizer.lr=tag(log,interval(1e-4,0.1))'.")
-    ends = {
-        key: (span.start, span.end) if isinstance(span, IntervalSweep) else (span[0], span[-1])
-        for key, span in space.items()
-    }
-    return [[*fixed, *(f"{key}={end[which]}" for key, end in ends.items())] for which in (0, 1)]
+    values = {key: (span.start, span.end) if isinstance(span, IntervalSweep) else span for key, span in space.items()}
+    jobs = max(map(len, values.values()))
+    return [[*fixed, *(f"{key}={each[job % len(each)]}" for key, each in values.items())] for job in range(jobs)]

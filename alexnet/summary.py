@@ -37,6 +37,8 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
         print(f"\n{_crosses(config, facts)}")
     stem = Path(out or f"outputs/summary/{name}")
     stem = stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem
+    if not stem.name:
+        raise Mistake(f"--out {out}: expected the path of a picture, such as --out network.png.")
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)

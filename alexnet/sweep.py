@@ -37,7 +37,10 @@ def jobs(config: DictConfig) -> list[list[str]]:
         return search.extremes(config)
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []
-    return grid(params, config.hydra.overrides.task)
+    found = grid(params, config.hydra.overrides.task)
+    if not found:
+        raise Mistake(f"{' '.join(config.hydra.overrides.task)}: this sweep has no job; a range(0,3) has 0, 1 and 2.")
+    return found
 
 
 def check(config: DictConfig) -> None:

@@ -8,7 +8,7 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet import checks, facts
-from alexnet.command import above_zero
+from alexnet.command import above_zero, mistakes_end_the_program
 from alexnet.launch import checking, composed
 
 
@@ -32,11 +32,12 @@ def main() -> None:
     overrides += given.overrides
     overrides += [f"batch_size={given.batch_size}"] if given.batch_size is not None else []
     overrides += [f"device={given.device}"] if given.device else []
-    config, _ = composed(overrides)
-    checks.check(config)
-    checks.check_size(config, config.dataset.size)
-    checks.check_machine(config)
-    facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
+    with checking():
+        config, _ = composed(overrides)
+        checks.check(config)
+        checks.check_size(config, config.dataset.size)
+        checks.check_machine(config)
+        facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
     from alexnet import benchmark  # torch takes seconds to import: not for a typing error
 
     found = benchmark.measure(config, given.pairs, given.seconds)
@@ -46,5 +47,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with checking():
+    with mistakes_end_the_program():
         main()

@@ -9,7 +9,7 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet import checks
-from alexnet.command import above_zero
+from alexnet.command import above_zero, mistakes_end_the_program
 from alexnet.errors import Mistake
 from alexnet.launch import checking, composed
 
@@ -52,8 +52,10 @@ def main() -> None:
     configs = []
     for model, images, batch, size, classes in POINTS:
         overrides = ["dataset=digits", f"dataset.size={size}", f"model={model}", f"batch_size={batch}"]
-        config, _ = composed([*overrides, *given.overrides])
-        checks.check(config)
+        with checking():
+            config, _ = composed([*overrides, *given.overrides])
+            checks.check(config)
+            checks.check_machine(config)
         configs.append((config, model, images, size, classes))
     from alexnet import scaling  # torch takes seconds to import: not for a typing error
 
@@ -70,5 +72,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with checking():
+    with mistakes_end_the_program():
         main()

@@ -44,6 +44,7 @@ def run_script(command, cwd):
     process = FORKS.Process(target=_script, args=(command, cwd, files))
     process.start()
     process.join(timeout=200)
+    process.kill()
     assert process.exitcode is not None, f"{command} didn't end"
     return subprocess.CompletedProcess(command, process.exitcode, *(file.read_text("utf-8") for file in files))
 

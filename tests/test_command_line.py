@@ -80,6 +80,16 @@ MISTAKES = [
     (["hydra.run.dir=/dev/null/outputs"], "hydra.run.dir=FOLDER"),
     (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1"),
     (["-m", "optimizer=sgd,adan"], "did you mean adam"),
+    (["epochs={a: 1}"], "epochs={'a': 1} is a mapping: expected a whole number, 1 or more"),
+    (["optimizer.lr={}"], "optimizer.lr={} is a mapping: expected a number above 0"),
+    (["dataset.mean={lr: 0.5}"], "is a mapping: expected a number, or a list of such, or null"),
+    (["-m", "seed={a: 1},2"], "is a mapping: expected a whole number, 0 or more"),
+    (["optimizer=adam", "optimizer.betas=0.9"], "expected a list of two numbers from 0 to 1"),
+    (["optimizer=adam", "optimizer.betas=[0.9,0.9,0.9]"], "expected a list of two numbers from 0 to 1"),
+    (["schedule=step", "~schedule.every"], "schedule.every is missing: step needs it"),
+    (["~device.name"], "device.name is missing"),
+    (["-m", "seed=range(0,0)"], "this sweep has no job"),
+    (["dataset.download=false", "dataset.root=nowhere"], "there is no such folder, and dataset.download=false"),
     (["+optimizer.nesterow=true"], "optimizer.nesterow isn't a knob of SGD; did you mean nesterov?"),
     (["+model.classes=3"], "model.classes isn't a knob of AlexNetCifar"),
     (["+device.presicion=bf16"], "did you mean precision?"),
@@ -216,6 +226,17 @@ def test_help_and_mistakes_do_not_import_torch(arguments):
         for group in ("model", "dataset", "optimizer", "schedule", "device", "experiment"):
             assert re.search(rf"^{group}: \w+", done.stdout, re.M)
         assert "python scripts/train.py -m optimizer.lr=0.1,0.01,0.001" in done.stdout
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
+def test_no_script_imports_torch_for_its_help(script):
+    program = (
+        f"import runpy, sys; sys.argv = [{script!r}, '--help']\n"
+        f"try: runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and len(done.stdout) > 200, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from torchvision.transforms import functional
 from alexnet import colours, datasets, images
 from alexnet.build import assemble
 from alexnet.errors import Mistake
-from alexnet.evaluate import reevaluate
 from alexnet.imagenet import DEVKIT, GROUND_TRUTH
 from alexnet.job import execute
+from alexnet.reevaluate import reevaluate
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.run import Run

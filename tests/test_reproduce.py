@@ -7,6 +7,7 @@ import sys
 import pytest
 from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
+from alexnet import checks
 from alexnet.run import Run
 from alexnet.saved import overridden
 
@@ -119,6 +120,16 @@ def test_unknown_overrides_are_refused(run, script):
     ):
         done = script("reproduce", run, override)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("group", checks.GROUPS)
+def test_every_option_of_a_group_can_take_the_place_of_the_runs_own(compose, group):
+    """With all that its file takes over from another's, and a value in letters that Hydra's grammar doesn't know."""
+    config = compose("dataset=digits")
+    for path in (ROOT / "conf" / group).glob("*.yaml"):
+        root = ["dataset.root=图像(1)"] if "root" in list(compose(f"{group}={path.stem}")[group]) else []
+        changed, _ = overridden(config, [f"{group}={path.stem}", *root])
+        assert changed[group] == compose(f"{group}={path.stem}", *(["dataset.root='图像(1)'"] if root else []))[group]
 
 
 def test_another_option_of_a_group_takes_the_place_of_the_runs_own(compose):

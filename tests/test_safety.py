@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from alexnet import build, checkpoints, checks
 from alexnet.errors import Mistake
-from alexnet.evaluate import reevaluate
+from alexnet.reevaluate import reevaluate
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.run import Run
