@@ -230,8 +230,10 @@ def check_machine(config: DictConfig) -> None:
     name, columns = config.device.get("name"), config.device.get("columns") or []
     on_gpu = name == "cuda" or any(column.startswith("cuda") for column in columns)
     if (on_gpu and not may_have_gpu()) or (name == "mps" and sys.platform != "darwin"):
-        asked = f"device.columns={columns}" if columns else f"device={name}"
-        raise Mistake(f"{asked}: there is no GPU here. Give device=cpu, or device=auto to take the best there is.")
+        asked, instead = (
+            (f"device.columns={columns}", "device.columns=null") if columns else (f"device={name}", "device=cpu")
+        )
+        raise Mistake(f"{asked}: there is no GPU here. Give {instead}, or device=auto to take the best there is.")
     root = config.dataset.get("root")
     if config.dataset._target_.endswith(".image_folder"):
         facts.image_folders(root)

@@ -24,6 +24,11 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
     config, name = _configured(overrides)
     facts, assumed = _facts(config, overrides, classes, channels)
     checks.check_size(config, facts["size"])
+    stem = Path(out or f"outputs/summary/{name}")
+    stem = stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem
+    if not stem.name:
+        raise Mistake(f"--out {out}: expected the path of a picture, such as --out network.png.")
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
     from alexnet import drawing  # matplotlib and torch take seconds to import: not for a typing error
     from alexnet.build import weightless
     from alexnet.walk import walk
@@ -35,11 +40,6 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
     print("\nFor one image, in float32; a layer without activation bytes overwrites its input.")
     if config.model.get("cross") and any(layer.columns > 1 for layer in layers):
         print(f"\n{_crosses(config, facts)}")
-    stem = Path(out or f"outputs/summary/{name}")
-    stem = stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem
-    if not stem.name:
-        raise Mistake(f"--out {out}: expected the path of a picture, such as --out network.png.")
-    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         drawing.draw(paths, layers, (facts["channels"], facts["size"]), name)
