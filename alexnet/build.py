@@ -117,7 +117,7 @@ def disk_bytes(config: DictConfig) -> tuple[int, int]:
 
     Known before the data is: for images of three channels, and 1,000 classes where their number isn't known.
     """
-    model = weightless(config, _classes(config.dataset), channels=3, size=config.dataset.get("size", 224))
+    model = weightless(config, _classes(config.dataset), channels=3, size=config.dataset.size)
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     checkpoint = 3 * weights  # with up to two moments for every weight
     return checkpoint + (weights if config.dataset.get("validation") else 0) + 5 * 2**20, checkpoint

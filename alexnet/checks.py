@@ -169,17 +169,18 @@ def check(config: DictConfig) -> None:
             raise Mistake(f"{key} is missing: give {key}={usual(config, key)}.")
     for group in GROUPS:
         if not isinstance(config.get(group), DictConfig):
-            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(sorted(files(group)))}.")
+            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(files(group))}.")
         offered = targets(group)
         if config[group].get("_target_") not in (offered or {None}):
             raise Mistake(
                 f"{group}._target_={config[group].get('_target_')} isn't one of the {group}s here "
                 f"({', '.join(sorted(offered))}): only what a file in conf/{group} names can be built."
             )
-    for path, value in _values(config):
-        if isinstance(value, DictConfig):
-            expected = RANGES.get(path.rpartition(".")[2], ("a value",))[0]
-            raise Mistake(f"{path}={value} is a mapping: expected {expected}.")
+    for prefix, place in [("", config), *((f"{group}.", config[group]) for group in GROUPS)]:
+        for key in place:
+            mapping = not OmegaConf.is_missing(place, key) and isinstance(place[key], DictConfig)
+            if mapping and (prefix or key not in GROUPS):
+                raise Mistake(f"{prefix}{key}={place[key]} is a mapping: expected {RANGES.get(key, ('a value',))[0]}.")
     for path, value in flat(config).items():
         group, _, name = path.rpartition(".")
         if name.startswith("_") and (name != "_target_" or group not in GROUPS):
@@ -196,22 +197,10 @@ def check(config: DictConfig) -> None:
     _check_together(config)
 
 
-def _values(config: DictConfig) -> list[tuple[str, Any]]:
-    """(path, value) of all that a configuration has in its groups and beside them; "???" where there is none."""
-    places = [("", config), *((f"{group}.", config[group]) for group in GROUPS)]
-    return [
-        (f"{prefix}{key}", "???" if OmegaConf.is_missing(place, key) else place[key])
-        for prefix, place in places
-        for key in place
-        if prefix or key not in GROUPS
-    ]
-
-
 def check_images(config: DictConfig) -> None:
     """Raises Mistake for images that the model isn't for, and for fewer than a batch, as far as that is known."""
     images, dataset = facts.known(config.dataset._target_).images, config.dataset
-    if "size" in dataset:  # where it isn't, building the dataset says so
-        check_size(config, dataset.size)
+    check_size(config, dataset.size)
     if images:
         images -= facts.held_out(images, dataset.get("validation", 0))
         facts.check_batch(config.batch_size, facts.taken(images, dataset.get("share", 1)))
@@ -269,7 +258,7 @@ def targets(group: str) -> set[str]:
 @cache
 def files(group: str) -> dict[str, DictConfig]:
     """conf/GROUP/*.yaml, by their names."""
-    return {path.stem: OmegaConf.load(path) for path in (CONF / group).glob("*.yaml")}
+    return {path.stem: OmegaConf.load(path) for path in sorted((CONF / group).glob("*.yaml"))}
 
 
 @cache
@@ -315,7 +304,7 @@ def top_level() -> list[str]:
     return [key for key in files("")["train"] if key not in ("defaults", "hydra")]
 
 
-def usual(config: DictConfig, path: str) -> Any:
+def usual(config: Mapping[str, Any], path: str) -> Any:
     """The value that conf/ gives that key; None where it gives none."""
     group, _, key = path.rpartition(".")
     target = config[group].get("_target_") if group else None
@@ -358,7 +347,8 @@ def _check_knobs(group: str, config: DictConfig) -> None:
             raise Mistake(f"{group}.{name} isn't a knob of {target.rpartition('.')[2]}{near}{of_another}")
     for name in known:
         if takes.get(name) and name not in config:
-            raise Mistake(f"{group}.{name} is missing: {target.rpartition('.')[2]} needs it.")
+            value = usual({group: config}, f"{group}.{name}")
+            raise Mistake(f"{group}.{name} is missing: give {group}.{name}={'VALUE' if value is None else value}.")
 
 
 def _check_channels(dataset: DictConfig) -> None:
