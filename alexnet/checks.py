@@ -340,11 +340,11 @@ def _check_knobs(group: str, config: DictConfig) -> None:
         return  # building it says so
     elsewhere = {"dataset": NOT_THE_SOURCES, "device": ("workers",)}.get(group, ())
     known = [name for name in (*takes, *elsewhere) if name not in GIVEN.get(group, ())]
-    for name in config:
-        if name not in ("_target_", *known):
-            near = nearest(name, known)
-            of_another = "" if near.endswith("?") else f" One that an experiment set goes with ~{group}.{name}"
-            raise Mistake(f"{group}.{name} isn't a knob of {target.rpartition('.')[2]}{near}{of_another}")
+    if unknown := [str(name) for name in config if name not in ("_target_", *known)]:
+        near = nearest(unknown[0], known)
+        without = " ".join(f"~{group}.{name}" for name in unknown)
+        of_another = "" if near.endswith("?") else f" What an experiment set goes with {without}"
+        raise Mistake(f"{group}.{unknown[0]} isn't a knob of {target.rpartition('.')[2]}{near}{of_another}")
     for name in known:
         if takes.get(name) and name not in config:
             value = usual({group: config}, f"{group}.{name}")

@@ -93,7 +93,10 @@ MISTAKES = [
     (["+optimizer.nesterow=true"], "optimizer.nesterow isn't a knob of SGD; did you mean nesterov?"),
     (["+model.classes=3"], "model.classes isn't a knob of AlexNetCifar"),
     (["+device.presicion=bf16"], "did you mean precision?"),
-    (["experiment=fast", "schedule=constant"], "there are none. One that an experiment set goes with ~schedule.rise"),
+    (
+        ["experiment=fast", "schedule=constant"],
+        "there are none. What an experiment set goes with ~schedule.rise ~schedule.start",
+    ),
     (["dataset=digits", "dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
     (["dataset=fashion_mnist", "dataset.std=[0.1,0.2,0.3]"], "one for each of 1 channels"),
     (["dataset.components=[[1,2],[3,4]]"], "expected 3 rows of 3 numbers"),
