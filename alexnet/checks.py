@@ -5,12 +5,8 @@ What the networks' knobs may be is in models/knobs.py, what the datasets hold in
 isn't in conf/ is checked by what is built with it.
 """
 
-import ast
 import sys
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from functools import cache
-from importlib.util import find_spec
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
@@ -20,10 +16,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from alexnet import facts
 from alexnet.errors import Mistake
 from alexnet.models import knobs
+from alexnet.offers import GROUPS, files, module, nearest, targets, top_level, usual
+from alexnet.signatures import parameters
 
-CONF = Path(__file__).parent.parent / "conf"
 MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
-GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
 # What a run gives to what it builds, beside the knobs.
 GIVEN = {
     "model": ("classes", "channels", "size"),
@@ -219,9 +215,8 @@ def check_machine(config: DictConfig) -> None:
     name, columns = config.device.get("name"), config.device.get("columns") or []
     on_gpu = name == "cuda" or any(column.startswith("cuda") for column in columns)
     if (on_gpu and not may_have_gpu()) or (name == "mps" and sys.platform != "darwin"):
-        asked, instead = (
-            (f"device.columns={columns}", "device.columns=null") if columns else (f"device={name}", "device=cpu")
-        )
+        asked = f"device.columns={columns}" if columns else f"device={name}"
+        instead = "device.columns=null" if columns else "device=cpu"
         raise Mistake(f"{asked}: there is no GPU here. Give {instead}, or device=auto to take the best there is.")
     root = config.dataset.get("root")
     if config.dataset._target_.endswith(".image_folder"):
@@ -243,73 +238,6 @@ def may_have_gpu() -> bool:
     Linux. Elsewhere than on Linux only torch knows."""
     drivers = ("nvidia*", "nvhost*", "kfd", "dxg")
     return sys.platform != "linux" or any(any(Path("/dev").glob(driver)) for driver in drivers)
-
-
-def module(config: DictConfig) -> str:
-    """alexnet_cifar of the _target_ alexnet.models.alexnet_cifar.AlexNetCifar."""
-    return config._target_.split(".")[-2]
-
-
-def targets(group: str) -> set[str]:
-    """The names that conf/GROUP/*.yaml build: the only ones that are ever imported for that group."""
-    return {file._target_ for file in files(group).values() if "_target_" in file}
-
-
-@cache
-def files(group: str) -> dict[str, DictConfig]:
-    """conf/GROUP/*.yaml, by their names."""
-    return {path.stem: OmegaConf.load(path) for path in sorted((CONF / group).glob("*.yaml"))}
-
-
-@cache
-def parameters(target: str) -> dict[str, bool] | None:
-    """What a class or function takes, and whether it must be given, read from the source: to import torch takes
-    seconds. None where that isn't found.
-
-    A class of a folder's is looked for in the file of its name in small letters, as torch.optim's are.
-    """
-    module, _, name = target.rpartition(".")
-    package, *inner = module.split(".")
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent.joinpath(*inner)
-    path = path / f"{name.lower()}.py" if path.is_dir() else path.with_suffix(".py")
-    if not path.is_file():
-        return None
-    found = _named(name, ast.parse(path.read_text(encoding="utf-8")))
-    if isinstance(found, ast.ClassDef):
-        found = _named("__init__", found)
-    if not isinstance(found, ast.FunctionDef) or found.args.kwarg:
-        return None
-    positional = [*found.args.posonlyargs, *found.args.args]
-    needed = [True] * (len(positional) - len(found.args.defaults)) + [False] * len(found.args.defaults)
-    needed += [default is None for default in found.args.kw_defaults]
-    names = [each.arg for each in (*positional, *found.args.kwonlyargs)]
-    return {name: must for name, must in zip(names, needed, strict=True) if name != "self"}
-
-
-def _named(name: str, within: ast.Module | ast.ClassDef) -> ast.AST | None:
-    return next((node for node in within.body if getattr(node, "name", None) == name), None)
-
-
-def nearest(given: Any, known: list[str], prefix: str = "") -> str:
-    """The end of a sentence: the known name that is nearest to the given one, or all of them."""
-    close = get_close_matches(str(given), known, n=1, cutoff=0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."
-
-
-def top_level() -> list[str]:
-    """The keys of conf/train.yaml that are a run's own."""
-    return [key for key in files("")["train"] if key not in ("defaults", "hydra")]
-
-
-def usual(config: Mapping[str, Any], path: str) -> Any:
-    """The value that conf/ gives that key; None where it gives none."""
-    group, _, key = path.rpartition(".")
-    target = config[group].get("_target_") if group else None
-    same = (file for file in files(group).values() if file.get("_target_") == target)
-    return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alexnet import checks
-from alexnet.checks import nearest
 from alexnet.errors import Damaged, Mistake
+from alexnet.offers import nearest
 from alexnet.run import Run, find
 
 MADE_WITH = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, tables
+from alexnet import checks, offers, tables
 from alexnet.errors import Failure, Mistake
 from alexnet.facts import known as known_facts
 from alexnet.launch import composed
@@ -64,7 +64,7 @@ def _facts(
 
     A model says what it was published for; that counts where no dataset is chosen.
     """
-    published = knobs.PUBLISHED.get(checks.module(config.model))
+    published = knobs.PUBLISHED.get(offers.module(config.model))
     known = known_facts(config.dataset._target_)
     facts, remark = {"classes": known.classes, "channels": known.channels, "size": config.dataset.size}, ""
     chosen = any(override.startswith(("dataset", "experiment")) for override in overrides)

@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from alexnet import checks, search
+from alexnet import checks, offers, search
 from alexnet.errors import Damaged, Mistake
 from alexnet.run import Run, find
 
@@ -54,13 +54,13 @@ def check(config: DictConfig) -> None:
     flat = checks.flat({key: config[key] for key in config if key != "hydra"})
     keys = [path.removesuffix("._target_") for path in flat]
     if asked.best_of is not None and asked.best_of not in keys:
-        raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{checks.nearest(asked.best_of, keys)}")
+        raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{offers.nearest(asked.best_of, keys)}")
 
 
 def _check_experiments(given: str) -> None:
     """Raises Mistake where one of several experiments is a sweep: Hydra would leave out its axes. given: override."""
     for option in given.partition("=")[2].split(","):
-        path = checks.CONF / "experiment" / f"{option}.yaml"
+        path = offers.CONF / "experiment" / f"{option}.yaml"
         if path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
             raise Mistake(
                 f"{given}: {option} is a sweep of its own, and its values would be lost among others: give one at "

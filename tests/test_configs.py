@@ -10,7 +10,7 @@ from conftest import ROOT
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from alexnet import build, checks
+from alexnet import build, checks, offers, signatures
 from alexnet.errors import Mistake
 from alexnet.models import knobs
 
@@ -28,7 +28,7 @@ def filled(group, option):
     return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key in missing)]
 
 
-@pytest.mark.parametrize("group, option", [(group, option) for group in checks.GROUPS for option in options(group)])
+@pytest.mark.parametrize("group, option", [(group, option) for group in offers.GROUPS for option in options(group)])
 def test_every_option_composes_and_its_values_are_in_range(compose, group, option):
     checks.check(compose(*filled(group, option)))
 
@@ -36,7 +36,7 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
 def test_every_key_is_checked():
     """By its range, or by what is built with it: device.columns, and how columns share kernels."""
     built = {"columns", "kernels"}
-    files = [path for group in checks.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
+    files = [path for group in offers.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
     keys = {key for path in files for key in OmegaConf.load(path)}
     assert keys - set(checks.RANGES) == built | {"_target_", "defaults"}
 
@@ -93,18 +93,18 @@ def test_every_choice_of_a_knob_is_built(compose, option):
                 build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
 
 
-TARGETS = sorted(target for group in checks.GROUPS for target in checks.targets(group))
+TARGETS = sorted(target for group in offers.GROUPS for target in offers.targets(group))
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "torch.optim.NAdam"])
 def test_what_is_built_takes_what_its_source_says(target):
     """What is checked without importing torch is what the signature says."""
     signature = inspect.signature(get_object(target)).parameters.values()
-    assert checks.parameters(target) == {each.name: each.default is inspect.Parameter.empty for each in signature}
+    assert signatures.parameters(target) == {each.name: each.default is inspect.Parameter.empty for each in signature}
 
 
 def test_a_target_whose_source_is_not_found_is_left_to_what_builds_it():
-    assert checks.parameters("nowhere.at.all") is checks.parameters("alexnet.models.columns.Cross") is None
+    assert signatures.parameters("nowhere.at.all") is signatures.parameters("alexnet.models.columns.Cross") is None
 
 
 @pytest.mark.parametrize("option, size", [(name, SIZES.get(name, 32)) for name in knobs.SIDES])

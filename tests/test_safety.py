@@ -9,7 +9,7 @@ import yaml
 from conftest import small_data
 from omegaconf import OmegaConf
 
-from alexnet import build, checkpoints, checks
+from alexnet import build, checkpoints, offers
 from alexnet.errors import Mistake
 from alexnet.reevaluate import reevaluate
 from alexnet.reproduce import reproduce
@@ -139,7 +139,7 @@ def test_a_key_that_is_newer_than_the_run_has_its_usual_value(saved, capsys):
 def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
     """Even where a name is on the list, what it leads to must be of the group's kind."""
     names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.schedules.cos", "model": "torch.optim.SGD"}
-    monkeypatch.setattr(checks, "targets", lambda group: {names[group]})
+    monkeypatch.setattr(offers, "targets", lambda group: {names[group]})
     for group, name in names.items():
         with pytest.raises(Mistake, match=f"no {group}"):
             build._target(group, OmegaConf.create({"_target_": name}))

@@ -14,7 +14,7 @@ from PIL import Image
 from test_configs import options
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet import checks, datasets, drawing, facts
+from alexnet import datasets, drawing, facts, offers
 from alexnet.build import weightless
 from alexnet.launch import checking
 from alexnet.summary import summarise
@@ -71,7 +71,7 @@ def test_the_known_facts_are_the_datas():
     digits = datasets.digits(32)
     assert facts.FACTS["digits"] == (len(digits.classes), digits.channels, len(digits.train))
     assert facts.FACTS["fashion_mnist"].classes == len(torchvision.datasets.FashionMNIST.classes)
-    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in checks.targets("dataset")}
+    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in offers.targets("dataset")}
 
 
 @pytest.mark.parametrize(
