@@ -15,16 +15,18 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet import device as devices
 from alexnet.build import Training, assemble
+from alexnet.capture import WARM_UP
 from alexnet.device import DTYPES, matrix_rate, synchronise
 from alexnet.environment import device_name
 from alexnet.facts import FACTS
 from alexnet.signals import ignore_interrupts
 from alexnet.state import Tally
-from alexnet.train import set_learning_rate, step
+from alexnet.train import learning_rate, set_learning_rate, step
 from alexnet.tutorial import tutorial_loop
 
 IMAGES = FACTS["cifar10"].images  # an epoch, however few the data are
@@ -67,30 +69,34 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def profile(config: DictConfig, rate: float, steps: int = 5) -> list[dict[str, Any]]:
-    """The engine's operators in one step, the longest first: milliseconds, share, and how near each is to the limit.
+def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:
+    """operators: the engine's in one step, the longest first: milliseconds, share, and how near each is to the limit.
+    busy: the share of the time in which a GPU is at work, over some steps as training takes them; None on a processor.
 
     rate: of a matrix product, operations a second. They are counted for convolutions and matrix products; the rest has
-    none that count.
+    none that count. A recorded step has kernels but no operators, so that for those it is taken bit by bit.
     """
     training = prepared(config)
     running = engine_loop(training)
-    for _ in range(2):
+    for _ in range(WARM_UP + 2):
         next(running)
-    with FlopCounterMode(display=False) as counter:
-        next(running)
-    operations = {str(name).removesuffix(".default"): n for name, n in counter.get_flop_counts()["Global"].items()}
     cuda = training.engine.device.type == "cuda"
-    activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
-    with torch.profiler.profile(activities=activities) as profiler:
-        for _ in range(steps):
-            next(running)
-        synchronise(training.engine.device)
+    busy = _busy(_profiled(training, running, 10 * steps)) if cuda else None
+    training.recorder = None
+    next(running)
+    operations = {
+        str(name).removesuffix(".default"): n
+        for name, n in counted(training, running).get_flop_counts()["Global"].items()
+    }
     time = "self_device_time_total" if cuda else "self_cpu_time_total"
-    rows = [(event.key, getattr(event, time) / 1e6 / steps) for event in profiler.key_averages()]
+    rows = [
+        (event.key, getattr(event, time) / 1e6 / steps)
+        for event in _profiled(training, running, steps).key_averages()
+        if event.device_type == DeviceType.CPU  # the others are kernels, whose time their operators have already
+    ]
     whole = sum(seconds for _, seconds in rows)
     rows = [(name, seconds, operations.get(_counted(name), 0)) for name, seconds in rows if seconds > 0.002 * whole]
-    return [
+    operators = [
         {
             "operator": name,
             "milliseconds": 1000 * seconds,
@@ -99,6 +105,40 @@ def profile(config: DictConfig, rate: float, steps: int = 5) -> list[dict[str, A
         }
         for name, seconds, n in sorted(rows, key=lambda row: -row[1])
     ]
+    return {"operators": operators, "busy": busy}
+
+
+def _profiled(training: Training, running: Iterator[int], steps: int) -> torch.profiler.profile:
+    cuda = training.engine.device.type == "cuda"
+    activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
+    with torch.profiler.profile(activities=activities) as profiler:
+        for _ in range(steps):
+            next(running)
+        synchronise(training.engine.device)
+    return profiler
+
+
+def _busy(profiler: torch.profiler.profile) -> float:
+    """The share of the time from the first kernel's start to the last one's end in which there was one."""
+    spans = sorted(
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events()
+        if event.device_type == DeviceType.CUDA
+    )
+    busy, until = 0.0, spans[0][0]
+    for start, end in spans:
+        busy += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return busy / (until - spans[0][0])
+
+
+def counted(training: Training, running: Iterator[int]) -> FlopCounterMode:
+    """The operations of convolutions and matrix products in a step: one that isn't recorded, whose operators show."""
+    recorder, training.recorder = training.recorder, None
+    with FlopCounterMode(display=False) as counter:
+        next(running)
+    training.recorder = recorder
+    return counter
 
 
 def _counted(name: str) -> str:
@@ -173,8 +213,8 @@ def engine_loop(training: Training) -> Iterator[int]:
     training.model.train()
     for epoch in count():
         for batch, (images, labels) in enumerate(training.train.epoch(epoch)):
-            set_learning_rate(training, 0, [])
-            tally.add(*step(training, images, labels, epoch, batch), labels)
+            set_learning_rate(training, learning_rate(training, 0, 0, []))
+            tally.add(step(training, images, labels, epoch, batch), len(labels))
             if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
                 tally.loss()
             yield len(labels)
@@ -195,15 +235,13 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
 
 def _operations(training: Training, running: Iterator[int], _: None) -> float:
     """Of convolutions and matrix products, an image."""
-    with FlopCounterMode(display=False) as counter:
-        images = next(running)
-    return counter.get_total_flops() / images
+    return counted(training, running).get_total_flops() / training.train.batch_size
 
 
 def peak_memory(device: torch.device) -> int | None:
     """Bytes: of a GPU's memory what torch took of it, else of the machine's, workers included; None where not known."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_reserved(device)
     try:
         status = Path("/proc/self/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
@@ -249,6 +287,8 @@ def told(found: dict[str, Any]) -> str:
         told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memory.items())
         lines.append(f"peak memory: {told} ({memory['engine'] / memory['tutorial']:.0%})")
     if "profile" in found:
+        if found["profile"]["busy"] is not None:
+            lines.append(f"the GPU is at work {found['profile']['busy']:.1%} of the time")
         lines += ["", f"{'operator':<44} {'ms a step':>10} {'share':>6} {'limit ms':>9} {'reached':>8}"]
         lines += [
             f"{row['operator']:<44} {row['milliseconds']:>10.2f} {row['share']:>6.1%} "
@@ -257,6 +297,6 @@ def told(found: dict[str, Any]) -> str:
                 if row["limit_milliseconds"]
                 else ""
             )
-            for row in found["profile"]
+            for row in found["profile"]["operators"]
         ]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks, colours, facts, offers, randomness
 from alexnet import device as devices
+from alexnet.capture import Recorder
 from alexnet.datasets import Dataset, Split, part, split_validation
 from alexnet.device import Engine
 from alexnet.errors import Failure, Mistake
@@ -28,9 +29,10 @@ class Training:
     """All that a run is made of, on its device.
 
     forward(images) gives the model's logits as the engine computes them; schedule(epoch, epochs, errors) the
-    factor of the learning rate. seen: training images, as many as there are test images and drawn at random, to be
-    tested as those are. `model` stays the bare network, whose weights are saved. measured: what a null in the
-    dataset's knobs stood for, found on the training images.
+    factor of the learning rate. rate: (), on the GPU: where a recorded step finds its learning rate. seen: training
+    images, as many as there are test images and drawn at random, to be tested as those are. `model` stays the bare
+    network, whose weights are saved. measured: what a null in the dataset's knobs stood for, found on the training
+    images.
     """
 
     engine: Engine
@@ -42,6 +44,8 @@ class Training:
     model: torch.nn.Module
     forward: Callable[[torch.Tensor], torch.Tensor]
     optimizer: torch.optim.Optimizer
+    recorder: Recorder | None  # of the steps, where they are recorded
+    rate: torch.Tensor | None
     scaler: torch.amp.GradScaler
     schedule: Callable[..., float]
     seed: int
@@ -83,6 +87,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         model.whiten(torch.cat([images for images, _ in sample().epoch()]).cpu())
     model = engine.place(model)
     optimizer = _optimizer(config, engine, model)
+    recorded = engine.capture and bool(optimizer.defaults.get("fused"))
     schedule = partial(_target("schedule", config.schedule), **_knobs(config.schedule))
     return Training(
         engine,
@@ -94,6 +99,8 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         model,
         engine.forward(model),
         optimizer,
+        Recorder(engine.device) if recorded else None,
+        torch.zeros((), device=engine.device) if recorded else None,
         engine.scaler(),
         schedule,
         seed=config.seed,
@@ -143,7 +150,10 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
     for method in filter(inspect.isfunction, vars(torch.optim.Optimizer).values()):
         plain = inspect.unwrap(method)
         setattr(plain, "__dynamo_disable", plain)  # what it would put here
-    optimizer = _call("optimizer", config.optimizer, model.parameters(), **({"fused": True} if fused else {}))
+    how = {"fused": True} if fused else {}
+    if fused and engine.capture and "capturable" in takes:
+        how["capturable"] = True
+    optimizer = _call("optimizer", config.optimizer, model.parameters(), **how)
     optimizer.step = torch.no_grad()(partial(inspect.unwrap(type(optimizer).step), optimizer))
     return optimizer
 

@@ -30,6 +30,7 @@ class Engine:
     memory_format: torch.memory_format  # of images and convolution weights
     fused: bool  # the whole update as one kernel, where the optimizer has one
     compile: bool
+    capture: bool  # a step is sent to the GPU as a whole, where the optimizer allows it: see capture.py
     convolution: type[FastConv2d] | None  # what the convolutions that suit it become; None leaves all to torch
     columns: Sequence[torch.device] | None  # of each column; the last one, where the loss is, is `device`
 
@@ -55,9 +56,8 @@ class Engine:
             # Fixed shapes, and each of them compiled, however many there are: kernels must not depend on which shapes
             # came first, or a resumed run would differ.
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
-            network = torch.compile(
-                model, dynamic=False, mode="reduce-overhead" if self.device.type == "cuda" else "default"
-            )
+            graphs = self.device.type == "cuda" and not self.capture
+            network = torch.compile(model, dynamic=False, mode="reduce-overhead" if graphs else "default")
 
         def forward(images: Tensor) -> Tensor:
             with self.mixed():
@@ -82,6 +82,7 @@ def engine(
     channels_last: bool = True,
     fused: bool = True,
     compile: bool = False,
+    capture: bool = True,
     winograd: bool = True,
     deterministic: bool = True,
     columns: Sequence[str] | None = None,
@@ -114,13 +115,14 @@ def engine(
         precision = fastest(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    capture = capture and device.type == "cuda" and precision != "fp16" and not placed
     convolution = None
     if device.type == "cpu" and not compile:  # cuDNN and the compiler have their own
         if precision == "float32" and winograd:
             convolution = WinogradConv2d
         elif precision == "bf16" and "amx_bf16" in cpu_units():
             convolution = Im2colConv2d
-    return Engine(device, precision, memory_format, fused, compile, convolution, placed)
+    return Engine(device, precision, memory_format, fused, compile, capture, convolution, placed)
 
 
 def keep_freed_memory() -> None:
@@ -165,9 +167,10 @@ def cpu_units() -> set[str]:
     return {name for name, value in capabilities.items() if value is True}
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, repeats: int = 5) -> float:
-    """Operations a second in a product of two size x size matrices: the best of some repeats."""
-    matrix = torch.ones(size, size, dtype=dtype, device=device)
+def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
+    """Operations a second in a product of two large square matrices: the best of some repeats."""
+    size = 8192 if device.type == "cuda" else 2048  # on a GPU smaller ones take hardly longer than to be sent there
+    matrix = torch.randn(size, size, device=device).to(dtype)  # a GPU multiplies ones faster than numbers of all sorts
     seconds = [_product_seconds(matrix) for _ in range(repeats + 1)]
     return 2 * size**3 / min(seconds[1:])  # the first one prepares
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import DictConfig
-from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet.benchmark import engine_loop, peak_memory
+from alexnet.benchmark import counted, engine_loop, peak_memory
 from alexnet.build import assemble, weightless
+from alexnet.capture import WARM_UP
 from alexnet.datasets import Dataset, Split
 from alexnet.device import DTYPES, matrix_rate, synchronise
 from alexnet.walk import walk
@@ -62,10 +62,9 @@ def _measure(
     few = Split(split.images[:1], split.labels[:1])
     training = assemble(config, Dataset(range(classes), 3, size, split, few))
     running = engine_loop(training)
-    for _ in range(2):
+    for _ in range(WARM_UP):
         next(running)
-    with FlopCounterMode(display=False) as counter:
-        next(running)
+    operations = counted(training, running).get_total_flops() / batch
     device = training.engine.device
     synchronise(device)
     times, began = [], perf_counter()
@@ -76,7 +75,7 @@ def _measure(
         times.append(perf_counter() - start)
     rate = matrix_rate(device, DTYPES[training.engine.precision])
     memory = peak_memory(device) - (before if device.type == "cpu" else 0)
-    return float(np.median(times)), memory, counter.get_total_flops() / batch, rate
+    return float(np.median(times)), memory, operations, rate
 
 
 def fit(points: Sequence[Point]) -> dict[str, float]:

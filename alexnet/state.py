@@ -33,11 +33,11 @@ class Tally:
     def seconds(self) -> float:
         return perf_counter() - self.since
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """One batch: loss (), logits (B, K), labels (B,)."""
-        self.sums += torch.stack([loss, (logits.argmax(1) == labels).sum()])
+    def add(self, figures: Tensor, images: int) -> None:
+        """One batch of so many images. figures: (2,), its loss and how many were right."""
+        self.sums += figures
         self.batches += 1
-        self.images += len(labels)
+        self.images += images
 
     def loss(self) -> float:
         """The mean of the batches' losses."""
@@ -63,6 +63,7 @@ class State:
     best_epoch: int = 0
     since: float = field(default_factory=perf_counter)  # when training began, pauses left out
     saved_at: float = field(default_factory=perf_counter)  # the last checkpoint
+    saving_seconds: float = 0.0  # that it took
 
     def saved(self) -> dict[str, Any]:
         """All of it as plain values, times as seconds so far."""

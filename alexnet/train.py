@@ -127,11 +127,12 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
     training.model.train()
     for images, labels in training.train.epoch(state.epoch, start=state.batch):
         with signals.whole():  # a step is taken and recorded whole, or not at all
-            rate = set_learning_rate(training, state.epoch + state.batch / steps, state.errors)
-            loss, logits = step(training, images, labels, state.epoch, state.batch)
+            rate = learning_rate(training, state.epoch, state.batch, state.errors)
+            set_learning_rate(training, rate)
+            figures = step(training, images, labels, state.epoch, state.batch)
             state.batch += 1
-            state.whole.add(loss, logits, labels)
-            state.window.add(loss, logits, labels)
+            state.whole.add(figures, len(labels))
+            state.window.add(figures, len(labels))
             full = state.window.batches >= training.log_every  # a run may go on with another
             # Reading the loss makes a GPU wait, so there it is looked at once a window only.
             if full or training.engine.device.type == "cpu":
@@ -144,17 +145,24 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
         bar.update()
 
 
-def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-    """One update of the weights: images (B, C, H, W), labels (B,). Returns loss () and logits (B, K), on the device."""
+def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> Tensor:
+    """One step: images (B, C, H, W), labels (B,). Returns, on the device, the loss and how many were right, (2,)."""
     torch.manual_seed(randomness.derived_seed(training.seed, randomness.STEP, epoch, batch))
     images, targets = augment.cut_mix(images, labels, len(training.dataset.classes), training.cutmix)
+    if training.recorder:
+        return training.recorder(update, training, images, labels, targets)
+    return update(training, images, labels, targets)
+
+
+def update(training: Training, images: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """One update of the weights, towards targets: (B,) classes or (B, K) shares. Returns what `step` does."""
     training.optimizer.zero_grad()
     logits = training.forward(images)
     loss = nn.functional.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
     training.scaler.scale(loss).backward()
     training.scaler.step(training.optimizer)
     training.scaler.update()
-    return loss.detach(), logits.detach()
+    return torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
 
 
 def check_finite(loss: float, which: str) -> None:
@@ -166,12 +174,18 @@ def check_finite(loss: float, which: str) -> None:
         )
 
 
-def set_learning_rate(training: Training, epoch: float, errors: list[float]) -> float:
-    """Gives the optimizer the learning rate for the next step, and returns it."""
-    factor = training.schedule(epoch, training.epochs, errors)
+def learning_rate(training: Training, epoch: int, batch: int, errors: list[float]) -> float:
+    """Of the step of that number. errors: of the epochs before."""
+    progress = epoch + batch / len(training.train)
+    return training.optimizer.defaults["lr"] * training.schedule(progress, training.epochs, errors)
+
+
+def set_learning_rate(training: Training, rate: float) -> None:
+    """Gives it to the optimizer, for the next step."""
+    if training.rate is not None:
+        training.rate.fill_(rate)
     for group in training.optimizer.param_groups:
-        group["lr"] = training.optimizer.defaults["lr"] * factor
-    return training.optimizer.param_groups[0]["lr"]
+        group["lr"] = rate if training.rate is None else training.rate
 
 
 def record_window(run: Run, state: State, steps: int, rate: float) -> None:
@@ -191,7 +205,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
             **row,
             "validation_loss": validation and validation.loss,
             "validation_accuracy": validation and validation.top1,
-            "learning_rate": training.optimizer.param_groups[0]["lr"],
+            "learning_rate": learning_rate(training, state.epoch, state.batch - 1, state.errors),  # the last step's
             "seconds": round(state.whole.seconds(), 3),
         }
     )
@@ -202,7 +216,8 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         checkpoints.save(run.checkpoints, "best", {"model": training.model.state_dict(), "epoch": state.epoch})
-    save(run, training, state)
+    if state.epoch == training.epochs or perf_counter() - state.saved_at > 10 * state.saving_seconds:
+        save(run, training, state)  # on a GPU it may take longer than an epoch
 
 
 def warn_at_chance(loss: float, classes: int, epoch: int) -> None:
@@ -217,9 +232,11 @@ def warn_at_chance(loss: float, classes: int, epoch: int) -> None:
 
 def save(run: Run, training: Training, state: State) -> None:
     """The checkpoint to go on from: weights, optimizer and state, as tensors and plain types."""
+    began = perf_counter()
     parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
     checkpoints.save(run.checkpoints, "last", {**parts, "state": state.saved()})
     state.saved_at = perf_counter()
+    state.saving_seconds = state.saved_at - began
 
 
 def weights_sha256(model: nn.Module) -> str:

@@ -30,9 +30,9 @@ def test_both_loops_are_measured_by_turns(tmp_path):
     assert found["operations_per_image"] == {"tutorial": direct, "engine": direct}
     assert found["matrix_product_rate"]["float32"] > 1e9
     assert found["peak_memory"]["tutorial"] > found["peak_memory"]["engine"] > 2**20  # bytes: one has two workers
-    shares = {row["operator"]: row["share"] for row in found["profile"]}
+    shares = {row["operator"]: row["share"] for row in found["profile"]["operators"]}
     assert 0.9 < sum(shares.values()) <= 1.001 and "aten::convolution_backward" in shares
-    limits = {row["operator"]: row["limit_milliseconds"] for row in found["profile"]}
+    limits = {row["operator"]: row["limit_milliseconds"] for row in found["profile"]["operators"]}
     backward = 2 * sum(forward[:3]) - forward[0]
     limit = 1000 * 32 * backward / found["matrix_product_rate"]["float32"]
     assert limits["aten::convolution_backward"] == pytest.approx(limit)

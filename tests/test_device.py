@@ -21,6 +21,7 @@ SETTINGS = [
     "channels_last=false",
     "fused=false",
     "deterministic=false",
+    "capture=false",
     pytest.param("compile=true", marks=COMPILER),
 ]
 
