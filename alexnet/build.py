@@ -62,7 +62,8 @@ class Training:
         try:
             yield
         except (RuntimeError, MemoryError) as error:
-            known = isinstance(error, (torch.OutOfMemoryError, MemoryError))  # a GPU's, NumPy's
+            causes = error, error.__context__  # the latter where it came while a step was recorded
+            known = any(isinstance(each, (torch.OutOfMemoryError, MemoryError)) for each in causes)  # a GPU's, NumPy's
             if not known and not re.search("allocate memory|MemoryError", str(error)):  # a processor's, a worker's
                 raise
             batch, images = self.train.batch_size, f"{self.dataset.channels}x{self.dataset.size}x{self.dataset.size}"

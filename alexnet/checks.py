@@ -7,7 +7,7 @@ isn't in conf/ is checked by what is built with it.
 
 import sys
 from collections.abc import Callable, Mapping
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,9 @@ RANGES = {
     "nesterov": _switch,
     "betas": ("a list of two numbers from 0 to 1, 1 excluded", lambda value: _is_pair(value)),
     "alpha": _share,
+    "eps": _zero_or_more,
+    "dampening": _any,
+    **dict.fromkeys(("amsgrad", "centered", "maximize", "differentiable"), _switch),
     "every": _whole(1),
     "factor": _part,
     "warmup": _zero_or_more,
@@ -148,6 +151,7 @@ RANGES = {
     "channels_last": _switch,
     "fused": _switch,
     "compile": _switch,
+    "capture": _switch,
     "winograd": _switch,
     "deterministic": _switch,
     "workers": _whole(0, 1024),
@@ -195,11 +199,9 @@ def check(config: DictConfig) -> None:
 
 def check_images(config: DictConfig) -> None:
     """Raises Mistake for images that the model isn't for, and for fewer than a batch, as far as that is known."""
-    images, dataset = facts.known(config.dataset._target_).images, config.dataset
-    check_size(config, dataset.size)
-    if images:
-        images -= facts.held_out(images, dataset.get("validation", 0))
-        facts.check_batch(config.batch_size, facts.taken(images, dataset.get("share", 1)))
+    check_size(config, config.dataset.size)
+    if images := facts.known(config.dataset._target_).images:
+        _check_count(config, images)
 
 
 def check_size(config: DictConfig, size: int) -> None:
@@ -218,9 +220,20 @@ def check_machine(config: DictConfig) -> None:
         asked = f"device.columns={columns}" if columns else f"device={name}"
         instead = "device.columns=null" if columns else "device=cpu"
         raise Mistake(f"{asked}: there is no GPU here. Give {instead}, or device=auto to take the best there is.")
+    if config.device.precision == "tf32" and not on_gpu and (name in ("cpu", "mps") or not may_have_gpu()):
+        raise Mistake(
+            "device.precision=tf32: there is no NVIDIA GPU to compute on. Give device.precision=auto or float32."
+        )
     root = config.dataset.get("root")
     if config.dataset._target_.endswith(".image_folder"):
-        facts.image_folders(root)
+        place, _ = facts.image_folders(root)
+        validation, share = config.dataset.get("validation", 0), config.dataset.get("share", 1)
+        enough = (
+            ceil(max(config.batch_size / (1 - validation), 1 / (validation or 1)) / share) + 2
+        )  # whatever is rounded
+        count = facts.count_images(place, enough)
+        if 0 < count < enough:
+            _check_count(config, count)
     elif config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
         raise Mistake(
             f"dataset.root={root}: there is no such folder, and dataset.download=false: give the folder that has the "
@@ -279,6 +292,12 @@ def _check_knobs(group: str, config: DictConfig) -> None:
             raise Mistake(f"{group}.{name} is missing: give {group}.{name}={'VALUE' if value is None else value}.")
 
 
+def _check_count(config: DictConfig, images: int) -> None:
+    """Raises Mistake where so many training images are too few."""
+    images -= facts.held_out(images, config.dataset.get("validation", 0))
+    facts.check_batch(config.batch_size, facts.taken(images, config.dataset.get("share", 1)))
+
+
 def _check_channels(dataset: DictConfig) -> None:
     """Raises Mistake for as many numbers as the images have no channels."""
     channels = facts.known(dataset._target_).channels
@@ -329,6 +348,8 @@ def _check_together(config: DictConfig) -> None:
             f"dataset.progressive={config.dataset.progressive}: expected sides below dataset.size={size}; "
             f"{larger[0]} is none."
         )
-    momentum = config.optimizer.get("momentum", 0)
-    if config.optimizer.get("nesterov", False) and momentum == 0:
+    optimizer = config.optimizer
+    if optimizer.get("nesterov", False) and optimizer.get("momentum", 0) == 0:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")
+    if optimizer.get("nesterov", False) and optimizer.get("dampening", 0) != 0:
+        raise Mistake("optimizer.nesterov=true takes no dampening: leave out optimizer.dampening.")

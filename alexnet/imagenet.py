@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet.errors import Mistake
-from alexnet.images import is_image
+from alexnet.facts import is_image
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 DEVKIT = Path("ILSVRC2012_devkit_t12", "data")  # where the development kit has it, with meta.mat

@@ -11,8 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from alexnet.errors import Mistake
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's
+from alexnet.facts import ENDINGS, is_image
 
 
 class ImageFiles:
@@ -60,12 +59,6 @@ class ImageFiles:
 def class_and_name(path: str) -> str:
     """CLASS/FILE, which stays the same wherever the data are."""
     return "/".join(path.split(os.sep)[-2:])
-
-
-def is_image(path: str) -> bool:
-    """By its name: the hidden files that editors and operating systems leave behind aren't."""
-    name = os.path.basename(path)  # a Path each would take seconds for a large folder
-    return not name.startswith(".") and name.lower().endswith(ENDINGS)
 
 
 def scan(place: Path) -> tuple[list[str], list[str], list[int]]:

@@ -117,7 +117,7 @@ class Batches:
         if isinstance(self.images, Tensor):
             for some in order.to(self.images.device).split(self.batch_size):
                 images = self.images[some]
-                if images.device != self.device:
+                if images.device.type != self.device.type:  # a device without a number is not equal to its own
                     images = (images.pin_memory() if pinned else images).to(self.device, non_blocking=True)
                 yield images
             return

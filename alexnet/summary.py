@@ -72,8 +72,8 @@ def _facts(
         facts, remark = dict(published), ", as published (for another dataset give dataset=NAME)"
     given = {"classes": classes, "channels": channels}
     for name, value in given.items():
-        if value is not None and value < 1:
-            raise Mistake(f"--{name} {value}: expected 1 or more.")
+        if value is not None and not 1 <= value <= 10**6:
+            raise Mistake(f"--{name} {value}: expected a whole number from 1 to 1000000.")
     assumed = {name: value for name, value in (("classes", 1000), ("channels", 3)) if facts[name] is None}
     facts |= assumed | {name: value for name, value in given.items() if value is not None}
     if open_ones := [f"--{name} N" for name in assumed if given[name] is None]:

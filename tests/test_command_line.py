@@ -110,6 +110,9 @@ MISTAKES = [
     (["dataset=digits", "dataset.progressive=[20,6]"], "alexnet_cifar doesn't take images of 6x6"),
     (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
     (["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"], "weights=nowhere.pth: there is no such file"),
+    (["+optimizer.dampening=-2", "optimizer.nesterov=true"], "leave out optimizer.dampening"),
+    (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number, 0 or more"),
+    (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
     (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
     (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
 ]
@@ -123,16 +126,22 @@ def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
     assert not list(tmp_path.iterdir())  # not even a folder
 
 
-# The same for what only the data tells: told in the run's folder, too.
+@pytest.mark.parametrize("typed, said", [(["batch_size=25"], "24 images"), (["dataset.share=0.02"], "is none")])
+def test_an_image_folder_of_too_few_images_is_told_at_once(train, small, tmp_path, typed, said):
+    done = train(*small, *typed)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and said in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+# The same in a run's folder, which tells it, too.
 LATE_MISTAKES = [
     (["batch_size=25"], "batch_size=25 is more than the 24 images to train on: give batch_size=24 or less"),
     (["dataset.validation=0.01"], "leaves 24 to train on and 0 to validate on"),
-    (["+optimizer.maximize=true", "+optimizer.dampening=-2", "optimizer.nesterov=true"], "zero dampening"),
 ]
 
 
 @pytest.mark.parametrize("typed, said", LATE_MISTAKES, ids=[" ".join(typed) for typed, _ in LATE_MISTAKES])
-def test_a_mistake_about_the_data_is_one_message_before_training(compose, small, tmp_path, capsys, typed, said):
+def test_a_mistake_about_the_data_is_told_in_the_runs_folder(compose, small, tmp_path, capsys, typed, said):
     run = Run(tmp_path)
     assert execute(compose(*small, *typed), run) == 2
     printed = capsys.readouterr().err

@@ -109,7 +109,7 @@ def test_the_script_says_where_its_pictures_are(tmp_path):
         (["model=alexnt"], None, None, "did you mean alexnet?"),
         (["model=alexnet", "dataset=cifar10"], None, None, "give model=alexnet_cifar"),
         (["model.cross=some"], None, None, "expected one of none, conv3, all"),
-        ([], 0, None, "--classes 0: expected 1 or more"),
+        ([], 0, None, "--classes 0: expected a whole number from 1 to 1000000"),
         (["model=cuda_convnet"], None, "/proc/nowhere/drawn", "--out PATH"),
     ],
 )
