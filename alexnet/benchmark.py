@@ -111,7 +111,7 @@ def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:
 def _profiled(training: Training, running: Iterator[int], steps: int) -> torch.profiler.profile:
     cuda = training.engine.device.type == "cuda"
     activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
-    with torch.profiler.profile(activities=activities) as profiler:
+    with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
         for _ in range(steps):
             next(running)
         synchronise(training.engine.device)
