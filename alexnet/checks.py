@@ -152,7 +152,7 @@ RANGES = {
     "fused": _switch,
     "compile": _switch,
     "capture": _switch,
-    "winograd": _switch,
+    "winograd": _or_null(_switch),
     "deterministic": _switch,
     "workers": _whole(0, 1024),
 }

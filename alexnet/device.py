@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import truediv
+from pathlib import Path
 from statistics import median
 from time import perf_counter, thread_time
 
@@ -83,14 +85,15 @@ def engine(
     fused: bool = True,
     compile: bool = False,
     capture: bool = True,
-    winograd: bool = True,
+    winograd: bool | None = None,
     deterministic: bool = True,
     columns: Sequence[str] | None = None,
 ) -> Engine:
     """The engine of those settings; torch's switches, which are the process's own, are set to them.
 
     name: `auto` is a CUDA GPU where there is one, else Apple's, else the processor. precision: `auto` is the
-    fastest that is native to the device. threads: of the processor; None leaves torch's own choice.
+    fastest that is native to the device. threads: of the processor; None leaves torch's own choice. winograd: None is
+    true but on a Zen 5.
     Raises Mistake where the device or the precision asked for isn't there.
     """
     placed = _columns(columns)
@@ -118,7 +121,7 @@ def engine(
     capture = capture and device.type == "cuda" and precision != "fp16" and not placed
     convolution = None
     if device.type == "cpu" and not compile:  # cuDNN and the compiler have their own
-        if precision == "float32" and winograd:
+        if precision == "float32" and (not is_zen5() if winograd is None else winograd):
             convolution = WinogradConv2d
         elif precision == "bf16" and "amx_bf16" in cpu_units():
             convolution = Im2colConv2d
@@ -165,6 +168,16 @@ def cpu_units() -> set[str]:
     """What the processor lists, such as avx512_bf16 and amx_bf16, as torch tells; empty where an older torch can't."""
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return {name for name, value in capabilities.items() if value is True}
+
+
+def is_zen5(about: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor is AMD's of family 26 or later, whose own convolutions are the faster ones in float32."""
+    try:
+        said = about.read_text()
+    except OSError:
+        return False
+    family = re.search(r"^cpu family\s*: (\d+)$", said, re.M)
+    return "AuthenticAMD" in said and family is not None and int(family[1]) >= 26
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:

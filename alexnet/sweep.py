@@ -209,6 +209,10 @@ def report(settings: DictConfig) -> str:
     records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))
     there = {*METRICS, *(name for record in records for name in record.metrics)}  # before the first end only METRICS
     metrics = [name for name in asked.metrics if name in there or is_epochs_to(name)]
+    unknown = [name for name in asked.metrics if name not in metrics]
+    if unknown and there - {*METRICS}:
+        near = offers.nearest(unknown[0], sorted(there))
+        print(f"hydra.callbacks.alexnet.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
     comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
     _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
     _write(folder / "sweep.md", describe("markdown", comparison) + "\n")

@@ -98,6 +98,23 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rat
     assert devices.engine("cpu").precision == "float32"
 
 
+@pytest.mark.parametrize(
+    "said, zen5",
+    [
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 26\n", True),
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 25\n", False),
+        ("vendor_id\t: GenuineIntel\ncpu family\t: 6\n", False),
+        ("processor\t: 0\nCPU implementer\t: 0x41\n", False),
+    ],
+)
+def test_a_zen_5_is_known_by_its_family(tmp_path, said, zen5):
+    """There torch's own convolutions are faster in float32 than those with fewer multiplications."""
+    about = tmp_path / "cpuinfo"
+    assert not devices.is_zen5(about)  # a system without it
+    about.write_text(said)
+    assert devices.is_zen5(about) == zen5
+
+
 def test_tf32_on_a_processor_is_one_sentence():
     with pytest.raises(Mistake, match=r"device\.precision=tf32 on cpu.*give device\.precision=auto"):
         devices.engine("cpu", precision="tf32")

@@ -36,8 +36,10 @@ def without_times(rows):
 
 def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path):
     """Three jobs, one diverges: numbered folders, one line with its cause, a table best first, '2 of 3 ok', exit 1."""
-    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001")
+    metrics = "hydra.callbacks.alexnet.metrics=[test_accuracy,test_eror]"
+    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001", metrics)
     assert done.returncode == 1
+    assert "metrics: no run here has test_eror; did you mean test_error?" in done.stderr
     assert sorted(folder.name for folder in run_folders(tmp_path)) == ["0", "1", "2"]
     (sweep,) = {folder.parent for folder in run_folders(tmp_path)}
     assert sweep.parent.parent == tmp_path / "outputs"

@@ -1,6 +1,7 @@
 """The loop against a plain one written out here, and what it promises about bad losses and validation."""
 
 import logging
+import time
 
 import numpy as np
 import pytest
@@ -166,6 +167,20 @@ def test_the_learning_rate_follows_the_schedule(compose, tmp_path, small):
     assert rates == pytest.approx([0.01] * 3 + [0.001] * 3)
 
 
+def test_checkpoints_that_take_longer_than_epochs_are_fewer(compose, tmp_path, small, monkeypatch):
+    """Of four short epochs only the first and the last end with one that takes a second."""
+    stands, save = [], checkpoints.save
+
+    def slowly(folder, name, state):
+        save(folder, name, state)
+        stands.append((name, state["state"]["epoch"]))
+        time.sleep(1)
+
+    monkeypatch.setattr(checkpoints, "save", slowly)
+    run_in(tmp_path / "run", compose(*small, "epochs=4"))
+    assert stands == [("last", 1), ("last", 4)]
+
+
 def test_checkpoints_hold_tensors_and_plain_types(compose, tmp_path, small):
     """torch.load with weights_only reads them, with every parameter under its plain name."""
     training, _ = run_in(tmp_path / "run", compose(*small))
@@ -209,6 +224,12 @@ def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkey
     def on_a_gpu(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
+    def while_a_step_is_recorded(*_):
+        try:
+            on_a_gpu()
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
     for number, (module, name, failing) in enumerate(
         [
             (training_module, "step", asks_for_too_much),
@@ -216,6 +237,7 @@ def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkey
             (training_module, "step", in_a_worker),
             (training_module, "step", shared_with_a_worker),
             (training_module, "step", on_a_gpu),
+            (training_module, "step", while_a_step_is_recorded),
             (evaluation_module, "averaged", on_a_gpu),
         ]
     ):
