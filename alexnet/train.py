@@ -82,7 +82,7 @@ def restore(run: Run, training: Training) -> State:
         return State(Tally(training.engine.device), Tally(training.engine.device))
     try:
         training.model.load_state_dict(saved["model"])
-        training.optimizer.load_state_dict(saved["optimizer"])
+        training.optimizer.load_state_dict(with_own_settings(training.optimizer, saved["optimizer"]))
         training.scaler.load_state_dict(saved["scaler"])
         state = State.restored(saved["state"], training.engine.device)
         if state.batch > len(training.train) or state.epoch > training.epochs:
@@ -91,6 +91,15 @@ def restore(run: Run, training: Training) -> State:
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())
         raise Mistake(f"The checkpoint in {run.folder} doesn't fit the network of its config.yaml: {why}") from error
+
+
+def with_own_settings(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """The saved state of an optimizer, with the settings of this one: on another device it may compute another way.
+
+    Raises ValueError where it hasn't as many groups.
+    """
+    groups = zip(optimizer.state_dict()["param_groups"], saved["param_groups"], strict=True)
+    return {**saved, "param_groups": [{**own, "params": theirs["params"]} for own, theirs in groups]}
 
 
 def fit(run: Run, training: Training, state: State, signals: Signals) -> None:

@@ -37,6 +37,21 @@ def test_recorded_or_not_a_run_ends_in_the_same_bits(compose, tmp_path, augmente
         assert recorded[figure] == plain[figure]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("first, second", [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_run_goes_on_on_another_device(compose, tmp_path, augmented, optimizer, first, second):
+    """To rounding, and without dropout, whose random numbers are each device's own."""
+    settings = [
+        *augmented, f"optimizer={optimizer}", "optimizer.lr=0.001", "model.dropout=0", "cutmix=0",
+        "device.precision=float32",
+    ]  # fmt: skip
+    run_in(tmp_path / "moved", compose(*settings, "epochs=2", f"device={first}"))
+    _, moved = run_in(tmp_path / "moved", compose(*settings, "epochs=4", f"device={second}"))
+    run_in(tmp_path / "stayed", compose(*settings, "epochs=2", f"device={second}"))
+    _, stayed = run_in(tmp_path / "stayed", compose(*settings, "epochs=4", f"device={second}"))
+    assert moved["test_loss"] == pytest.approx(stayed["test_loss"], rel=0.1)
+
+
 @pytest.mark.parametrize("settings", [[], ["dataset.memory_share=0"], ["device.capture=false"]])
 def test_nothing_in_an_epoch_waits_for_the_gpu(compose, augmented, settings):
     training = assemble(compose(*augmented, *settings))

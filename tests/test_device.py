@@ -44,6 +44,18 @@ def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setti
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("first, second", [("true", "false"), ("false", "true")])
+def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, optimizer, first, second):
+    """As when it goes on elsewhere: the ways differ in rounding alone."""
+    settings = [*augmented, "device.precision=float32", f"optimizer={optimizer}", "optimizer.lr=0.001"]
+    run_in(tmp_path / "changed", compose(*settings, "epochs=1", f"device.fused={first}"))
+    training, changed = run_in(tmp_path / "changed", compose(*settings, "epochs=2", f"device.fused={second}"))
+    _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2", f"device.fused={second}"))
+    assert bool(training.optimizer.param_groups[0]["fused"]) == (second == "true")
+    assert changed["test_loss"] == pytest.approx(unbroken["test_loss"], rel=1e-4)
+
+
 def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
     """The batch of 24 is large enough for all of conv2 to conv5 to take them."""
     weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # which a resumed run takes from its checkpoint
