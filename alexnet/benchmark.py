@@ -5,6 +5,7 @@ product of two large matrices on the same device.
 """
 
 import multiprocessing
+import os
 from collections.abc import Iterator
 from itertools import count
 from multiprocessing.connection import Connection
@@ -84,10 +85,7 @@ def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:
     busy = _busy(_profiled(training, running, 10 * steps)) if cuda else None
     training.recorder = None
     next(running)
-    operations = {
-        str(name).removesuffix(".default"): n
-        for name, n in counted(training, running).get_flop_counts()["Global"].items()
-    }
+    operations, _ = counted(training, running)
     time = "self_device_time_total" if cuda else "self_cpu_time_total"
     rows = [
         (event.key, getattr(event, time) / 1e6 / steps)
@@ -109,6 +107,9 @@ def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:
 
 
 def _profiled(training: Training, running: Iterator[int], steps: int) -> torch.profiler.profile:
+    os.environ.setdefault(
+        "KINETO_LOG_LEVEL", "99"
+    )  # else the profiler tells a person that there is no GPU, as an error
     cuda = training.engine.device.type == "cuda"
     activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
     with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
@@ -123,7 +124,7 @@ def _busy(profiler: torch.profiler.profile) -> float:
     spans = sorted(
         (event.time_range.start, event.time_range.end)
         for event in profiler.events()
-        if event.device_type == DeviceType.CUDA
+        if event.device_type == DeviceType.CUDA and not event.is_user_annotation
     )
     busy, until = 0.0, spans[0][0]
     for start, end in spans:
@@ -132,13 +133,16 @@ def _busy(profiler: torch.profiler.profile) -> float:
     return busy / (until - spans[0][0])
 
 
-def counted(training: Training, running: Iterator[int]) -> FlopCounterMode:
-    """The operations of convolutions and matrix products in a step: one that isn't recorded, whose operators show."""
+def counted(training: Training, running: Iterator[int]) -> tuple[dict[str, int], int]:
+    """The operations of a step's convolutions and matrix products, by operator, and the images of that step.
+
+    It isn't recorded: a recorded step has no operators.
+    """
     recorder, training.recorder = training.recorder, None
     with FlopCounterMode(display=False) as counter:
-        next(running)
+        images = next(running)
     training.recorder = recorder
-    return counter
+    return {str(name).removesuffix(".default"): n for name, n in counter.get_flop_counts()["Global"].items()}, images
 
 
 def _counted(name: str) -> str:
@@ -235,7 +239,8 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
 
 def _operations(training: Training, running: Iterator[int], _: None) -> float:
     """Of convolutions and matrix products, an image."""
-    return counted(training, running).get_total_flops() / training.train.batch_size
+    operations, images = counted(training, running)
+    return sum(operations.values()) / images
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -98,7 +98,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         test,
         seen,
         model,
-        engine.forward(model),
+        engine.forward(model, recorded),
         optimizer,
         Recorder(engine.device) if recorded else None,
         torch.zeros((), device=engine.device) if recorded else None,

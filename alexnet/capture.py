@@ -1,5 +1,6 @@
 """A step of training as a CUDA graph: what it does on the GPU is recorded once, then sent there as a whole."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -45,7 +46,10 @@ class Recorder:
         """On the stream that is recorded, for what a library keeps for each stream to be there by then."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self.stream), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "This instance was constructed with capturable=True"
+            )  # for what's to come
             returned = function(fixed, *tensors)
         current.wait_stream(self.stream)
         return returned

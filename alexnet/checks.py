@@ -7,7 +7,7 @@ isn't in conf/ is checked by what is built with it.
 
 import sys
 from collections.abc import Callable, Mapping
-from math import ceil, inf, isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ MEASURED = ("mean", "components")  # of a dataset: null has them measured on its
 # What a run gives to what it builds, beside the knobs.
 GIVEN = {
     "model": ("classes", "channels", "size"),
-    "optimizer": ("params", "fused"),
+    "optimizer": ("params", "fused", "capturable"),
     "schedule": ("epoch", "epochs", "errors"),
 }
 # The knobs of a dataset that are not its source's: what is done to any images, and which of them are trained on.
@@ -43,6 +43,7 @@ WITHOUT_EFFECT = (
     "dataset.memory_share",
     "dataset.cache",
     "device.workers",
+    "device.capture",
 )
 
 
@@ -134,9 +135,10 @@ RANGES = {
     "nesterov": _switch,
     "betas": ("a list of two numbers from 0 to 1, 1 excluded", lambda value: _is_pair(value)),
     "alpha": _share,
-    "eps": _zero_or_more,
+    "eps": _above_zero,
     "dampening": _any,
-    **dict.fromkeys(("amsgrad", "centered", "maximize", "differentiable"), _switch),
+    **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "differentiable", "maximize"), _switch),
+    "foreach": _or_null(_switch),
     "every": _whole(1),
     "factor": _part,
     "warmup": _zero_or_more,
@@ -228,11 +230,9 @@ def check_machine(config: DictConfig) -> None:
     if config.dataset._target_.endswith(".image_folder"):
         place, _ = facts.image_folders(root)
         validation, share = config.dataset.get("validation", 0), config.dataset.get("share", 1)
-        enough = (
-            ceil(max(config.batch_size / (1 - validation), 1 / (validation or 1)) / share) + 2
-        )  # whatever is rounded
-        count = facts.count_images(place, enough)
-        if 0 < count < enough:
+        enough = max(config.batch_size / (1 - validation), 1 / (validation or 1)) / share + 2  # whatever is rounded
+        count = facts.count_images(place, min(enough, sys.maxsize))
+        if count < enough:
             _check_count(config, count)
     elif config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
         raise Mistake(
@@ -353,3 +353,5 @@ def _check_together(config: DictConfig) -> None:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")
     if optimizer.get("nesterov", False) and optimizer.get("dampening", 0) != 0:
         raise Mistake("optimizer.nesterov=true takes no dampening: leave out optimizer.dampening.")
+    if optimizer.get("differentiable", False) and optimizer.get("foreach", False):
+        raise Mistake("optimizer.differentiable=true takes no optimizer.foreach=true: leave out one of them.")

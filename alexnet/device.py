@@ -51,14 +51,17 @@ class Engine:
                 raise Mistake(f"device.columns: {error}") from error
         return model
 
-    def forward(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
-        """images (B, C, H, W) float32 to logits (B, K) float32, computed in the engine's precision."""
+    def forward(self, model: nn.Module, recorded: bool) -> Callable[[Tensor], Tensor]:
+        """images (B, C, H, W) float32 to logits (B, K) float32, computed in the engine's precision.
+
+        recorded: whether whole steps are, so that the compiler needn't make graphs of its own.
+        """
         network: Callable[[Tensor], Tensor] = model
         if self.compile:
             # Fixed shapes, and each of them compiled, however many there are: kernels must not depend on which shapes
             # came first, or a resumed run would differ.
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
-            graphs = self.device.type == "cuda" and not self.capture
+            graphs = self.device.type == "cuda" and not recorded
             network = torch.compile(model, dynamic=False, mode="reduce-overhead" if graphs else "default")
 
         def forward(images: Tensor) -> Tensor:

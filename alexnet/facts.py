@@ -2,7 +2,9 @@
 imported."""
 
 import os
+from functools import cache
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +82,21 @@ def is_image(path: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(ENDINGS)
 
 
-def count_images(place: Path, most: int) -> int:
-    """How many there are below that folder; where they are more, `most`: thousands of folders take long to read."""
-    images = (name for _, _, names in os.walk(place, followlinks=True) for name in names if is_image(name))
-    return sum(1 for _ in islice(images, most))
+@cache
+def count_images(place: Path, most: float) -> int:
+    """How many are in the class folders there; where they are more, about `most`: to read all can take long.
+
+    Raises Mistake where there is none.
+    """
+    images = (
+        name
+        for each in sorted(place.iterdir())
+        if each.is_dir() and not each.name.startswith(".")
+        for _, _, names in os.walk(each, followlinks=True)
+        for name in names
+        if is_image(name)
+    )
+    count = sum(1 for _ in islice(images, ceil(most)))
+    if count == 0:
+        raise Mistake(f"{place}: found no images in class folders. Images end in {', '.join(ENDINGS)}.")
+    return count

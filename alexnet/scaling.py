@@ -57,14 +57,13 @@ def _measure(
 ) -> tuple[float, int, float, float]:
     """Seconds and memory of a step, operations of an image, and the rate of a matrix product."""
     before = peak_memory(torch.device("cpu"))
-    batch = config.batch_size
     split = Split(torch.randint(256, (images, 3, size, size), dtype=torch.uint8), torch.arange(images) % classes)
     few = Split(split.images[:1], split.labels[:1])
     training = assemble(config, Dataset(range(classes), 3, size, split, few))
     running = engine_loop(training)
     for _ in range(WARM_UP):
         next(running)
-    operations = counted(training, running).get_total_flops() / batch
+    operations, counted_images = counted(training, running)
     device = training.engine.device
     synchronise(device)
     times, began = [], perf_counter()
@@ -75,7 +74,7 @@ def _measure(
         times.append(perf_counter() - start)
     rate = matrix_rate(device, DTYPES[training.engine.precision])
     memory = peak_memory(device) - (before if device.type == "cpu" else 0)
-    return float(np.median(times)), memory, operations, rate
+    return float(np.median(times)), memory, sum(operations.values()) / counted_images, rate
 
 
 def fit(points: Sequence[Point]) -> dict[str, float]:

@@ -61,6 +61,7 @@ class State:
     errors: list[float] = field(default_factory=list)  # of each finished epoch, for the schedule
     best_accuracy: float = -1.0  # on validation, where there is one
     best_epoch: int = 0
+    best: dict[str, Any] | None = None  # that epoch's weights, until the next checkpoint is written
     since: float = field(default_factory=perf_counter)  # when training began, pauses left out
     saved_at: float = field(default_factory=perf_counter)  # the last checkpoint
     saving_seconds: float = 0.0  # that it took

@@ -224,7 +224,8 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
     warn_at_chance(row["loss"], len(training.dataset.classes), state.epoch)
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
-        checkpoints.save(run.checkpoints, "best", {"model": training.model.state_dict(), "epoch": state.epoch})
+        weights = {name: value.clone() for name, value in training.model.state_dict().items()}
+        state.best = {"model": weights, "epoch": state.epoch}
     if state.epoch == training.epochs or perf_counter() - state.saved_at > 10 * state.saving_seconds:
         save(run, training, state)  # on a GPU it may take longer than an epoch
 
@@ -240,8 +241,12 @@ def warn_at_chance(loss: float, classes: int, epoch: int) -> None:
 
 
 def save(run: Run, training: Training, state: State) -> None:
-    """The checkpoint to go on from: weights, optimizer and state, as tensors and plain types."""
+    """The checkpoint to go on from: weights, optimizer and state, as tensors and plain types; and the best epoch's
+    weights, which are never of a later epoch than what would be gone on from."""
     began = perf_counter()
+    if state.best:
+        checkpoints.save(run.checkpoints, "best", state.best)
+        state.best = None
     parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
     checkpoints.save(run.checkpoints, "last", {**parts, "state": state.saved()})
     state.saved_at = perf_counter()

@@ -22,7 +22,9 @@ def parse() -> Namespace:
     )
     parser.add_argument("--seconds", type=above_zero(float), default=8, metavar="S", help="of one turn; default: 8")
     parser.add_argument("--profile", action="store_true", help="also the engine's time by operator, beside its limit")
-    parser.add_argument("--json", action="store_true", help="all figures, in operations, bytes and seconds")
+    parser.add_argument(
+        "--json", action="store_true", help="all figures: operations, bytes, seconds, and milliseconds where named so"
+    )
     return parser.parse_intermixed_args()
 
 

@@ -111,7 +111,10 @@ MISTAKES = [
     (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
     (["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"], "weights=nowhere.pth: there is no such file"),
     (["+optimizer.dampening=-2", "optimizer.nesterov=true"], "leave out optimizer.dampening"),
-    (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number, 0 or more"),
+    (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number above 0"),
+    (["optimizer=adam", "+optimizer.capturable=true"], "optimizer.capturable isn't a knob of Adam"),
+    (["+optimizer.foreach=yes"], "expected true or false, or null"),
+    (["+optimizer.foreach=true", "+optimizer.differentiable=true"], "leave out one of them"),
     (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
     (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
     (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
@@ -126,8 +129,20 @@ def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
     assert not list(tmp_path.iterdir())  # not even a folder
 
 
-@pytest.mark.parametrize("typed, said", [(["batch_size=25"], "24 images"), (["dataset.share=0.02"], "is none")])
-def test_an_image_folder_of_too_few_images_is_told_at_once(train, small, tmp_path, typed, said):
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        (["batch_size=25"], "24 images"),
+        (["dataset.share=0.02"], "is none"),
+        (["dataset.share=1e-320"], "is none"),
+        (["dataset.validation=1e-20"], "leaves 24 to train on and 0 to validate on"),
+        (["dataset.root=images/train/dark"], "no train folder"),
+        (["dataset.root=images/empty"], "found no images in class folders"),
+    ],
+)
+def test_an_image_folder_of_too_few_images_is_told_at_once(train, small, images, tmp_path, typed, said):
+    for split in ("train", "test"):
+        (images / "empty" / split / "dark").mkdir(parents=True)
     done = train(*small, *typed)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and said in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["images"]

@@ -45,9 +45,10 @@ def test_imagenet_is_steps_times_a_step():
 
 
 def test_a_point_is_measured_with_the_models_own_counts(compose):
+    """Also where the step whose operations are counted is the rest of an epoch, of fewer images."""
     config = compose("dataset=digits", "model=cuda_convnet", "batch_size=8", "device.threads=1")
-    point, rate = scaling.measure(config, "cuda_convnet", 100, 32, 10, 0.1)
-    assert (point.weights, point.images, point.batch_size, point.classes) == (89_578, 100, 8, 10)
+    point, rate = scaling.measure(config, "cuda_convnet", 28, 32, 10, 0.1)
+    assert (point.weights, point.images, point.batch_size, point.classes) == (89_578, 28, 8, 10)
     forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
     assert point.operations == 3 * sum(forward) - forward[0]
     assert 0 < 8 * point.operations / point.seconds < 2 * rate

@@ -168,17 +168,19 @@ def test_the_learning_rate_follows_the_schedule(compose, tmp_path, small):
 
 
 def test_checkpoints_that_take_longer_than_epochs_are_fewer(compose, tmp_path, small, monkeypatch):
-    """Of four short epochs only the first and the last end with one that takes a second."""
+    """Of four short epochs only the first and the last end with one, which takes a second. The best epoch's weights are
+    written with it: on their own they could be of a later epoch than a killed run goes on from."""
     stands, save = [], checkpoints.save
 
     def slowly(folder, name, state):
         save(folder, name, state)
-        stands.append((name, state["state"]["epoch"]))
+        stands.append((name, state["epoch"] if name == "best" else state["state"]["epoch"]))
         time.sleep(1)
 
     monkeypatch.setattr(checkpoints, "save", slowly)
-    run_in(tmp_path / "run", compose(*small, "epochs=4"))
-    assert stands == [("last", 1), ("last", 4)]
+    _, result = run_in(tmp_path / "run", compose(*small, "epochs=4", "dataset.validation=0.25"))
+    best = result["chosen_epoch"]
+    assert stands == [("best", 1), ("last", 1), *([("best", best)] if best > 1 else []), ("last", 4)]
 
 
 def test_checkpoints_hold_tensors_and_plain_types(compose, tmp_path, small):
