@@ -5,7 +5,6 @@ product of two large matrices on the same device.
 """
 
 import multiprocessing
-import os
 from collections.abc import Iterator
 from itertools import count
 from multiprocessing.connection import Connection
@@ -16,12 +15,10 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch.autograd import DeviceType
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet import device as devices
 from alexnet.build import Training, assemble
-from alexnet.capture import WARM_UP
 from alexnet.device import DTYPES, matrix_rate, synchronise
 from alexnet.environment import device_name
 from alexnet.facts import FACTS
@@ -68,87 +65,6 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
         "ratio": {name: choose([fast / slow for slow, fast in turns]) for name, choose in SUMMARY.items()},
         "peak_memory": memory,
     }
-
-
-def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:
-    """operators: the engine's in one step, the longest first: milliseconds, share, and how near each is to the limit.
-    busy: the share of the time in which a GPU is at work, over some steps as training takes them; None on a processor.
-
-    rate: of a matrix product, operations a second. They are counted for convolutions and matrix products; the rest has
-    none that count. A recorded step has kernels but no operators, so that for those it is taken bit by bit.
-    """
-    training = prepared(config)
-    running = engine_loop(training)
-    for _ in range(WARM_UP + 2):
-        next(running)
-    cuda = training.engine.device.type == "cuda"
-    busy = _busy(_profiled(training, running, 10 * steps)) if cuda else None
-    training.recorder = None
-    next(running)
-    operations, _ = counted(training, running)
-    time = "self_device_time_total" if cuda else "self_cpu_time_total"
-    rows = [
-        (event.key, getattr(event, time) / 1e6 / steps)
-        for event in _profiled(training, running, steps).key_averages()
-        if event.device_type == DeviceType.CPU  # the others are kernels, whose time their operators have already
-    ]
-    whole = sum(seconds for _, seconds in rows)
-    rows = [(name, seconds, operations.get(_counted(name), 0)) for name, seconds in rows if seconds > 0.002 * whole]
-    operators = [
-        {
-            "operator": name,
-            "milliseconds": 1000 * seconds,
-            "share": seconds / whole,
-            "limit_milliseconds": 1000 * n / rate,
-        }
-        for name, seconds, n in sorted(rows, key=lambda row: -row[1])
-    ]
-    return {"operators": operators, "busy": busy}
-
-
-def _profiled(training: Training, running: Iterator[int], steps: int) -> torch.profiler.profile:
-    os.environ.setdefault(
-        "KINETO_LOG_LEVEL", "99"
-    )  # else the profiler tells a person that there is no GPU, as an error
-    cuda = training.engine.device.type == "cuda"
-    activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
-    with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
-        for _ in range(steps):
-            next(running)
-        synchronise(training.engine.device)
-    return profiler
-
-
-def _busy(profiler: torch.profiler.profile) -> float:
-    """The share of the time from the first kernel's start to the last one's end in which there was one."""
-    spans = sorted(
-        (event.time_range.start, event.time_range.end)
-        for event in profiler.events()
-        if event.device_type == DeviceType.CUDA and not event.is_user_annotation
-    )
-    busy, until = 0.0, spans[0][0]
-    for start, end in spans:
-        busy += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return busy / (until - spans[0][0])
-
-
-def counted(training: Training, running: Iterator[int]) -> tuple[dict[str, int], int]:
-    """The operations of a step's convolutions and matrix products, by operator, and the images of that step.
-
-    It isn't recorded: a recorded step has no operators.
-    """
-    recorder, training.recorder = training.recorder, None
-    with FlopCounterMode(display=False) as counter:
-        images = next(running)
-    training.recorder = recorder
-    return {str(name).removesuffix(".default"): n for name, n in counter.get_flop_counts()["Global"].items()}, images
-
-
-def _counted(name: str) -> str:
-    """The operator that the counter counts for the one that the profiler shows."""
-    plain = name.removeprefix("aten::")
-    return f"aten.{'convolution' if plain in ('mkldnn_convolution', 'cudnn_convolution') else plain}"
 
 
 class Side:
@@ -237,6 +153,18 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
     }
 
 
+def counted(training: Training, running: Iterator[int]) -> tuple[dict[str, int], int]:
+    """The operations of a step's convolutions and matrix products, by operator, and the images of that step.
+
+    It isn't recorded: a recorded step has no operators.
+    """
+    recorder, training.recorder = training.recorder, None
+    with FlopCounterMode(display=False) as counter:
+        images = next(running)
+    training.recorder = recorder
+    return {str(name).removesuffix(".default"): n for name, n in counter.get_flop_counts()["Global"].items()}, images
+
+
 def _operations(training: Training, running: Iterator[int], _: None) -> float:
     """Of convolutions and matrix products, an image."""
     operations, images = counted(training, running)
@@ -291,17 +219,4 @@ def told(found: dict[str, Any]) -> str:
     if None not in memory.values():
         told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memory.items())
         lines.append(f"peak memory: {told} ({memory['engine'] / memory['tutorial']:.0%})")
-    if "profile" in found:
-        if found["profile"]["busy"] is not None:
-            lines.append(f"the GPU is at work {found['profile']['busy']:.1%} of the time")
-        lines += ["", f"{'operator':<44} {'ms a step':>10} {'share':>6} {'limit ms':>9} {'reached':>8}"]
-        lines += [
-            f"{row['operator']:<44} {row['milliseconds']:>10.2f} {row['share']:>6.1%} "
-            + (
-                f"{row['limit_milliseconds']:>9.2f} {row['limit_milliseconds'] / row['milliseconds']:>8.0%}"
-                if row["limit_milliseconds"]
-                else ""
-            )
-            for row in found["profile"]["operators"]
-        ]
     return "\n".join(lines)

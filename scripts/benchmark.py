@@ -40,12 +40,17 @@ def main() -> None:
         checks.check_size(config, config.dataset.size)
         checks.check_machine(config)
         facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
-    from alexnet import benchmark  # torch takes seconds to import: not for a typing error
+    from alexnet import benchmark, profiling  # torch takes seconds to import: not for a typing error
 
     found = benchmark.measure(config, given.pairs, given.seconds)
     if given.profile:
-        found["profile"] = benchmark.profile(config, found["matrix_product_rate"][found["precision"]])
-    print(json.dumps(found, indent=2) if given.json else benchmark.told(found))
+        found["profile"] = profiling.profile(config, found["matrix_product_rate"][found["precision"]])
+    if given.json:
+        print(json.dumps(found, indent=2))
+    else:
+        print(benchmark.told(found))
+        if given.profile:
+            print(f"\n{profiling.told(found['profile'])}")
 
 
 if __name__ == "__main__":
