@@ -76,9 +76,11 @@ def _busy(profiler: torch.profiler.profile) -> float:
     return busy / (until - spans[0][0])
 
 
-def _counted(name: str) -> str:
-    """The operator that the counter counts for the one that the profiler shows."""
+def _counted(name: str) -> str | None:
+    """The operator that is counted for the one that the profiler shows; None for one that only calls another."""
     plain = name.removeprefix("aten::")
+    if plain == "convolution":
+        return None
     return f"aten.{'convolution' if plain in ('mkldnn_convolution', 'cudnn_convolution') else plain}"
 
 

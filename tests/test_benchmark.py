@@ -33,6 +33,9 @@ def test_both_loops_are_measured_by_turns(tmp_path):
     shares = {row["operator"]: row["share"] for row in found["profile"]["operators"]}
     assert 0.9 < sum(shares.values()) <= 1.001 and "aten::convolution_backward" in shares
     limits = {row["operator"]: row["limit_milliseconds"] for row in found["profile"]["operators"]}
+    assert {name for name in limits if limits[name]} <= {
+        "aten::mkldnn_convolution", "aten::convolution_backward", "aten::addmm", "aten::mm"
+    }  # fmt: skip
     backward = 2 * sum(forward[:3]) - forward[0]
     limit = 1000 * 32 * backward / found["matrix_product_rate"]["float32"]
     assert limits["aten::convolution_backward"] == pytest.approx(limit)
