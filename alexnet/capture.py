@@ -43,13 +43,14 @@ class Recorder:
         return returned
 
     def _call(self, function: Callable[..., Tensor], fixed: Any, tensors: Sequence[Tensor]) -> Tensor:
-        """On the stream that is recorded, for what a library keeps for each stream to be there by then."""
+        """On the stream that is recorded, for what a library keeps for each stream to be there by then.
+
+        torch warns of an optimizer that could be recorded and isn't: it will be.
+        """
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream), warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "This instance was constructed with capturable=True"
-            )  # for what's to come
+            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
             returned = function(fixed, *tensors)
         current.wait_stream(self.stream)
         return returned
