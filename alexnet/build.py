@@ -151,9 +151,8 @@ def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> to
     for method in filter(inspect.isfunction, vars(torch.optim.Optimizer).values()):
         plain = inspect.unwrap(method)
         setattr(plain, "__dynamo_disable", plain)  # what it would put here
-    how = {"fused": True} if fused else {}
-    if fused and engine.capture and "capturable" in takes:
-        how["capturable"] = True
+    ways = ["fused", "capturable"] if engine.capture else ["fused"]
+    how = {way: True for way in ways if way in takes} if fused else {}
     optimizer = _call("optimizer", config.optimizer, model.parameters(), **how)
     optimizer.step = torch.no_grad()(partial(inspect.unwrap(type(optimizer).step), optimizer))
     return optimizer
