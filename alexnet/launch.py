@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
@@ -73,7 +74,7 @@ class Launch(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes a folder that is this run's alone."""
         with checking(), open_dict(config):
-            checks.check(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+            checks.check(without_hydra(config))
             checks.check_images(config)
             if config.resume:
                 raise Mistake(
@@ -86,17 +87,21 @@ class Launch(Callback):
             checks.check_machine(config)
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
-    def on_multirun_start(self, config: DictConfig, config_name: str, **_: Any) -> None:
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
         with checking(), open_dict(config):
             parallel.check(config)
             sweep.check(config)
             planned = sweep.jobs(config)
-            configs = []
-            for overrides in planned:
-                configs.append(hydra.compose(config_name, overrides))
+            configs, subdirs = [], []
+            for number, overrides in enumerate(planned):
+                each = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+                each.hydra.job.num = number
+                subdirs.append(each.hydra.sweep.subdir)
+                configs.append(without_hydra(each))
                 checks.check(configs[-1])
                 checks.check_images(configs[-1])
+            sweep.check_subdirs(subdirs)
             if config.dry_run:
                 print(sweep.plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
                 sys.exit()
@@ -125,7 +130,11 @@ def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     """What scripts/train.py would take from these overrides, unchecked, and the option taken of each group."""
     with hydra.initialize_config_dir(str(offers.CONF), version_base="1.3"):
         config = hydra.compose("train", [sweep.parsable(given) for given in overrides], return_hydra_config=True)
-    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), config.hydra.runtime.choices
+    return without_hydra(config), config.hydra.runtime.choices
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
 
 
 def disk_bytes(configs: Sequence[DictConfig]) -> int:

@@ -68,6 +68,16 @@ def _check_experiments(given: str) -> None:
             )
 
 
+def check_subdirs(subdirs: Sequence[str]) -> None:
+    """Raises Mistake where two jobs would have the same folder: the second one would find another run in it."""
+    for number, subdir in enumerate(subdirs):
+        if (first := subdirs.index(subdir)) != number:
+            raise Mistake(
+                f"hydra.sweep.subdir: jobs {first} and {number} would both have the folder {subdir}: leave it out, or "
+                f"name in it all that is swept, such as 'hydra.sweep.subdir=lr-${{optimizer.lr}}-seed-${{seed}}'."
+            )
+
+
 def grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[list[str]]:
     """Every combination of the values given, in the order in which Hydra numbers the jobs."""
     given = [f"{key}={value}" for key, value in (params or {}).items()]

@@ -239,6 +239,17 @@ def test_params_that_are_no_mapping_are_a_mistake(train, tmp_path, sweeper):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("launcher", ["basic", "parallel"])
+def test_two_jobs_of_one_folder_are_a_mistake_before_any_runs(train, tmp_path, launcher):
+    given = ["-m", f"hydra/launcher={launcher}", "optimizer.lr=0.1,0.01", "seed=0,1", "dry_run=true"]
+    by_rate = train(*given, "hydra.sweep.subdir=lr-${optimizer.lr}")
+    assert by_rate.returncode == 2 and by_rate.stderr.count("\n") == 1
+    assert "jobs 0 and 1 would both have the folder lr-0.1" in by_rate.stderr
+    by_both = train(*given, "hydra.sweep.subdir=${hydra.job.override_dirname}")
+    assert by_both.returncode == 0, by_both.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("jobs, arguments", [(1, ["seed=3"]), (6, ["-m", "optimizer.lr=0.1,0.01", "seed=range(0,3)"])])
 def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, arguments):
     done = train(*arguments, "dry_run=true")
