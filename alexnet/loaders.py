@@ -1,8 +1,10 @@
 """Seeded batches of one split, the same whether its images are held in memory or streamed."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing import parent_process
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -144,8 +146,15 @@ def _memory(device: torch.device) -> float:
 def _start_worker(worker: int) -> None:
     """Where the run was killed while its workers started, torch would have them wait for it forever."""
     ignore_interrupts()
+    sys.excepthook = _tell
     if os.getppid() != parent_process().pid:
         os._exit(1)
+
+
+def _tell(kind: type[BaseException], *error: Any) -> None:
+    """A run that is stopped while it takes a batch from a worker hangs up on it, which is no news to anybody."""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, *error)
 
 
 def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:

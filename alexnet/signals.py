@@ -15,10 +15,11 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """Within `with Signals() as signals`, SIGINT and SIGTERM raise `Interrupted`, once."""
+    """Within `with Signals() as signals`, SIGINT and SIGTERM raise `Interrupted`, once: what is on its way to the end
+    is not to be broken by a second one."""
 
     def __enter__(self) -> "Signals":
-        self._deferring, self._pending = False, None
+        self._deferring, self._pending, self._raised = False, None, False
         self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -36,12 +37,17 @@ class Signals:
             self._deferring = False
         if self._pending is not None:
             number, self._pending = self._pending, None
-            raise Interrupted(number)
+            self._raise(number)
 
     def _handle(self, number: int, frame) -> None:
         if self._deferring:
             self._pending = number
         else:
+            self._raise(number)
+
+    def _raise(self, number: int) -> None:
+        if not self._raised:
+            self._raised = True
             raise Interrupted(number)
 
 

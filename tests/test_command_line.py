@@ -311,6 +311,27 @@ def test_a_terminal_shows_a_bar_and_every_line_once(small, tmp_path):
     assert text.count("[Epoch 1, Batch 2] Loss") == 1 and text.count("Training finished.") == 1
 
 
+def test_ctrl_c_pressed_twice_ends_the_run_as_once_does(small, tmp_path):
+    """In a terminal it goes to the workers that decode as well; and they take a moment to end."""
+    process = subprocess.Popen(
+        train_command(*small, "epochs=1000", "dataset.memory_share=0", "device.workers=2"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while "Batch" not in process.stdout.readline():
+        pass
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    (folder,) = run_folders(tmp_path)
+    assert Run(folder).result()["status"] == "interrupted"
+
+
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, number, status):
     process = subprocess.Popen(
