@@ -38,11 +38,19 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["alexnet.launch", "alexnet.build", "alexnet.train", "alexnet.plots"])
 
 
-def run_script(command, cwd):
-    """The finished process of a command such as train_command's, as subprocess.run gives it."""
+def start_script(command, cwd):
+    """The process of a command such as train_command's, and the files of its output, stdout's and stderr's."""
     files = [cwd.parent / f"{cwd.name}.{name}" for name in ("stdout", "stderr")]
+    for file in files:
+        file.write_bytes(b"")
     process = FORKS.Process(target=_script, args=(command, cwd, files))
     process.start()
+    return process, files
+
+
+def run_script(command, cwd):
+    """The finished process of a command, as subprocess.run gives it."""
+    process, files = start_script(command, cwd)
     process.join(timeout=200)
     process.kill()
     assert process.exitcode is not None, f"{command} didn't end"

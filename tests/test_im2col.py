@@ -47,7 +47,7 @@ def test_a_processor_with_amx_takes_it_for_small_maps(compose, monkeypatch):
             "dataset=digits",
             "dataset.size=16",
             "device=cpu",
-            "batch_size=16",
+            "batch_size=8",
             "model.dropout=0",
             "optimizer.lr=0.01",
         ]

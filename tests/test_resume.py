@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, run_script, train_command, write_images
+from conftest import ROOT, run_script, start_script, train_command, write_images
 
 from alexnet import checkpoints
 from alexnet import train as training_module
@@ -70,11 +70,12 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp
     moments = random.Random(schedule)
     next_command, kills = [*train_command(*settings), "hydra.run.dir=killed"], 0
     while kills < 2:
-        process = subprocess.Popen(next_command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-        process.stdout.readline()  # at work: the first window, or the line that says where it goes on
+        process, (printed, _) = start_script(next_command, tmp_path)
+        while process.is_alive() and not printed.read_bytes():
+            time.sleep(0.01)  # until it is at work: the first window, or the line that says where it goes on
         time.sleep(moments.uniform(0, 1.0))
         process.kill()
-        process.communicate()
+        process.join()
         kills += 1
         assert (tmp_path / "killed" / "config.yaml").is_file()
         if Run(tmp_path / "killed").result():
