@@ -101,7 +101,8 @@ class Launch(Callback):
                 configs.append(without_hydra(each))
                 checks.check(configs[-1])
                 checks.check_images(configs[-1])
-            sweep.check_subdirs(subdirs)
+            if config.hydra.sweeper._target_ != search.TARGET:  # whose jobs are not these, but between them
+                sweep.check_subdirs(subdirs)
             if config.dry_run:
                 print(sweep.plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
                 sys.exit()
@@ -134,6 +135,7 @@ def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
+    """The run's own part of what Hydra composed."""
     return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
 
 

@@ -146,12 +146,12 @@ def _memory(device: torch.device) -> float:
 def _start_worker(worker: int) -> None:
     """Where the run was killed while its workers started, torch would have them wait for it forever."""
     ignore_interrupts()
-    sys.excepthook = _tell
+    sys.excepthook = _excepthook
     if os.getppid() != parent_process().pid:
         os._exit(1)
 
 
-def _tell(kind: type[BaseException], *error: Any) -> None:
+def _excepthook(kind: type[BaseException], *error: Any) -> None:
     """A run that is stopped while it takes a batch from a worker hangs up on it, which is no news to anybody."""
     if not issubclass(kind, ConnectionError):
         sys.__excepthook__(kind, *error)
