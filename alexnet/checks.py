@@ -209,6 +209,8 @@ def _check_together(config: DictConfig) -> None:
         knobs.crossings(columns, model.get("cross", "none"))
         if "kernels" in model:
             knobs.shares(model["kernels"], columns)
+        shape = {knob: model[knob] for knob in ("kernel_sizes", "pool_after", "pool_to", "hidden") if knob in model}
+        knobs.check_layers(columns, **shape)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
     devices = config.device.get("columns")

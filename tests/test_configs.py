@@ -35,8 +35,8 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
 
 
 def test_every_key_is_checked():
-    """By its range, or by what is built with it: device.columns, and how columns share kernels."""
-    built = {"columns", "kernels"}
+    """By its range, or by what is built with it: device.columns, and the shape of the layers."""
+    built = {"columns", "kernels", "kernel_sizes", "pool_after", "pool_to", "hidden"}
     files = [path for group in offers.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
     keys = {key for path in files for key in OmegaConf.load(path)}
     assert keys - set(RANGES) == built | {"_target_", "defaults"}
@@ -171,6 +171,10 @@ def test_alone_it_is_the_tutorials_run(compose):
         "columns": 1,
         "cross": "conv3",
         "kernels": [64, 192, 384, 256, 256],
+        "kernel_sizes": [5, 5, 3, 3, 3],
+        "pool_after": [1, 2, 5],
+        "pool_to": None,
+        "hidden": 4096,
         "dropout": 0.5,
         "activation": "relu",
         "normalisation": "none",

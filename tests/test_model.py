@@ -144,6 +144,24 @@ def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
         AlexNet(10, 3, 224, weights=str(tmp_path / "nowhere.pth"))
 
 
+def test_the_shape_of_the_layers_is_what_the_knobs_say():
+    """Beside the same network written out: other sides of kernels, poolings later, fewer units, each map's maximum."""
+    shape = {"kernel_sizes": [7, 3, 5, 1, 3], "pool_after": [2, 4, 5], "pool_to": 1, "hidden": 48}
+    model = AlexNetCifar(10, 3, 32, kernels=[8, 12, 16, 20, 24], activation="gelu", **shape).eval()
+    reference = nn.Sequential(
+        *(nn.Conv2d(3, 8, 7, padding=3), nn.GELU()),
+        *(nn.Conv2d(8, 12, 3, padding=1), nn.GELU(), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(12, 16, 5, padding=2), nn.GELU()),
+        *(nn.Conv2d(16, 20, 1), nn.GELU(), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(20, 24, 3, padding=1), nn.GELU(), nn.AdaptiveMaxPool2d(1)),
+        *(nn.Flatten(), nn.Linear(24, 48), nn.GELU(), nn.Linear(48, 48), nn.GELU(), nn.Linear(48, 10)),
+    )
+    reference.load_state_dict(dict(zip(reference.state_dict(), model.state_dict().values(), strict=True)))
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), reference(images))
+
+
 def test_local_response_normalisation_is_the_papers():
     """§3.3: b = a / (k + alpha * sum over 5 neighbouring channels of a^2) ^ beta, alpha not divided by n."""
     model = AlexNetCifar(10, 3, 32, normalisation="lrn")
@@ -183,10 +201,11 @@ def test_smaller_maps_are_pooled_to_the_same_side(side):
     torch.testing.assert_close(maps.grad, reference.grad)
 
 
-def test_kaiming_keeps_the_variance_and_starts_from_even_chances():
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_kaiming_keeps_the_variance_and_starts_from_even_chances(activation):
     """Standard deviations sqrt(2 / inputs), He et al. 2015, eq. 10; biases and fc8 are 0."""
     torch.manual_seed(0)
-    model = AlexNetCifar(10, 3, 32, initialisation="kaiming")
+    model = AlexNetCifar(10, 3, 32, activation=activation, initialisation="kaiming")
     *layers, last = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     for layer in layers:
         inputs = layer.weight[0].numel()
@@ -201,13 +220,16 @@ def alike(channels, side=40):
     return nn.functional.interpolate(torch.randn(500, channels, side // 2, side // 2), side, mode="bilinear")
 
 
-@pytest.mark.parametrize("columns, channels, whitened", [(1, 3, 64), (2, 3, 64), (1, 1, 50), (2, 1, 50)])
-def test_whitening_tells_patches_apart(columns, channels, whitened):
+@pytest.mark.parametrize(
+    "columns, channels, side, whitened", [(1, 3, 5, 64), (2, 3, 5, 64), (1, 1, 5, 50), (2, 1, 5, 50), (1, 3, 3, 54)]
+)
+def test_whitening_tells_patches_apart(columns, channels, side, whitened):
     """conv1's maps of the images: mean 0, variance 1 of the strong ones, less of the weak, each uncorrelated with all
     but its negative; as many as patches have values (Jordan 2024, §3.2). No column has the strong ones to itself."""
     torch.manual_seed(0)
     images = alike(channels)
-    model = AlexNetCifar(10, channels, 40, columns=columns, initialisation="whitening")
+    sizes = [side, 5, 3, 3, 3]
+    model = AlexNetCifar(10, channels, 40, columns=columns, kernel_sizes=sizes, initialisation="whitening")
     model.whiten(images)
     first = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)][::5]
     of_columns = [layer(images)[:, :, 2:-2, 2:-2].detach().transpose(0, 1).flatten(1) for layer in first]

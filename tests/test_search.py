@@ -135,6 +135,14 @@ def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):
     )
 
 
+def test_a_search_may_name_its_folders_by_what_it_draws(train, small):
+    """Which values are drawn isn't known before, so that two trials with the same folder aren't foreseen."""
+    pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    command = ["-m", "hydra/sweeper=search", *small, "dataset.validation=0.3", "hydra.sweeper.trials=1"]
+    by_rate = train(*command, "epochs=1", "batch_size=choice(4,8,12)", "hydra.sweep.subdir=lr-${optimizer.lr}")
+    assert by_rate.returncode == 0 and "1 of 1 ok" in by_rate.stdout
+
+
 def test_a_search_needs_a_validation_split(train, tmp_path):
     pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     done = train("-m", "hydra/sweeper=search", "dataset=digits")

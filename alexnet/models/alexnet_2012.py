@@ -29,7 +29,7 @@ class AlexNet2012(ColumnNetwork):
     columns: 2 | 1. cross: none | conv3 (the paper's) | all: see CROSS in knobs.py. kernels: of both columns
     together, in each convolution. lrn: §3.3, over the neighbouring kernels of the same column. pool: side of a
     pooling's window, 3 | 2; its stride is 2, so that 3 overlaps (§3.4). dropout: probability, after fc6 and fc7
-    (§4.2). activation: relu | tanh (§3.1).
+    (§4.2). activation: relu | tanh (§3.1) | gelu.
 
     The initial weights are §5's, made for pixels of 0 to 255 less their mean: dataset.std=0.00392157, which is
     1/255, gives such. Raises ValueError where a knob has another value, or the image is too small.

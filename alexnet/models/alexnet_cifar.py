@@ -16,10 +16,11 @@
 
 28,714,826 in all. Compared with the network of 2012 the kernels of conv1 shrink from 11x11 with stride 4
 to 5x5 with stride 1, and there is one column (the channel counts are those of Krizhevsky 2014), or two
-with columns=2, of half the channels each.
+with columns=2, of half the channels each. These are the numbers it has by default; each is a knob.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -27,18 +28,21 @@ from torch import Tensor, nn
 from alexnet.components import principal_components
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, seen
-from alexnet.models.knobs import check_choice, check_size, crossings, shares
+from alexnet.models.knobs import check_choice, check_layers, check_size, crossings, shares
 
 
 class AlexNetCifar(ColumnNetwork):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
     columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in knobs.py.
-    kernels: of all columns together, in each convolution. dropout: probability before fc6 and fc7. activation:
-    relu | tanh. normalisation: none | batch (after each convolution) | lrn (after the first two activations, §3.3).
-    initialisation: torch (its own) | kaiming (He et al. 2015: Gaussian weights that keep the variance, biases 0; and
-    fc8 0, so that training starts from even chances) | whitening (Jordan 2024: conv1 as `whiten` sets it; the other
-    convolutions pass on what they are given, a kernel a map, as far as they have kernels or maps, §3.3).
+    kernels: of all columns together, in each convolution. kernel_sizes: their sides, odd. pool_after: the three
+    convolutions that a max-pool follows, the last of them conv5. pool_to: the side of the maps that this last one
+    leaves fc6; null for what windows of 3x3 with stride 2 leave. hidden: units of fc6 and of fc7, of all columns
+    together. dropout: probability before fc6 and fc7. activation: relu | tanh | gelu. normalisation: none | batch
+    (after each convolution) | lrn (after the first two activations, §3.3). initialisation: torch (its own) | kaiming
+    (He et al. 2015: Gaussian weights that keep the variance, biases 0; and fc8 0, so that training starts from even
+    chances) | whitening (Jordan 2024: conv1 as `whiten` sets it; the other convolutions pass on what they are given, a
+    kernel a map, as far as they have kernels or maps, §3.3).
 
     It takes smaller images as well as those of its size.
 
@@ -53,6 +57,10 @@ class AlexNetCifar(ColumnNetwork):
         columns: int = 1,
         cross: str = "conv3",
         kernels: Sequence[int] = (64, 192, 384, 256, 256),
+        kernel_sizes: Sequence[int] = (5, 5, 3, 3, 3),
+        pool_after: Sequence[int] = (1, 2, 5),
+        pool_to: int | None = None,
+        hidden: int = 4096,
         dropout: float = 0.5,
         activation: str = "relu",
         normalisation: str = "none",
@@ -62,41 +70,36 @@ class AlexNetCifar(ColumnNetwork):
         act = layers.activation(activation)
         check_choice("normalisation", normalisation)
         check_choice("initialisation", initialisation)
+        check_layers(columns, kernel_sizes, pool_after, pool_to, hidden)
         check_size("alexnet_cifar", size)
-        side = _pooled(_pooled(_pooled(size)))
+        side = pool_to or _pooled(_pooled(_pooled(size)))
 
-        def convolution(number: int, kernel: int) -> list[nn.Module]:
+        def convolution(number: int) -> list[nn.Module]:
             crosses, inputs = seen(number, kernels[number - 2] if number > 1 else channels, crossing)
             outputs = kernels[number - 1]
             batch = [nn.BatchNorm2d(outputs)] if normalisation == "batch" else []
             lrn = [layers.local_response_norm()] if normalisation == "lrn" and number <= 2 else []
-            return [*crosses, nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), *batch, act(), *lrn]
+            kernel = kernel_sizes[number - 1]
+            pool = [MaxPoolTo(side) if number == 5 else nn.MaxPool2d(3, 2)] if number in pool_after else []
+            return [*crosses, nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), *batch, act(), *lrn, *pool]
 
-        def hidden(number: int, inputs: int) -> list[nn.Module]:
+        def fully_connected(number: int, inputs: int) -> list[nn.Module]:
             crosses, inputs = seen(number, inputs, crossing)
-            return [nn.Dropout(dropout), *crosses, nn.Linear(inputs, 4096 // columns), act()]
+            return [nn.Dropout(dropout), *crosses, nn.Linear(inputs, hidden // columns), act()]
 
         convolutions = [
-            nn.Sequential(
-                *convolution(1, 5),  # (B, 64, 32, 32)
-                nn.MaxPool2d(3, 2),  # (B, 64, 15, 15)
-                *convolution(2, 5),
-                nn.MaxPool2d(3, 2),  # (B, 192, 7, 7)
-                *convolution(3, 3),
-                *convolution(4, 3),
-                *convolution(5, 3),
-                MaxPoolTo(side),  # (B, 256, 3, 3)
-            )
-            for _ in range(columns)
+            nn.Sequential(*chain.from_iterable(convolution(number) for number in range(1, 6))) for _ in range(columns)
         ]
         connected = [
-            nn.Sequential(*hidden(6, kernels[4] * side * side), *hidden(7, 4096 // columns)) for _ in range(columns)
+            nn.Sequential(*fully_connected(6, kernels[4] * side * side), *fully_connected(7, hidden // columns))
+            for _ in range(columns)
         ]
-        super().__init__(convolutions, connected, nn.Linear(4096, classes))
+        super().__init__(convolutions, connected, nn.Linear(hidden, classes))
         if initialisation == "kaiming":
+            gain = "tanh" if activation == "tanh" else "relu"  # torch has none for gelu, which is nearly relu
             for layer in self.modules():
                 if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                    nn.init.kaiming_normal_(layer.weight, nonlinearity=activation)
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity=gain)
                     nn.init.zeros_(layer.bias)
             nn.init.zeros_(self.classifier[-1].weight)
         self.whitens = initialisation == "whitening"
@@ -121,13 +124,14 @@ class AlexNetCifar(ColumnNetwork):
         keep both; small ones are mostly noise, so that a hundredth of the pixels' variance is added to theirs. Columns
         take turns. Where there are fewer than half the kernels, as of grey images, the rest stay as they are.
         """
-        patches = nn.functional.unfold(images, 5, stride=5)  # (B, values, places)
+        columns = self._convolutions()[::5]
+        side = columns[0].kernel_size[0]
+        patches = nn.functional.unfold(images, side, stride=side)  # (B, values, places)
         patches = patches.transpose(0, 1).flatten(1).double()
         variances, components = principal_components(patches.cov())
         vary = variances > 1e-6 * variances[0]  # the rest is rounding
         kernels = components[vary] / (variances[vary] + images.var() / 100).sqrt()[:, None]
         pairs = torch.stack([kernels, -kernels], 1)
-        columns = self._convolutions()[::5]
         for column, layer in enumerate(columns):
             own = pairs[column :: len(columns)].flatten(0, 1)[: layer.out_channels]
             layer.weight[: len(own)] = own.view(-1, *layer.weight.shape[1:])
@@ -135,7 +139,7 @@ class AlexNetCifar(ColumnNetwork):
 
 
 class MaxPoolTo(nn.MaxPool2d):
-    """The 3x3 max-pool with stride 2 where it leaves `side`; for smaller maps windows that leave the same side.
+    """The 3x3 max-pool with stride 2 where it leaves `side`; for other maps windows that leave that side.
 
     Those are torch's adaptive ones, written out, because the CUDA gradient of its own isn't reproducible.
     """

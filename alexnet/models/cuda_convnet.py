@@ -27,7 +27,7 @@ from alexnet.models.knobs import check_choice, check_size
 class CudaConvnet(nn.Module):
     """Three convolutions and a fully connected layer: images (B, channels, size, size) to logits (B, classes).
 
-    activation: relu | tanh. lrn: response normalisation after the first two poolings. pool: side of a pooling's
+    activation: relu | tanh | gelu. lrn: response normalisation after the first two poolings. pool: side of a pooling's
     window, 3 | 2; its stride is 2, so that 3 overlaps, and both halve an even side. Raises ValueError where a knob
     has another value, or the network isn't for images of that size.
     """

@@ -9,7 +9,7 @@ from typing import Any
 # over all classes: so `none` is two networks of half the width that meet in their answer alone.
 CROSS = {"none": (), "conv3": (3, 6, 7), "all": (2, 3, 4, 5, 6, 7)}
 CHOICES = {
-    "activation": ("relu", "tanh"),
+    "activation": ("relu", "tanh", "gelu"),
     "cross": tuple(CROSS),
     "initialisation": ("torch", "kaiming", "whitening"),
     "normalisation": ("none", "batch", "lrn"),
@@ -97,3 +97,25 @@ def shares(kernels: Sequence[int], columns: int) -> list[int]:
             f"kernels={kernels}: expected five whole numbers from 1 to 65536, each divisible by columns={columns}"
         )
     return [count // columns for count in kernels]
+
+
+def check_layers(
+    columns: int,
+    kernel_sizes: Sequence[int] = (5, 5, 3, 3, 3),
+    pool_after: Sequence[int] = (1, 2, 5),
+    pool_to: int | None = None,
+    hidden: int = 4096,
+) -> None:
+    """Raises ValueError for sides of kernels, places of poolings or units that alexnet_cifar can't be built with."""
+
+    def wholes(values: Any, count: int) -> bool:
+        return isinstance(values, (list, tuple)) and len(values) == count and all(type(each) is int for each in values)
+
+    if not wholes(kernel_sizes, 5) or not all(0 < side <= 15 and side % 2 for side in kernel_sizes):
+        raise ValueError(f"kernel_sizes={kernel_sizes}: expected five odd numbers from 1 to 15")
+    if not wholes(pool_after, 3) or not 0 < pool_after[0] < pool_after[1] < pool_after[2] == 5:
+        raise ValueError(f"pool_after={pool_after}: expected three convolutions in order, the last 5, such as [2,3,5]")
+    if pool_to is not None and (type(pool_to) is not int or not 0 < pool_to <= 15):
+        raise ValueError(f"pool_to={pool_to}: expected null or a whole number from 1 to 15")
+    if type(hidden) is not int or not 0 < hidden <= 2**16 or hidden % columns:
+        raise ValueError(f"hidden={hidden}: expected a whole number from 1 to 65536, divisible by columns={columns}")

@@ -7,11 +7,11 @@ from torch import nn
 
 from alexnet.models.knobs import check_choice
 
-ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh}
+ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 def activation(name: str) -> Callable[[], nn.Module]:
-    """What makes a layer of that activation, relu or tanh. Raises ValueError for another name."""
+    """What makes a layer of that activation, relu, tanh or gelu. Raises ValueError for another name."""
     check_choice("activation", name)
     return ACTIVATIONS[name]
 
