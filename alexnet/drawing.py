@@ -74,7 +74,8 @@ def stages(layers: Sequence[Any], channels: int, size: int) -> list[Stage]:
             found.append(Stage(layer.name, layer.columns, layer.shape[0], **window, share=share, crosses=crosses))
             crosses = False
         elif layer.name.endswith("pool"):
-            found[-1] = replace(found[-1], pool=f"{layer.name} {layer.kernel}/{layer.stride}")
+            window = f" {layer.kernel}/{layer.stride}" if layer.kernel else f" to {layer.shape[-1]}×{layer.shape[-1]}"
+            found[-1] = replace(found[-1], pool=layer.name + window)
         side = layer.shape[-1]
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from alexnet.models.alexnet_cifar import MaxPoolTo
 from alexnet.models.columns import Columns, Cross, Merge
 
 NAMES = {
@@ -67,10 +68,11 @@ def _layer(calls: list[tuple[nn.Module, Any, Any]], number: int) -> Layer:
     parameters = [parameter for each, _, _ in calls for parameter in each.parameters()]
     positions = outputs[0][0, 0].numel() if isinstance(module, nn.Conv2d) else 1  # at which a weight is used
     weights = sum(parameter.numel() for parameter in parameters if parameter.dim() > 1)
+    own_windows = isinstance(module, MaxPoolTo) and not module.fits(given)  # of as many sizes as it takes
     return Layer(
         name,
-        kernel=_side(getattr(module, "kernel_size", 0)),
-        stride=_side(getattr(module, "stride", 1)),
+        kernel=0 if own_windows else _side(getattr(module, "kernel_size", 0)),
+        stride=1 if own_windows else _side(getattr(module, "stride", 1)),
         columns=len(outputs),
         shape=tuple(outputs[0].shape[1:]),
         parameters=sum(parameter.numel() for parameter in parameters),

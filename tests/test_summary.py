@@ -45,6 +45,12 @@ def test_parameters_and_multiply_adds_are_torchs_own_count(compose, typed):
     assert 2 * total(layers, "multiply_adds") == counter.get_total_flops()
 
 
+def test_a_pooling_to_a_side_has_no_windows_of_its_own(compose):
+    """pool_to=1 takes 7x7 maps at once: no 3x3 windows, though those before it have them."""
+    pools = [layer for layer in walk(*network(compose, "experiment=best")) if layer.name == "max-pool"]
+    assert [(pool.kernel, pool.shape) for pool in pools] == [(3, (64, 15, 15)), (3, (256, 7, 7)), (0, (256, 1, 1))]
+
+
 def test_the_activations_memory_is_that_of_the_outputs(compose):
     """By hand: the outputs of three convolutions, three poolings and the last layer; ReLU overwrites its input."""
     layers = walk(*network(compose, "model=cuda_convnet", classes=10))

@@ -148,8 +148,12 @@ class MaxPoolTo(nn.MaxPool2d):
         super().__init__(3, 2)
         self.side = side
 
+    def fits(self, maps: Tensor) -> bool:
+        """Whether 3x3 windows with stride 2 leave that side of the maps."""
+        return _pooled(maps.shape[-1]) == self.side
+
     def forward(self, maps: Tensor) -> Tensor:
-        if _pooled(maps.shape[-1]) == self.side:
+        if self.fits(maps):
             return super().forward(maps)
         count = maps.shape[-1]
         windows = [slice(i * count // self.side, -(-(i + 1) * count // self.side)) for i in range(self.side)]
