@@ -16,7 +16,7 @@
 
 28,714,826 in all. Compared with the network of 2012 the kernels of conv1 shrink from 11x11 with stride 4
 to 5x5 with stride 1, and there is one column (the channel counts are those of Krizhevsky 2014), or two
-with columns=2, of half the channels each. These are the numbers it has by default; each is a knob.
+with columns=2, of half the channels each. Each of these sizes is a knob.
 """
 
 from collections.abc import Sequence
