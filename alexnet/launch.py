@@ -14,7 +14,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -32,14 +32,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a trace
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal without Chinese still gets its lines
-    sys.argv[1:] = map(sweep.parsable, sys.argv[1:])
+    arguments = map(sweep.parsable, sys.argv[1:])
+    # Wherever it was given: Hydra takes options before and behind all overrides, but not among them.
+    sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
     for plugin in (parallel.Parallel, search.Search):  # Hydra itself finds none in an editable install
         Plugins.instance().register(plugin)
     try:
         hydra.main(config_path=str(offers.CONF), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException, ValueError):  # a job's own errors end in execute
+    except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # a job's own errors end in execute
         if wants_trace:
             raise
         with checking():
@@ -54,7 +56,7 @@ def job(config: DictConfig) -> float | None:
     if settings.mode is not RunMode.MULTIRUN:
         sys.exit(execute(trained, run))
     name = sweep.job_name(settings)
-    if config.resume and sweep.is_done(run):
+    if config.resume and run.is_done():
         print(f"{name} is done: {run.result()['status']}")
     else:
         exit_status = execute(trained, run, f"{name} ended early: ")
@@ -90,14 +92,14 @@ class Launch(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
         with checking(), open_dict(config):
-            parallel.check(config)
             sweep.check(config)
+            parallel.check(config)
             planned = sweep.jobs(config)
             configs, subdirs = [], []
             for number, overrides in enumerate(planned):
                 each = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
                 each.hydra.job.num = number
-                subdirs.append(each.hydra.sweep.subdir)
+                subdirs.append(sweep.subdir(each.hydra))
                 configs.append(without_hydra(each))
                 checks.check(configs[-1])
                 checks.check_images(configs[-1])
@@ -172,6 +174,8 @@ def explain(error: Exception) -> str:
             folder = offers.CONF / group
             options = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
         return f"{group}={option}: there is no such {group}{offers.nearest(option, options)}"
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}': expected KEY=VALUE, such as optimizer.lr=0.01"
     cause = error.__cause__
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)

@@ -158,12 +158,12 @@ def stop(running: dict[int, tuple[BaseProcess, DictConfig]], number: int) -> Non
 
 
 def folder(config: DictConfig) -> Path:
-    return Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
+    return Path(config.hydra.sweep.dir) / sweep.subdir(config.hydra)
 
 
 def told_as_done(config: DictConfig) -> bool:
     run = Run(folder(config))
-    if not (config.resume and sweep.is_done(run)):
+    if not (config.resume and run.is_done()):
         return False
     print(f"{sweep.job_name(config.hydra)} is done: {run.result()['status']}")
     return True

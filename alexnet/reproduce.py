@@ -17,6 +17,7 @@ WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy") 
 def reproduce(folder: str, overrides: Sequence[str]) -> int:
     """Trains anew from the folder's config.yaml in a new folder, and compares. 0 where identical, else 1.
 
+    What was stopped or failed before its end is not compared: its exit status, and its reason on stderr.
     Raises Mistake where the folder isn't a run's, or its configuration or an override is refused.
     """
     original = Run(folder)
@@ -29,7 +30,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
         print(f"intended difference: {key}: {before} -> {after}")
     log_to(run)
     exit_status = execute(config, run, parent=original)
-    if exit_status not in (0, 1):
+    if not run.is_done():
         return exit_status
     identical, text = verdict(original, run)
     print(text)

@@ -150,6 +150,10 @@ class Run:
         """How the run ended; None while it runs, and where it was killed."""
         return self._mapping("result.json", json.loads)
 
+    def is_done(self) -> bool:
+        """Whether running it again could only end the same way."""
+        return (self.result() or {}).get("status") in ("finished", "diverged")
+
     def config(self) -> dict[str, Any]:
         """The resolved configuration, nested; as it was composed where the run ended before it was resolved.
 

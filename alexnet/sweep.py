@@ -44,7 +44,11 @@ def jobs(config: DictConfig) -> list[list[str]]:
 
 
 def check(config: DictConfig) -> None:
-    """Raises Mistake for a report that can't be made, before there is anything to report."""
+    """Raises Mistake for what can't sweep, and for a report that can't be made, before there is anything to report."""
+    for plugin in ("launcher", "sweeper"):
+        if not isinstance(config.hydra[plugin], DictConfig):
+            given = f"hydra.{plugin}={config.hydra[plugin]}"
+            raise Mistake(f"{given}: expected hydra/{plugin}=NAME, such as hydra/{plugin}=basic.")
     where, asked = "hydra.callbacks.alexnet", config.hydra.callbacks.alexnet
     if not isinstance(asked.metrics, ListConfig) or not all(isinstance(name, str) for name in asked.metrics or [None]):
         raise Mistake(f"{where}.metrics={asked.metrics}: expected a list of names, such as [test_accuracy,error_gap].")
@@ -66,6 +70,17 @@ def _check_experiments(given: str) -> None:
                 f"{given}: {option} is a sweep of its own, and its values would be lost among others: give one at "
                 f"a time, python scripts/train.py experiment={option}"
             )
+
+
+def subdir(settings: DictConfig) -> str:
+    """The job's folder, in the sweep's. Raises Mistake for one where it wouldn't be found. settings: its hydra node."""
+    folder = Path(str(settings.sweep.subdir))
+    if not folder.parts or any(name.startswith((".", "/")) for name in folder.parts):
+        raise Mistake(
+            f"hydra.sweep.subdir={settings.sweep.subdir}: expected a folder inside the sweep's, without a dot before a "
+            f"name, such as 'hydra.sweep.subdir=seed-${{seed}}'."
+        )
+    return str(folder)
 
 
 def check_subdirs(subdirs: Sequence[str]) -> None:
@@ -187,11 +202,6 @@ def without_launch(overrides: Sequence[str]) -> list[str]:
 def job_name(settings: DictConfig) -> str:
     """'job 1 (optimizer.lr=0.1)'. settings: the job's hydra node."""
     return f"job {settings.job.num} ({' '.join(without_launch(settings.overrides.task))})"
-
-
-def is_done(run: Run) -> bool:
-    """Whether running the job again could only end the same way."""
-    return (run.result() or {}).get("status") in ("finished", "diverged")
 
 
 def score(run: Run) -> float | None:

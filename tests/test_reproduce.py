@@ -86,6 +86,15 @@ def test_an_unfinished_run_is_compared_as_far_as_it_went(run, script):
     assert done.returncode == 0 and "identical as far as the original went: 2 of 2 windows" in done.stdout
 
 
+def test_what_could_not_be_trained_gets_no_verdict(run, script):
+    """Even where the original has no window that could differ."""
+    for file in ("result.json", "losses.csv"):
+        (run / file).unlink()
+    done = script("reproduce", run, "dataset=cifar10", "dataset.url=http://127.0.0.1:9/none")
+    assert done.returncode == 1 and "Could not download" in done.stderr
+    assert "identical" not in done.stdout and "different:" not in done.stdout
+
+
 def test_evaluate_gives_the_figures_to_the_last_digit(run, script):
     recorded = Run(run).result()
     done = script("evaluate", run)
