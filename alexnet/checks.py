@@ -47,6 +47,10 @@ WITHOUT_EFFECT = (
 )
 
 
+# What a run may go on with otherwise than it began.
+MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)
+
+
 def check(config: DictConfig) -> None:
     """Raises Mistake for the first unknown key, unusable value or target that the project doesn't offer."""
     known = [*GROUPS, *top_level()]
@@ -107,13 +111,15 @@ def check_machine(config: DictConfig) -> None:
     on_gpu = name == "cuda" or any(column.startswith("cuda") for column in columns)
     if (on_gpu and not may_have_gpu()) or (name == "mps" and sys.platform != "darwin"):
         asked = f"device.columns={columns}" if columns else f"device={name}"
-        instead = "device.columns=null" if columns else "device=cpu"
-        raise Mistake(f"{asked}: there is no GPU here. Give {instead}, or device=auto to take the best there is.")
+        instead = "device.columns=null" if columns else "device=cpu, or device=auto to take the best there is"
+        raise Mistake(f"{asked}: there is no GPU here. Give {instead}.")
     if config.device.precision == "tf32" and not on_gpu and (name in ("cpu", "mps") or not may_have_gpu()):
         raise Mistake(
             "device.precision=tf32: there is no NVIDIA GPU to compute on. Give device.precision=auto or float32."
         )
     root = config.dataset.get("root")
+    if root is not None and Path(root).expanduser().is_file():
+        raise Mistake(f"dataset.root={root} is a file: expected the folder that has the data.")
     if config.dataset._target_.endswith(".image_folder"):
         place, _ = facts.image_folders(root)
         validation, share = config.dataset.get("validation", 0), config.dataset.get("share", 1)

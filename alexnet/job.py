@@ -142,16 +142,13 @@ def as_measured(config: DictConfig, run: Run) -> DictConfig:
 
 
 def refuse_another(config: DictConfig, run: Run) -> None:
-    """Raises Mistake where the folder's run has another configuration, but for what can't change a number.
-
-    The number of epochs may be another: so a run is extended.
-    """
+    """Raises Mistake where the folder's run has another configuration, but for what may change: see MAY_CHANGE."""
     given = checks.flat(OmegaConf.to_container(config, resolve=True))
     # A key that conf/ got since the run began has its usual value.
     others = [
         f"{key}: {before} -> {given.get(key)}"
         for key, before in checks.flat(run.config()).items()
-        if given.get(key) != before and key not in (*checks.WITHOUT_EFFECT, "epochs")
+        if given.get(key) != before and key not in checks.MAY_CHANGE
     ]
     if others:
         raise Mistake(

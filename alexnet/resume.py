@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from alexnet import launch, sweep
-from alexnet.checks import WITHOUT_EFFECT
+from alexnet.checks import MAY_CHANGE
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
 from alexnet.run import Run
@@ -26,8 +26,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         return 0
     config = saved_config(run)
     changed, differences = overridden(config, overrides)
-    may_change = ("epochs", "device.columns", *WITHOUT_EFFECT)
-    others = [key for key, _, _ in differences if key not in may_change]
+    others = [key for key, _, _ in differences if key not in MAY_CHANGE]
     if others:
         raise Mistake(
             f"{', '.join(others)} can't change when a run goes on, only epochs, device.columns and what can't change a "

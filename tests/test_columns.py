@@ -12,10 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from alexnet import checkpoints, checks, device
 from alexnet.build import assemble
 from alexnet.errors import Mistake
+from alexnet.job import execute
 from alexnet.models import columns
 from alexnet.models.alexnet_2012 import AlexNet2012
 from alexnet.models.alexnet_cifar import AlexNetCifar
 from alexnet.models.columns import bytes_crossed, place
+from alexnet.resume import resume
 from alexnet.run import Run
 
 HALF = [48, 128, 192, 192, 256]  # §3.2's net for one GPU: the last convolution isn't halved
@@ -205,15 +207,18 @@ def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp
     """[cpu,cpu] gives the same weights as one device, dropout included, and its checkpoint is the bare network's."""
     config = [*small_data(images), "model.columns=2", "epochs=1", "optimizer.lr=0.01", "device.precision=float32"]
     one, result = run_in(tmp_path / "one", compose(*config))
-    _, results = run_in(tmp_path / "two", compose(*config, "device.columns=[cpu,cpu]"))
+    two = Run(tmp_path / "two")
+    two.folder.mkdir()
+    assert execute(compose(*config, "device.columns=[cpu,cpu]"), two) == 0
+    results = two.result()
     assert result["weights_sha256"] == results["weights_sha256"]
     assert (
         results["bytes_crossed_per_image"] == result["bytes_crossed_per_image"] == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
     )
-    _, resumed = run_in(tmp_path / "two", compose(*config, "epochs=2"))
+    assert resume(str(two.folder), ["device.columns=null", "epochs=2"]) == 0
     _, unbroken = run_in(tmp_path / "straight", compose(*config, "epochs=2"))
-    assert resumed["weights_sha256"] == unbroken["weights_sha256"] != results["weights_sha256"]
-    assert checkpoints.load(Run(tmp_path / "two").checkpoints, "last")["model"].keys() == one.model.state_dict().keys()
+    assert two.result()["weights_sha256"] == unbroken["weights_sha256"] != results["weights_sha256"]
+    assert checkpoints.load(two.checkpoints, "last")["model"].keys() == one.model.state_dict().keys()
 
 
 def test_columns_on_two_gpus_drop_different_units(monkeypatch):
