@@ -4,6 +4,7 @@ One word has one meaning here, so it has one range wherever it stands: `lr` of a
 What the networks' knobs may be is in models/knobs.py.
 """
 
+import re
 from collections.abc import Callable
 from math import isfinite
 from typing import Any
@@ -57,6 +58,10 @@ _zero_or_more = _number("a number, 0 or more", lambda value: value >= 0)
 _share = _number("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1)
 _part = _number("a number above 0, at most 1", lambda value: 0 < value <= 1)
 _switch = "true or false", lambda value: type(value) is bool
+_address = (
+    "an address, such as https://host/file",
+    lambda value: isinstance(value, str) and re.match(r"(https?|ftp|file)://\S", value) is not None,
+)
 _text = "a text", lambda value: isinstance(value, str) and value != ""
 
 RANGES = {
@@ -76,7 +81,7 @@ RANGES = {
     "weights": _or_null(_text),
     "root": _text,
     "download": _switch,
-    "url": _or_null(_text),
+    "url": _or_null(_address),
     "size": _whole(1, 4096),
     "resize": _or_null(_whole(1, 4096)),
     "mean": _or_null(_each(_any)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks, offers, tables
-from alexnet.errors import Failure, Mistake
+from alexnet.errors import Mistake
 from alexnet.facts import known as known_facts
 from alexnet.launch import composed
 from alexnet.models import knobs
@@ -44,7 +44,7 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
         stem.parent.mkdir(parents=True, exist_ok=True)
         drawing.draw(paths, layers, (facts["channels"], facts["size"]), name)
     except OSError as error:
-        raise Failure(f"{stem}.png can't be written: {error.strerror}. Give another place with --out PATH.") from error
+        raise Mistake(f"{stem}.png can't be written: {error.strerror}. Give another place with --out PATH.") from error
     print(f"\nDrawn as {paths[0]} and {paths[1]}")
 
 

@@ -126,6 +126,15 @@ MISTAKES = [
     (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
     (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
     (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
+    (["epochs"], "'epochs': expected KEY=VALUE, such as optimizer.lr=0.01"),
+    ([""], "'': expected KEY=VALUE"),
+    (["dataset.url=cifar.tar.gz"], "expected an address, such as https://host/file, or null"),
+    ([f"dataset.root={__file__}"], "is a file: expected the folder that has the data"),
+    (["dataset=image_folder", f"dataset.root={__file__}"], "is a file: expected the folder that has the data"),
+    (["seed=0", "-m", "epochs=0,1"], "epochs=0 (int): expected a whole number, 1 or more"),
+    (["-m", "hydra.launcher=null", "seed=0,1"], "expected hydra/launcher=NAME, such as hydra/launcher=basic"),
+    (["-m", "hydra.sweeper=null", "seed=0,1"], "expected hydra/sweeper=NAME, such as hydra/sweeper=basic"),
+    *((["-m", f"hydra.sweep.subdir={to}", "seed=0,1"], "inside the sweep's") for to in ("../x", "/x", ".x", ".", "a/.x")),
 ]
 
 

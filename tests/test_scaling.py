@@ -1,9 +1,10 @@
 """The fitted cost is the measured points' own, and the prediction follows from it."""
 
+import sys
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_script
 
 from alexnet import scaling
 
@@ -52,4 +53,17 @@ def test_a_point_is_measured_with_the_models_own_counts(compose):
     forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
     assert point.operations == 3 * sum(forward) - forward[0]
     assert 0 < 8 * point.operations / point.seconds < 2 * rate
-    assert point.memory > 0 and (ROOT / "scripts" / "scaling.py").is_file()
+    assert point.memory > 0
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        ("model=alexnet", "model=alexnet: the points have their own models and images"),
+        ("device.threads=0", "device.threads=0 (int): expected a whole number from 1 to 1024"),
+    ],
+)
+def test_a_mistake_is_one_message_before_anything_is_measured(typed, said):
+    done = run_script([sys.executable, str(ROOT / "scripts" / "scaling.py"), typed], ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1

@@ -120,8 +120,9 @@ def test_the_script_says_where_its_pictures_are(tmp_path):
     ],
 )
 def test_a_mistake_is_one_sentence(capsys, typed, classes, out, said):
-    with pytest.raises(SystemExit), checking():
+    with pytest.raises(SystemExit) as ended, checking():
         summarise(typed, classes, None, out)
+    assert ended.value.code == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
 
