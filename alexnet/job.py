@@ -1,9 +1,12 @@
 """One run from its configuration to its exit status. Whatever happens, its folder says how it ended."""
 
+import gc
 import logging
 import logging.config
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from errno import EDQUOT, ENOSPC
 from time import perf_counter
@@ -46,16 +49,26 @@ def log_to(run: Run) -> None:
     logging.config.dictConfig(OmegaConf.to_container(settings))
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing looks for garbage meanwhile: torch's import makes hundreds of thousands of objects, and all of them stay."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> int:
     started, clock, seconds_before = datetime.now().isoformat(timespec="seconds"), perf_counter(), 0.0
     exit_status, as_it_was = 0, not run.is_new  # until it goes on, a run from earlier stays as it was
     logging.raiseExceptions = False  # a log line that finds no room on the disk must not cover the reason
     try:
         with Signals() as signals:
-            config, training, state, environment = _prepare(config, run, parent)
-            # torch takes seconds to import: only once the values are known to be good.
-            from alexnet.train import train
-
+            with uncollected():
+                config, training, state, environment = _prepare(config, run, parent)
+                # torch takes seconds to import: only once the values are known to be good.
+                from alexnet.train import train
             seconds_before, started = state.seconds(), environment.setdefault("started", started)
             with signals.whole():
                 run.begin(_text(config), environment, state.epoch, state.steps(training))
