@@ -51,7 +51,7 @@ def log_to(run: Run) -> None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Nothing looks for garbage meanwhile: torch's import makes objects by the hundred thousand, and all of them stay."""
+    """Nothing looks for garbage meanwhile: torch's import makes hundreds of thousands of objects, which all stay."""
     gc.disable()
     try:
         yield
