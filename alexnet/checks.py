@@ -45,8 +45,6 @@ WITHOUT_EFFECT = (
     "device.workers",
     "device.capture",
 )
-
-
 # What a run may go on with otherwise than it began.
 MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)
 
