@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from alexnet.download import exclusive
+from alexnet.errors import Mistake
 from alexnet.images import ImageFiles
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,10 @@ def stored(files: ImageFiles, folder: str) -> ImageFiles:
 
 
 def _write(files: ImageFiles, path: Path) -> None:
-    """Decodes all images into a file beside `path`, from where an earlier try ended, then gives it the name."""
+    """Decodes all images into a file beside `path`, from where an earlier try ended, then gives it the name.
+
+    Raises Mistake for a broken image.
+    """
     unfinished = path.with_suffix(".part")
     with open(unfinished, "ab") as file:
         done = max(0, file.tell() // files.image_bytes - CHUNK)  # the last ones may not have come to the disk
@@ -54,7 +58,11 @@ def _write(files: ImageFiles, path: Path) -> None:
         starts = range(done, len(files), CHUNK)
         with tqdm(total=len(files), initial=done, desc="Decoding", unit="image", leave=False, disable=None) as bar:
             for start in starts:
-                chunk = files[range(start, min(start + CHUNK, len(files)))].decoded()
+                try:
+                    chunk = files[range(start, min(start + CHUNK, len(files)))].decoded()
+                except Mistake:  # once that image is mended or taken away, these are other files: see _key
+                    unfinished.unlink()
+                    raise
                 file.write(chunk.numpy().data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -36,7 +36,7 @@ def parse() -> Namespace:
     add("overrides", nargs="*", metavar="key=value", help="such as device=cpu, device.threads=1")
     add("--seconds", type=above, default=6, metavar="S", help="of measuring a point; default: 6")
     add("--gpu-rate", type=above, default=400e12, metavar="N", help="operations/s of a GPU's product; default: 4e14")
-    add("--gpu-share", type=above, default=0.3, metavar="X", help="of it that training reaches; default: 0.3")
+    add("--gpu-share", type=above, default=0.3, metavar="X", help="of it that training reaches, to 1; default: 0.3")
     add("--link", type=above, default=50e9, metavar="B", help="bytes/s between GPUs; default: 5e10")
     add("--json", action="store_true", help="all figures, in operations, bytes and seconds")
     return parser.parse_intermixed_args()
@@ -44,6 +44,8 @@ def parse() -> Namespace:
 
 def main() -> None:
     given = parse()
+    if given.gpu_share > 1:
+        raise Mistake(f"--gpu-share {given.gpu_share}: expected a number above 0, at most 1.")
     for override in given.overrides:
         if not override.startswith(("device", "optimizer")):
             raise Mistake(

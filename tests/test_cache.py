@@ -98,21 +98,32 @@ def test_the_fingerprint_does_not_depend_on_where_the_images_are_held(load):
 
 
 def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, decoded, images, monkeypatch):
-    """A broken image ends the first try at the eleventh of 24; mended, it goes on with the last chunk of four, which
-    a power cut may have kept from the disk."""
+    """Ctrl-C ends the first try at the eleventh of 24; the second goes on with the last chunk of four, which a power
+    cut may have kept from the disk."""
     monkeypatch.setattr(cache, "CHUNK", 4)
-    broken = images / "train" / "dark" / "10.jpg"
-    content, times = broken.read_bytes(), broken.stat()
-    broken.write_bytes(b"\0" * len(content))
-    os.utime(broken, ns=(times.st_atime_ns, times.st_mtime_ns))
-    with pytest.raises(Mistake, match=r"10\.jpg can't be read"):
-        load()
-    broken.write_bytes(content)
-    os.utime(broken, ns=(times.st_atime_ns, times.st_mtime_ns))
+    decode = image_module.decode
+
+    def stopped(path, size):
+        if path.endswith("dark/10.jpg"):
+            raise KeyboardInterrupt
+        return decode(path, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(image_module, "decode", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            load()
     decoded.clear()
     dataset = load()
     assert decoded[:3] == ["dark/04.jpg", "dark/05.jpg", "dark/06.jpg"]
     assert torch.equal(dataset.train.images, datasets.image_folder(str(images), 32, 0.25).train.images)
+
+
+def test_a_broken_image_leaves_no_half_decoded_file(load, images, tmp_path):
+    """Mended or taken away it makes another set, which would never go on with that file."""
+    (images / "train" / "dark" / "10.jpg").write_bytes(b"no image")
+    with pytest.raises(Mistake, match=r"10\.jpg can't be read"):
+        load()
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
 
 
 def test_a_disk_without_room_is_said_and_the_run_goes_on(load, images, monkeypatch, caplog):

@@ -59,11 +59,12 @@ def test_a_point_is_measured_with_the_models_own_counts(compose):
 @pytest.mark.parametrize(
     "typed, said",
     [
-        ("model=alexnet", "model=alexnet: the points have their own models and images"),
-        ("device.threads=0", "device.threads=0 (int): expected a whole number from 1 to 1024"),
+        (["--gpu-share", "1.1"], "--gpu-share 1.1: expected a number above 0, at most 1"),
+        (["model=alexnet"], "model=alexnet: the points have their own models and images"),
+        (["device.threads=0"], "device.threads=0 (int): expected a whole number from 1 to 1024"),
     ],
 )
 def test_a_mistake_is_one_message_before_anything_is_measured(typed, said):
-    done = run_script([sys.executable, str(ROOT / "scripts" / "scaling.py"), typed], ROOT)
+    done = run_script([sys.executable, str(ROOT / "scripts" / "scaling.py"), *typed], ROOT)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr and done.stderr.count("\n") == 1
