@@ -1,0 +1,177 @@
+"""What a person mistypes is one message, before any work."""
+
+import pytest
+import torch
+
+from alexnet import checks
+from alexnet.job import execute
+from alexnet.run import Run
+
+# What is typed, and what the one message must say.
+MISTAKES = [
+    (["model=alexnet_cifr"], "did you mean alexnet_cifar?"),
+    (["experiment=quickstrt"], "did you mean quickstart?"),
+    (["experiment=relu"], "did you mean paper/relu?"),
+    (["experiment=paper/relu", "hydra.callbacks.alexnet.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
+    (["experiment=paper/relu", "hydra.callbacks.alexnet.metrics=test_error"], "expected a list of names"),
+    (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 hides all of an image: give less than"),
+    (["dataset=digits", "dataset.progressive=[20,40]"], "expected sides below dataset.size=32; 40 is none"),
+    (["dataset=digits", "dataset.crop=32"], "dataset.crop=32 leaves crops nothing of the image: give less than"),
+    (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is a sweep of its own"),
+    (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
+    (["modl=alexnet_cifar"], "did you mean model?"),
+    (["optimizer.lrr=0.1"], "did you mean optimizer.lr?"),
+    (["epoch=3"], "did you mean epochs?"),
+    (["+epoch=3"], "did you mean epochs?"),
+    (["model=null"], "for example model=alexnet_cifar"),
+    (["optimizer.lr=fast"], "optimizer.lr=fast (str): expected a number above 0, for example optimizer.lr=0.001"),
+    (["optimizer.lr=-0.1"], "expected a number above 0"),
+    (["optimizer.lr=0"], "expected a number above 0"),
+    (["optimizer.lr=nan"], "expected a number above 0"),
+    (["batch_size=0"], "expected a whole number, 1 or more, for example batch_size=64"),
+    (["batch_size=-64"], "expected a whole number"),
+    (["epochs=0"], "expected a whole number"),
+    (["epochs=-1"], "expected a whole number"),
+    (["epochs=1.5"], "epochs=1.5 (float)"),
+    (["epochs=true"], "epochs=True (bool)"),
+    (["seed=-1"], "expected a whole number, 0 or more"),
+    (["optimizer.momentum=1"], "expected a number from 0 to 1, 1 excluded"),
+    (["optimizer.momentum=-0.1"], "expected a number from 0 to 1, 1 excluded"),
+    (["model.dropout=1"], "expected a number from 0 to 1, 1 excluded"),
+    (["dataset.validation=1"], "expected a number from 0 to 1, 1 excluded"),
+    (["dataset.std=0"], "expected a number above 0, or a list of such"),
+    (["dataset.flip=maybe"], "expected true or false"),
+    (["language=fr"], "expected one of en, zh"),
+    (["schedule=cosine", "schedule.warmup=30"], "less than the run's epochs=30"),
+    (["optimizer.nesterov=true", "optimizer.momentum=0"], "optimizer.momentum=0.9"),
+    (["dataset=image_folder"], "dataset.root has no value"),
+    (["model.activation=???"], "model.activation has no value: give model.activation=VALUE"),
+    (["model.activation=[relu]"], "expected one of relu, tanh, gelu, for example model.activation=relu"),
+    (["model.activation=silu"], "model.activation=silu (str): expected one of relu, tanh, gelu"),
+    (["model.normalisation=layer"], "expected one of none, batch, lrn"),
+    (["model.columns=3"], "model: columns=3: expected 1 or 2"),
+    (["model.columns=2", "model.kernels=[64,192,384,256,255]", "dry_run=true"], "each divisible by columns=2"),
+    (["model.kernels=[64,192,384,256,100000000000000000]"], "five whole numbers from 1 to 65536"),
+    (["model.kernel_sizes=[5,5,3,3]"], "five odd numbers from 1 to 15"),
+    (["model.kernel_sizes=[5,4,3,3,3]"], "five odd numbers from 1 to 15"),
+    (["model.pool_after=[1,2,4]"], "three convolutions in order, the last 5"),
+    (["model.pool_after=[3,2,5]"], "three convolutions in order, the last 5"),
+    (["model.pool_after=2"], "three convolutions in order, the last 5"),
+    (["model.pool_to=0"], "pool_to=0: expected null or a whole number from 1 to 15"),
+    (["model.hidden=4095", "model.columns=2"], "divisible by columns=2"),
+    (["model.hidden=0"], "hidden=0: expected a whole number from 1 to 65536"),
+    (["dataset=digits", "dataset.size=128"], "too large for alexnet_cifar: give model=alexnet, or dataset.size=127"),
+    (["-m", "dataset=digits", "dataset.size=32,8"], "too small for alexnet_cifar"),
+    (["dataset=digits", "dataset.size=8"], "dataset.size=15"),
+    (["dataset=digits", "model=cuda_convnet", "dataset.size=3"], "dataset.size=8"),
+    (["dataset.size=1000000"], "expected a whole number from 1 to 4096"),
+    (["device.threads=1000000000"], "expected a whole number from 1 to 1024, or null"),
+    (["device.workers=1000000000"], "expected a whole number from 0 to 1024"),
+    (["dataset._target_=os.system"], "os.system"),
+    (["dataset=image_folder", "dataset.root=图像(1)", "epochs=0"], "epochs=0"),
+    (["optimizer.lr=[1"], "optimizer.lr=[1 (str)"),
+    (["~seed"], "seed is missing: give seed=0"),
+    (["hydra.run.dir="], "hydra.run.dir=FOLDER"),
+    (["hydra.run.dir=/dev/null/outputs"], "hydra.run.dir=FOLDER"),
+    (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1"),
+    (["-m", "optimizer=sgd,adan"], "did you mean adam"),
+    (["epochs={a: 1}"], "epochs={'a': 1} is a mapping: expected a whole number, 1 or more"),
+    (["optimizer.lr={}"], "optimizer.lr={} is a mapping: expected a number above 0"),
+    (["dataset.mean={lr: 0.5}"], "is a mapping: expected a number, or a list of such, or null"),
+    (["-m", "seed={a: 1},2"], "is a mapping: expected a whole number, 0 or more"),
+    (["optimizer=adam", "optimizer.betas=0.9"], "expected a list of two numbers from 0 to 1"),
+    (["optimizer=adam", "optimizer.betas=[0.9,0.9,0.9]"], "expected a list of two numbers from 0 to 1"),
+    (["schedule=step", "~schedule.every"], "schedule.every is missing: give schedule.every=10"),
+    (["~device.name"], "device.name is missing: give device.name=auto"),
+    (["-m", "seed=range(0,0)"], "this sweep has no job"),
+    (["dataset.download=false", "dataset.root=nowhere"], "there is no such folder, and dataset.download=false"),
+    (["+optimizer.nesterow=true"], "optimizer.nesterow isn't a knob of SGD; did you mean nesterov?"),
+    (["+model.classes=3"], "model.classes isn't a knob of AlexNetCifar"),
+    (["+device.presicion=bf16"], "did you mean precision?"),
+    (
+        ["experiment=fast", "schedule=constant"],
+        "there are none. What an experiment set goes with ~schedule.rise ~schedule.start",
+    ),
+    (["dataset=digits", "dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
+    (["dataset=fashion_mnist", "dataset.std=[0.1,0.2,0.3]"], "one for each of 1 channels"),
+    (["dataset.components=[[1,2],[3,4]]"], "expected 3 rows of 3 numbers"),
+    (["dataset=digits", "dataset.validation=0.0001"], "dataset.validation=0.1"),
+    (["dataset=digits", "dataset.validation=0.9999"], "dataset.validation=0.1"),
+    (["dataset=digits", "dataset.share=0.0001"], "is none: give more, up to 1 for all"),
+    (["dataset=digits", "batch_size=1438"], "batch_size=1437 or less"),
+    (["dataset=digits", "batch_size=1000", "dataset.validation=0.1", "dataset.share=0.5"], "batch_size=646 or less"),
+    (["dataset=image_folder", "dataset.root=nowhere"], "nowhere/train/CLASS/IMAGE"),
+    (["dataset=digits", "model=cuda_convnet", "dataset.progressive=[20]"], "cuda_convnet doesn't take images of 20x20"),
+    (["dataset=digits", "dataset.progressive=[20,6]"], "alexnet_cifar doesn't take images of 6x6"),
+    (["dataset=digits", "dataset.progressive=20"], "expected a list of whole numbers above 0"),
+    (["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"], "weights=nowhere.pth: there is no such file"),
+    (["+optimizer.dampening=-2", "optimizer.nesterov=true"], "leave out optimizer.dampening"),
+    (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number above 0"),
+    (["optimizer=adam", "+optimizer.capturable=true"], "optimizer.capturable isn't a knob of Adam"),
+    (["+optimizer.foreach=yes"], "expected true or false, or null"),
+    (["+optimizer.foreach=true", "+optimizer.differentiable=true"], "leave out one of them"),
+    (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
+    (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
+    (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
+    (["epochs"], "'epochs': expected KEY=VALUE, such as optimizer.lr=0.01"),
+    ([""], "'': expected KEY=VALUE"),
+    (["dataset.url=cifar.tar.gz"], "expected an address, such as https://host/file, or null"),
+    ([f"dataset.root={__file__}"], "is a file: expected the folder that has the data"),
+    (["dataset=image_folder", f"dataset.root={__file__}"], "is a file: expected the folder that has the data"),
+    (["seed=0", "-m", "epochs=0,1"], "epochs=0 (int): expected a whole number, 1 or more"),
+    (["-m", "hydra.launcher=null", "seed=0,1"], "expected hydra/launcher=NAME, such as hydra/launcher=basic"),
+    (["-m", "hydra.sweeper=null", "seed=0,1"], "expected hydra/sweeper=NAME, such as hydra/sweeper=basic"),
+    *((["-m", f"hydra.sweep.subdir={to}"], "inside the sweep's") for to in ("../x", "/x", ".x", ".", "a/.x")),
+]
+
+
+@pytest.mark.parametrize("typed, said", MISTAKES, ids=[" ".join(typed) for typed, _ in MISTAKES])
+def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
+    done = train(*typed)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())  # not even a folder
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        (["batch_size=25"], "24 images"),
+        (["dataset.share=0.02"], "is none"),
+        (["dataset.share=1e-320"], "is none"),
+        (["dataset.validation=1e-20"], "leaves 24 to train on and 0 to validate on"),
+        (["dataset.root=images/train/dark"], "no train folder"),
+        (["dataset.root=images/empty"], "found no images in class folders"),
+    ],
+)
+def test_an_image_folder_of_too_few_images_is_told_at_once(train, small, images, tmp_path, typed, said):
+    for split in ("train", "test"):
+        (images / "empty" / split / "dark").mkdir(parents=True)
+    done = train(*small, *typed)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and said in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+# The same in a run's folder, which tells it, too.
+LATE_MISTAKES = [
+    (["batch_size=25"], "batch_size=25 is more than the 24 images to train on: give batch_size=24 or less"),
+    (["dataset.validation=0.01"], "leaves 24 to train on and 0 to validate on"),
+]
+
+
+@pytest.mark.parametrize("typed, said", LATE_MISTAKES, ids=[" ".join(typed) for typed, _ in LATE_MISTAKES])
+def test_a_mistake_about_the_data_is_told_in_the_runs_folder(compose, small, tmp_path, capsys, typed, said):
+    run = Run(tmp_path)
+    assert execute(compose(*small, *typed), run) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("\n") == 1
+    assert said in run.result()["reason"] and run.result()["status"] == "failed"
+    assert not run.windows()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU here")
+def test_cuda_where_there_is_none(train, tmp_path):
+    done = train("dataset=digits", "device=cuda")
+    assert done.returncode == 2 and "device=cpu" in done.stderr and done.stderr.count("\n") == 1
+    assert checks.may_have_gpu() or not list(tmp_path.iterdir())
+    assert train("dataset=digits", "device=cuda", "dry_run=true").returncode == 0  # elsewhere there may be one
