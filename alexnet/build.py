@@ -162,7 +162,7 @@ def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
 ) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Callable[[], Batches], dict[str, Any]]:
     knobs = _knobs(config.dataset)
-    images = {name: knobs.pop(name) for name in checks.NOT_THE_SOURCES if name in knobs}
+    images = {name: limits.pop(name) for name in checks.NOT_THE_SOURCES if name in knobs}
     fraction, share = images.pop("validation", 0), images.pop("share", 1)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     train, validation = split_validation(dataset.train, fraction, config.seed)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet import facts
 from alexnet.errors import Mistake
-from alexnet.models import knobs
+from alexnet.models import limits
 from alexnet.offers import GROUPS, files, module, nearest, targets, top_level, usual
 from alexnet.ranges import RANGES
 from alexnet.signatures import parameters
@@ -98,7 +98,7 @@ def check_images(config: DictConfig) -> None:
 def check_size(config: DictConfig, size: int) -> None:
     """Raises Mistake for images of a size, or smaller ones before, that the model isn't for."""
     try:
-        knobs.check_size(module(config.model), size, config.dataset.get("progressive", []))
+        limits.check_size(module(config.model), size, config.dataset.get("progressive", []))
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
 
@@ -132,7 +132,7 @@ def check_machine(config: DictConfig) -> None:
         )
     try:
         if config.model.get("weights"):
-            knobs.weights_file(config.model.weights)
+            limits.weights_file(config.model.weights)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
 
@@ -210,17 +210,17 @@ def _check_together(config: DictConfig) -> None:
     model = OmegaConf.to_container(config.model)
     columns = model.get("columns", 1)
     try:
-        knobs.crossings(columns, model.get("cross", "none"))
+        limits.crossings(columns, model.get("cross", "none"))
         if "kernels" in model:
-            knobs.shares(model["kernels"], columns)
+            limits.shares(model["kernels"], columns)
         shape = {knob: model[knob] for knob in ("kernel_sizes", "pool_after", "pool_to", "hidden") if knob in model}
-        knobs.check_layers(columns, **shape)
+        limits.check_layers(columns, **shape)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
     devices = config.device.get("columns")
     if devices is not None:
         try:
-            knobs.check_devices(devices, columns)
+            limits.check_devices(devices, columns)
         except ValueError as error:
             raise Mistake(f"device.columns={devices}: {error}") from error
     warmup = config.schedule.get("warmup", 0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import ListConfig
 
-from alexnet.models import knobs
+from alexnet.models import limits
 
 
 def _whole(least: int, most: int = 2**63 - 1) -> tuple[str, Callable[[Any], bool]]:
@@ -24,7 +24,7 @@ def _number(text: str, holds: Callable[[float], bool]) -> tuple[str, Callable[[A
 
 
 def _choice(*options: str | int) -> tuple[str, Callable[[Any], bool]]:
-    return f"one of {', '.join(map(str, options))}", lambda value: knobs.is_one(value, options)
+    return f"one of {', '.join(map(str, options))}", lambda value: limits.is_one(value, options)
 
 
 def _or_null(rule: tuple[str, Callable[[Any], bool]]) -> tuple[str, Callable[[Any], bool]]:
@@ -75,7 +75,7 @@ RANGES = {
     "resume": _or_null(_text),
     "dry_run": _switch,
     "language": _choice("en", "zh"),
-    **{name: _choice(*options) for name, options in knobs.CHOICES.items()},
+    **{name: _choice(*options) for name, options in limits.CHOICES.items()},
     "dropout": _share,
     "lrn": _switch,
     "weights": _or_null(_text),

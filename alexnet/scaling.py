@@ -21,7 +21,7 @@ from alexnet.build import assemble, weightless
 from alexnet.capture import WARM_UP
 from alexnet.datasets import Dataset, Split
 from alexnet.device import DTYPES, matrix_rate, synchronise
-from alexnet.walk import walk
+from alexnet.models.layer_table import walk
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from alexnet import checks, offers, tables
 from alexnet.errors import Mistake
 from alexnet.facts import known as known_facts
 from alexnet.launch import composed
-from alexnet.models import knobs
+from alexnet.models import limits
 
 if TYPE_CHECKING:
-    from alexnet.walk import Layer
+    from alexnet.models.layer_table import Layer
 
 
 def summarise(overrides: Sequence[str], classes: int | None, channels: int | None, out: str | None) -> None:
@@ -29,9 +29,9 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
     if not stem.name:
         raise Mistake(f"--out {out}: expected the path of a picture, such as --out network.png.")
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
-    from alexnet import drawing  # matplotlib and torch take seconds to import: not for a typing error
     from alexnet.build import weightless
-    from alexnet.walk import walk
+    from alexnet.models import drawing  # matplotlib and torch take seconds to import: not for a typing error
+    from alexnet.models.layer_table import walk
 
     layers = walk(weightless(config, **facts), facts["channels"], facts["size"])
     size = f"{facts['channels']}x{facts['size']}x{facts['size']}"
@@ -64,7 +64,7 @@ def _facts(
 
     A model says what it was published for; that counts where no dataset is chosen.
     """
-    published = knobs.PUBLISHED.get(offers.module(config.model))
+    published = limits.PUBLISHED.get(offers.module(config.model))
     known = known_facts(config.dataset._target_)
     facts, remark = {"classes": known.classes, "channels": known.channels, "size": config.dataset.size}, ""
     chosen = any(override.startswith(("dataset", "experiment")) for override in overrides)
@@ -114,7 +114,7 @@ def _crosses(config: DictConfig, facts: dict[str, int]) -> str:
     from alexnet.models.columns import bytes_crossed
 
     rows = []
-    for cross in knobs.CROSS:
+    for cross in limits.CROSS:
         other = OmegaConf.merge(config, {"model": {"cross": cross}})
         network = weightless(other, **facts)
         crossed = bytes_crossed(network, facts["channels"], facts["size"])

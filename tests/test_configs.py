@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from alexnet import build, checks, offers, signatures
 from alexnet.errors import Mistake
-from alexnet.models import knobs
+from alexnet.models import limits
 from alexnet.ranges import RANGES
 
 FACTS = ("classes", "channels", "size")
@@ -87,8 +87,8 @@ def test_every_model_keeps_the_contract(compose, option):
 @pytest.mark.parametrize("option", options("model"))
 def test_every_choice_of_a_knob_is_built(compose, option):
     config = compose(f"model={option}").model
-    for knob in set(knobs.CHOICES) & set(config):
-        for choice in knobs.CHOICES[knob]:
+    for knob in set(limits.CHOICES) & set(config):
+        for choice in limits.CHOICES[knob]:
             changed = OmegaConf.merge(config, {knob: choice, **({"columns": 2} if knob == "cross" else {})})
             with torch.device("meta"):
                 build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
@@ -108,7 +108,7 @@ def test_a_target_whose_source_is_not_found_is_left_to_what_builds_it():
     assert signatures.parameters("nowhere.at.all") is signatures.parameters("alexnet.models.columns.Cross") is None
 
 
-@pytest.mark.parametrize("option, size", [(name, SIZES.get(name, 32)) for name in knobs.SIDES])
+@pytest.mark.parametrize("option, size", [(name, SIZES.get(name, 32)) for name in limits.SIDES])
 def test_the_models_that_take_smaller_images_are_known(compose, option, size):
     with torch.device("meta"):
         model = build._call("model", compose(f"model={option}").model, classes=2, channels=3, size=size).eval()
@@ -117,7 +117,7 @@ def test_the_models_that_take_smaller_images_are_known(compose, option, size):
             with contextlib.suppress(RuntimeError):
                 model(torch.empty(1, 3, side, side))
                 taken.add(side)
-    assert taken == set(range(knobs.SMALLER.get(option, size), size))
+    assert taken == set(range(limits.SMALLER.get(option, size), size))
 
 
 @pytest.mark.parametrize("option", options("optimizer"))

@@ -14,11 +14,12 @@ from PIL import Image
 from test_configs import options
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet import datasets, drawing, facts, offers
+from alexnet import datasets, facts, offers
 from alexnet.build import weightless
 from alexnet.launch import checking
+from alexnet.models import drawing
+from alexnet.models.layer_table import walk
 from alexnet.summary import summarise
-from alexnet.walk import walk
 
 COLUMNS = [f"model.columns=2 model.cross={cross}" for cross in ("none", "conv3", "all")]
 NETWORKS = [*(f"model={option}" for option in options("model")), *COLUMNS]

@@ -1,0 +1,1 @@
+"""The networks, what their options may be, and how they are shown. Imports errors only."""

@@ -20,7 +20,7 @@
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.knobs import check_size, weights_file
+from alexnet.models.limits import check_size, weights_file
 
 
 class AlexNet(nn.Module):

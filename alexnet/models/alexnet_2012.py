@@ -20,13 +20,13 @@ from torch import nn
 
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, seen
-from alexnet.models.knobs import check_choice, check_size, crossings, shares
+from alexnet.models.limits import check_choice, check_size, crossings, shares
 
 
 class AlexNet2012(ColumnNetwork):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
-    columns: 2 | 1. cross: none | conv3 (the paper's) | all: see CROSS in knobs.py. kernels: of both columns
+    columns: 2 | 1. cross: none | conv3 (the paper's) | all: see CROSS in limits.py. kernels: of both columns
     together, in each convolution. lrn: §3.3, over the neighbouring kernels of the same column. pool: side of a
     pooling's window, 3 | 2; its stride is 2, so that 3 overlaps (§3.4). dropout: probability, after fc6 and fc7
     (§4.2). activation: relu | tanh (§3.1) | gelu.

@@ -28,13 +28,13 @@ from torch import Tensor, nn
 from alexnet.components import principal_components
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, seen
-from alexnet.models.knobs import check_choice, check_layers, check_size, crossings, shares
+from alexnet.models.limits import check_choice, check_layers, check_size, crossings, shares
 
 
 class AlexNetCifar(ColumnNetwork):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
-    columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in knobs.py.
+    columns: 1 | 2 (Krizhevsky et al. 2012, §3.2). cross: none | conv3 (that paper's) | all: see CROSS in limits.py.
     kernels: of all columns together, in each convolution. kernel_sizes: their sides, odd. pool_after: the three
     convolutions that a max-pool follows, the last of them conv5. pool_to: the side of the maps that this last one
     leaves fc6; null for what windows of 3x3 with stride 2 leave. hidden: units of fc6 and of fc7, of all columns

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.knobs import check_devices
+from alexnet.models.limits import check_devices
 
 
 class Cross(nn.Module):

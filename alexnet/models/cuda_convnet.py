@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.models import layers
-from alexnet.models.knobs import check_choice, check_size
+from alexnet.models.limits import check_choice, check_size
 
 
 class CudaConvnet(nn.Module):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from alexnet.models.knobs import check_choice
+from alexnet.models.limits import check_choice
 
 ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh, "gelu": nn.GELU}
 
