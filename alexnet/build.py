@@ -13,13 +13,14 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, colours, facts, offers, randomness
+from alexnet import checks, offers
 from alexnet import device as devices
 from alexnet.capture import Recorder
-from alexnet.datasets import Dataset, Split, part, split_validation
+from alexnet.data import colours, facts, randomness
+from alexnet.data.batches import Batches
+from alexnet.data.dataset import Dataset, Split, part, split_validation
 from alexnet.device import Engine
 from alexnet.errors import Failure, Mistake
-from alexnet.loaders import Batches
 
 SAMPLE = 500  # training images that a network's initial weights are taken from, where they depend on the images
 
@@ -162,7 +163,7 @@ def _data(
     config: DictConfig, engine: Engine, dataset: Dataset | None
 ) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Callable[[], Batches], dict[str, Any]]:
     knobs = _knobs(config.dataset)
-    images = {name: limits.pop(name) for name in checks.NOT_THE_SOURCES if name in knobs}
+    images = {name: knobs.pop(name) for name in checks.NOT_THE_SOURCES if name in knobs}
     fraction, share = images.pop("validation", 0), images.pop("share", 1)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     train, validation = split_validation(dataset.train, fraction, config.seed)

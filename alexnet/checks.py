@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from alexnet import facts
+from alexnet.data import facts
 from alexnet.errors import Mistake
 from alexnet.models import limits
 from alexnet.offers import GROUPS, files, module, nearest, targets, top_level, usual

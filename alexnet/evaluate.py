@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from alexnet import checkpoints
 from alexnet.build import Training
+from alexnet.data.batches import Batches
 from alexnet.errors import Mistake
-from alexnet.loaders import Batches
 from alexnet.run import Run
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks, offers, tables
+from alexnet.data.facts import known as known_facts
 from alexnet.errors import Mistake
-from alexnet.facts import known as known_facts
 from alexnet.launch import composed
 from alexnet.models import limits
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet import augment, checkpoints, randomness
+from alexnet import checkpoints
 from alexnet.build import Training
+from alexnet.data import augment, randomness
 from alexnet.errors import Diverged, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
 from alexnet.models.columns import bytes_crossed

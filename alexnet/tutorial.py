@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from alexnet.build import Training
-from alexnet.images import ImageFiles, decode
+from alexnet.data.image_files import ImageFiles, decode
 
 WORKERS = 2
 

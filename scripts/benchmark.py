@@ -7,8 +7,9 @@ is the tutorial's network on the embedded digits, as many of them as CIFAR-10 ha
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet import checks, facts
+from alexnet import checks
 from alexnet.command import above_zero, mistakes_end_the_program
+from alexnet.data import facts
 from alexnet.launch import checking, composed
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from alexnet import datasets
-from alexnet.loaders import Batches
+from alexnet.data import dataset as datasets
+from alexnet.data.batches import Batches
 
 
 def held():

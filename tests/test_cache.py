@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from alexnet import cache, datasets
-from alexnet import images as image_module
+from alexnet.data import dataset as datasets
+from alexnet.data import image_files as image_module
+from alexnet.data import pixel_cache
+from alexnet.data.batches import Batches
 from alexnet.errors import Mistake
-from alexnet.loaders import Batches
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_the_fingerprint_does_not_depend_on_where_the_images_are_held(load):
 def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, decoded, images, monkeypatch):
     """Ctrl-C ends the first try at the eleventh of 24; the second goes on with the last chunk of four, which a power
     cut may have kept from the disk."""
-    monkeypatch.setattr(cache, "CHUNK", 4)
+    monkeypatch.setattr(pixel_cache, "CHUNK", 4)
     decode = image_module.decode
 
     def stopped(path, size):
@@ -128,7 +129,7 @@ def test_a_broken_image_leaves_no_half_decoded_file(load, images, tmp_path):
 
 def test_a_disk_without_room_is_said_and_the_run_goes_on(load, images, monkeypatch, caplog):
     usage = shutil.disk_usage(images)
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda place: usage._replace(free=1000))
+    monkeypatch.setattr(pixel_cache.shutil, "disk_usage", lambda place: usage._replace(free=1000))
     with caplog.at_level(logging.INFO):
         dataset = load()
     assert "more than half of the" in caplog.text and "dataset.cache" in caplog.text

@@ -5,8 +5,9 @@ import pytest
 import torch
 from photographs import write_imagenet
 
-from alexnet import colours, datasets
-from alexnet.loaders import Batches
+from alexnet.data import colours
+from alexnet.data import dataset as datasets
+from alexnet.data.batches import Batches
 
 
 @pytest.fixture(scope="module")

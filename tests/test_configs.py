@@ -163,7 +163,7 @@ def test_alone_it_is_the_tutorials_run(compose):
         "weight_decay": 0,
         "nesterov": False,
     }
-    assert config.dataset._target_ == "alexnet.datasets.cifar10"
+    assert config.dataset._target_ == "alexnet.data.dataset.cifar10"
     assert (config.dataset.size, config.dataset.mean, config.dataset.std) == (32, 0.5, 0.5)
     assert (config.dataset.crop, config.dataset.flip, config.dataset.validation) == (0, False, 0)
     assert config.model == {

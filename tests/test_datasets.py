@@ -20,8 +20,8 @@ from conftest import write_images
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from alexnet import datasets
-from alexnet import images as images_module
+from alexnet.data import dataset as datasets
+from alexnet.data import image_files as images_module
 from alexnet.errors import Failure, Mistake
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

@@ -9,9 +9,10 @@ from conftest import ROOT
 from scipy import stats
 from torchvision.transforms.v2 import functional
 
-from alexnet import augment, datasets
+from alexnet.data import augment
+from alexnet.data import dataset as datasets
+from alexnet.data.batches import Batches
 from alexnet.errors import Mistake
-from alexnet.loaders import Batches
 
 CPU = torch.device("cpu")
 
@@ -137,7 +138,7 @@ def test_a_worker_whose_run_was_killed_while_it_started_ends():
     """The worker begins when the run is gone already: it says nothing more, and its pipes close."""
     program = """
 import multiprocessing, os, signal, time
-from alexnet.loaders import _start_worker
+from alexnet.data.batches import _start_worker
 
 def worker(run):
     while os.getppid() == run:

@@ -14,8 +14,10 @@ from PIL import Image
 from test_configs import options
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet import datasets, facts, offers
+from alexnet import offers
 from alexnet.build import weightless
+from alexnet.data import dataset as datasets
+from alexnet.data import facts
 from alexnet.launch import checking
 from alexnet.models import drawing
 from alexnet.models.layer_table import walk

@@ -25,7 +25,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from alexnet.components import principal_components
+from alexnet.data.components import principal_components
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, seen
 from alexnet.models.limits import check_choice, check_layers, check_size, crossings, shares

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from alexnet.data.facts import is_image
 from alexnet.errors import Mistake
-from alexnet.facts import is_image
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 DEVKIT = Path("ILSVRC2012_devkit_t12", "data")  # where the development kit has it, with meta.mat

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from alexnet.data.facts import ENDINGS, is_image
 from alexnet.errors import Mistake
-from alexnet.facts import ENDINGS, is_image
 
 
 class ImageFiles:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from alexnet.download import exclusive
+from alexnet.data.download import exclusive
+from alexnet.data.image_files import ImageFiles
 from alexnet.errors import Mistake
-from alexnet.images import ImageFiles
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.multiprocessing.reductions import shared_cache
 from torch.utils.data import DataLoader
 
-from alexnet import augment, randomness
-from alexnet.datasets import Split
+from alexnet.data import augment, randomness
+from alexnet.data.dataset import Split
 from alexnet.errors import Mistake
 from alexnet.signals import ignore_interrupts
 

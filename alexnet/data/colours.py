@@ -4,8 +4,8 @@ import logging
 
 import torch
 
-from alexnet.components import principal_components
-from alexnet.datasets import Split
+from alexnet.data.components import principal_components
+from alexnet.data.dataset import Split
 
 logger = logging.getLogger(__name__)
 

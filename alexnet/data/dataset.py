@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alexnet import augment, facts, imagenet, randomness
-from alexnet.cache import stored
-from alexnet.download import exclusive, fetch, intact
+from alexnet.data import augment, facts, imagenet, randomness
+from alexnet.data.download import exclusive, fetch, intact
+from alexnet.data.image_files import ImageFiles, class_and_name, scan
+from alexnet.data.pixel_cache import stored
 from alexnet.errors import Mistake
-from alexnet.images import ImageFiles, class_and_name, scan
 
 log = logging.getLogger(__name__)
 
