@@ -17,11 +17,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet import device as devices
 from alexnet.build import Training, assemble
 from alexnet.data.facts import FACTS
-from alexnet.device import DTYPES, matrix_rate, synchronise
-from alexnet.environment import device_name
+from alexnet.engine import device as devices
+from alexnet.engine.device import DTYPES, matrix_rate, synchronise
+from alexnet.engine.environment import device_name
 from alexnet.signals import ignore_interrupts
 from alexnet.state import Tally
 from alexnet.train import learning_rate, set_learning_rate, step

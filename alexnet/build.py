@@ -14,12 +14,12 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks, offers
-from alexnet import device as devices
-from alexnet.capture import Recorder
 from alexnet.data import colours, facts, randomness
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split, part, split_validation
-from alexnet.device import Engine
+from alexnet.engine import device as devices
+from alexnet.engine.cuda_graph import Recorder
+from alexnet.engine.device import Engine
 from alexnet.errors import Failure, Mistake
 
 SAMPLE = 500  # training images that a network's initial weights are taken from, where they depend on the images

@@ -166,7 +166,7 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
 
 def _check_knobs(group: str, config: DictConfig) -> None:
     """Raises Mistake for a knob that what is built with it doesn't take, and for one that it can't do without."""
-    target = config.get("_target_", "alexnet.device.engine")
+    target = config.get("_target_", "alexnet.engine.device.engine")
     takes = parameters(target)
     if takes is None:
         return  # building it says so

@@ -113,7 +113,7 @@ def _prepare(
         config = as_measured(config, run)
         refuse_another(config, run)
     from alexnet.build import assemble
-    from alexnet.environment import describe
+    from alexnet.engine.environment import describe
     from alexnet.train import restore
 
     _check_space(config, run, parent)

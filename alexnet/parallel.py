@@ -71,7 +71,7 @@ class Parallel(Launcher):
 
     def job_config(self, overrides: list[str], number: int, at_once: int) -> DictConfig:
         """The job's configuration, with its share of the processor threads where none are given."""
-        from alexnet.device import THREADS
+        from alexnet.engine.device import THREADS
 
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):

@@ -10,8 +10,8 @@ from torch.autograd import DeviceType
 
 from alexnet.benchmark import counted, engine_loop, prepared
 from alexnet.build import Training
-from alexnet.capture import WARM_UP
-from alexnet.device import synchronise
+from alexnet.engine.cuda_graph import WARM_UP
+from alexnet.engine.device import synchronise
 
 
 def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:

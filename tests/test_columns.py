@@ -9,8 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv1d, conv2d, cross_entropy, max_pool2d, pad
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from alexnet import checkpoints, checks, device
+from alexnet import checkpoints, checks
 from alexnet.build import assemble
+from alexnet.engine import device
 from alexnet.errors import Mistake
 from alexnet.job import execute
 from alexnet.models import columns

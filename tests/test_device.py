@@ -8,8 +8,8 @@ from conftest import small_data
 from test_train import run_in
 
 from alexnet import checks
-from alexnet import device as devices
 from alexnet.build import assemble
+from alexnet.engine import device as devices
 from alexnet.errors import Mistake
 from alexnet.run import Run
 

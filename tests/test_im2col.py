@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from alexnet import device as devices
 from alexnet.build import assemble
-from alexnet.im2col import Im2colConv2d
+from alexnet.engine import device as devices
+from alexnet.engine.im2col import Im2colConv2d
 from alexnet.models.layers import change_convolutions
 from alexnet.train import step
 

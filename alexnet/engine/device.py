@@ -13,11 +13,11 @@ from time import perf_counter, thread_time
 import torch
 from torch import Tensor, nn
 
+from alexnet.engine.im2col import Im2colConv2d
+from alexnet.engine.winograd import WinogradConv2d
 from alexnet.errors import Mistake
-from alexnet.im2col import Im2colConv2d
 from alexnet.models.columns import place
 from alexnet.models.layers import FastConv2d, change_convolutions
-from alexnet.winograd import WinogradConv2d
 
 THREADS = torch.get_num_threads()  # torch's own choice, to go back to when one job of a sweep had another
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from alexnet.device import Engine
+from alexnet.engine.device import Engine
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "hydra-core", "omegaconf", "matplotlib", "scikit-learn")
 

@@ -1,0 +1,1 @@
+"""How a step is computed: device, precision, convolutions, CUDA graphs. Imports errors and models."""
