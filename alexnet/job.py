@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet import checks, offers
 from alexnet.errors import Diverged, Failure, Mistake
-from alexnet.run import Run, check_space
+from alexnet.runs.folder import Run, check_space
+from alexnet.runs.texts import TEXTS
 from alexnet.signals import Interrupted, Signals
-from alexnet.texts import TEXTS
 
 if TYPE_CHECKING:
     from alexnet.build import Training

@@ -24,7 +24,7 @@ from alexnet import checks, offers, parallel, search, sweep
 from alexnet.command import mistakes_end_the_program
 from alexnet.errors import Failure, Mistake
 from alexnet.job import execute
-from alexnet.run import Run, check_space, claim
+from alexnet.runs.folder import Run, check_space, claim
 
 
 def main() -> None:

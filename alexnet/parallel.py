@@ -19,7 +19,7 @@ from omegaconf import DictConfig, open_dict
 
 from alexnet import sweep
 from alexnet.errors import Mistake
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 from alexnet.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}

@@ -11,7 +11,7 @@ from typing import Any
 from alexnet import checks
 from alexnet.errors import Damaged, Mistake
 from alexnet.offers import nearest
-from alexnet.run import Run, find
+from alexnet.runs.folder import Run, find
 
 MADE_WITH = {
     "commits": "source.commit",

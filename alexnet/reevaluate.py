@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alexnet import checks
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 from alexnet.saved import overridden, saved_config
 
 

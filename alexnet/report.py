@@ -14,12 +14,13 @@ from secrets import token_urlsafe
 from string import Template
 from typing import Any
 
-from alexnet import plots, tables
+from alexnet import tables
 from alexnet.compare import Comparison, Configuration, Curve, is_share, reached
 from alexnet.errors import Mistake
 from alexnet.records import Record, printable, shown
+from alexnet.runs import plots
+from alexnet.runs.texts import TEXTS, Texts
 from alexnet.spread import Spread
-from alexnet.texts import TEXTS, Texts
 
 Line = tuple[str, list[Any], list[float], list[float]]  # name, values, means, half the 95% intervals
 MOST_CURVES = 20  # more can't be told apart

@@ -7,7 +7,7 @@ from typing import Any
 from alexnet import checks
 from alexnet.difference import brief
 from alexnet.job import execute, log_to
-from alexnet.run import Run, claim
+from alexnet.runs.folder import Run, claim
 from alexnet.saved import overridden, saved_config
 
 # What a reproduction must have in common with the original; times can't be.

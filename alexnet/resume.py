@@ -7,7 +7,7 @@ from alexnet import launch, sweep
 from alexnet.checks import MAY_CHANGE
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 from alexnet.saved import overridden, saved_config
 
 

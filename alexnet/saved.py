@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from alexnet import checks, offers, sweep
 from alexnet.errors import Mistake
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 
 
 def saved_config(run: Run) -> DictConfig:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet import checks, offers, search
 from alexnet.errors import Damaged, Mistake
-from alexnet.run import Run, find
+from alexnet.runs.folder import Run, find
 
 # The folder may be a stranger's: of its overrides only these are typed again. Others could have Hydra call anything.
 PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet import checkpoints
 from alexnet.build import Training
 from alexnet.data import augment, randomness
 from alexnet.errors import Diverged, Mistake
 from alexnet.evaluate import evaluate, load_chosen, test_figures
 from alexnet.models.columns import bytes_crossed
-from alexnet.run import Run
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
+from alexnet.runs.texts import Texts
 from alexnet.signals import Interrupted, Signals
 from alexnet.state import State, Tally
-from alexnet.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
     with training.engine.mixed():
         crossed = bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
     logger.info(texts.test_accuracy.format(100 * accuracy))
-    from alexnet import plots  # takes a second to import: not before the first step
+    from alexnet.runs import plots  # takes a second to import: not before the first step
 
     plots.confusion_matrix(run.confusion, test["confusion_matrix"], training.dataset.classes, accuracy, texts)
     logger.info(texts.plot_saved.format(run.curve))
@@ -267,7 +267,7 @@ def draw_curve(run: Run, training: Training, texts: Texts) -> None:
     """The training curve of the windows so far, where there are any."""
     windows = run.windows()
     if windows:
-        from alexnet import plots  # takes a second to import: not before the first step
+        from alexnet.runs import plots  # takes a second to import: not before the first step
 
         ends = [sum(window["epoch"] <= epoch["epoch"] for window in windows) for epoch in run.epochs()]
         losses = [window["loss"] for window in windows]

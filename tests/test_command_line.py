@@ -15,8 +15,8 @@ import time
 import pytest
 from conftest import ROOT, run_folders, small_data, train_command
 
-from alexnet import checkpoints
-from alexnet.run import Run
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
 
 
 @pytest.fixture

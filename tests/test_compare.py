@@ -16,9 +16,10 @@ from matplotlib import image
 from run_folders import make
 from scipy import stats
 
-from alexnet import plots, report
+from alexnet import report
 from alexnet.compare import compare as compared
 from alexnet.records import read_all
+from alexnet.runs import plots
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "compare.py"

@@ -11,7 +11,7 @@ from alexnet import checks
 from alexnet.build import assemble
 from alexnet.engine import device as devices
 from alexnet.errors import Mistake
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 
 COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
 SETTINGS = [

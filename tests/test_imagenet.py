@@ -23,7 +23,7 @@ from alexnet.job import execute
 from alexnet.reevaluate import reevaluate
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ import torch
 
 from alexnet import checks
 from alexnet.job import execute
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 
 # What is typed, and what the one message must say.
 MISTAKES = [

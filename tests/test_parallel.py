@@ -15,9 +15,10 @@ from conftest import ROOT, run_script, train_command
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from alexnet import checkpoints, parallel
+from alexnet import parallel
 from alexnet.engine import device
-from alexnet.run import Run
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
 
 PARALLEL = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.dir=sweep"]
 

@@ -7,8 +7,8 @@ import pytest
 from matplotlib import pyplot
 from PIL import Image
 
-from alexnet import plots
-from alexnet.texts import TEXTS
+from alexnet.runs import plots
+from alexnet.runs.texts import TEXTS
 
 
 @pytest.fixture

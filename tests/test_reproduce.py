@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
 from alexnet import offers
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 from alexnet.saved import overridden
 
 

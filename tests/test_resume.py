@@ -11,7 +11,6 @@ import pytest
 import torch
 from conftest import ROOT, run_script, start_script, train_command, write_images
 
-from alexnet import checkpoints
 from alexnet import train as training_module
 from alexnet.compare import compare
 from alexnet.errors import Mistake
@@ -19,7 +18,8 @@ from alexnet.job import execute
 from alexnet.records import read
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
-from alexnet.run import Run
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
 from alexnet.signals import Interrupted
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]

@@ -13,17 +13,17 @@ import torch
 from conftest import ROOT, run_folders
 from omegaconf import OmegaConf
 
-from alexnet import checkpoints
 from alexnet.build import disk_bytes
 from alexnet.errors import Mistake
-from alexnet.run import Run, claim
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run, claim
 
 
 def test_eight_runs_at_the_same_moment_get_eight_folders(tmp_path):
     """Processes that wait for one signal, then claim the same name."""
     wanted, go = tmp_path / "outputs" / "12-00-00", tmp_path / "go"
     program = (
-        f"import pathlib, time; from alexnet.run import claim\n"
+        f"import pathlib, time; from alexnet.runs.folder import claim\n"
         f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.001)\n"
         f"print(claim({str(wanted)!r}))"
     )

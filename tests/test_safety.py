@@ -9,12 +9,13 @@ import yaml
 from conftest import small_data
 from omegaconf import OmegaConf
 
-from alexnet import build, checkpoints, offers
+from alexnet import build, offers
 from alexnet.errors import Mistake
 from alexnet.reevaluate import reevaluate
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
-from alexnet.run import Run
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
 from alexnet.saved import saved_config
 
 

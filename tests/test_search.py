@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from alexnet import search, sweep
 from alexnet.errors import Mistake
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 
 
 @pytest.fixture

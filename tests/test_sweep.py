@@ -15,7 +15,7 @@ from conftest import ROOT, run_folders, run_script, train_command
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
-from alexnet.run import Run
+from alexnet.runs.folder import Run
 from alexnet.sweep import command, existing
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]

@@ -9,15 +9,15 @@ import torch
 from conftest import small_data, write_images
 from torch import nn
 
-from alexnet import checkpoints
 from alexnet import evaluate as evaluation_module
 from alexnet import train as training_module
 from alexnet.build import assemble
 from alexnet.data import augment, randomness
 from alexnet.errors import Diverged, Failure
-from alexnet.run import Run
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
+from alexnet.runs.texts import TEXTS
 from alexnet.signals import Signals
-from alexnet.texts import TEXTS
 
 
 def run_in(folder, config):

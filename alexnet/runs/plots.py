@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 from matplotlib import font_manager, pyplot
 from matplotlib.ticker import MaxNLocator
 
-from alexnet.texts import Texts
+from alexnet.runs.texts import Texts
 
 
 def chinese_font() -> Path:
