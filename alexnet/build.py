@@ -13,7 +13,7 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, offers
+from alexnet.config import checks, options
 from alexnet.data import colours, facts, randomness
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split, part, split_validation
@@ -224,7 +224,7 @@ def _call(group: str, config: DictConfig, *arguments: Any, **found: Any) -> Any:
 def _target(group: str, config: DictConfig) -> Callable[..., Any]:
     """The class or function: its name must be in conf/, and what the name leads to of the group's kind."""
     name = config._target_
-    if name not in offers.targets(group):
+    if name not in options.targets(group):
         raise Mistake(f"{group}._target_={name} isn't named by any file in conf/{group}.")
     target = get_object(name)
     kind = {"model": torch.nn.Module, "optimizer": torch.optim.Optimizer}.get(group)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from alexnet.checks import MEASURED, WITHOUT_EFFECT
+from alexnet.config.checks import MEASURED, WITHOUT_EFFECT
+from alexnet.config.options import nearest
 from alexnet.errors import Mistake
-from alexnet.offers import nearest
 from alexnet.records import MADE_WITH, Record, printable, shown
 from alexnet.spread import Spread
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, offers
+from alexnet.config import checks, options
 from alexnet.errors import Diverged, Failure, Mistake
 from alexnet.runs.folder import Run, check_space
 from alexnet.runs.texts import TEXTS
@@ -44,7 +44,7 @@ def execute(config: DictConfig, run: Run, label: str = "", parent: Run | None = 
 
 def log_to(run: Run) -> None:
     """Console and train.log as Hydra sets them up, where Hydra itself hasn't."""
-    settings = OmegaConf.load(offers.CONF / "hydra" / "job_logging" / "alexnet.yaml")
+    settings = OmegaConf.load(options.CONF / "hydra" / "job_logging" / "alexnet.yaml")
     settings.handlers.file.filename = str(run.folder / "train.log")
     logging.config.dictConfig(OmegaConf.to_container(settings))
 

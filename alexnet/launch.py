@@ -20,8 +20,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from alexnet import checks, offers, parallel, search, sweep
+from alexnet import parallel, search, sweep
 from alexnet.command import mistakes_end_the_program
+from alexnet.config import checks, options
 from alexnet.errors import Failure, Mistake
 from alexnet.job import execute
 from alexnet.runs.folder import Run, check_space, claim
@@ -40,7 +41,7 @@ def main() -> None:
     for plugin in (parallel.Parallel, search.Search):  # Hydra itself finds none in an editable install
         Plugins.instance().register(plugin)
     try:
-        hydra.main(config_path=str(offers.CONF), config_name="train", version_base="1.3")(job)()
+        hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # a job's own errors end in execute
         if wants_trace:
             raise
@@ -131,7 +132,7 @@ class Launch(Callback):
 
 def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     """What scripts/train.py would take from these overrides, unchecked, and the option taken of each group."""
-    with hydra.initialize_config_dir(str(offers.CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(options.CONF), version_base="1.3"):
         config = hydra.compose("train", [sweep.parsable(given) for given in overrides], return_hydra_config=True)
     return without_hydra(config), config.hydra.runtime.choices
 
@@ -168,12 +169,12 @@ def explain(error: Exception) -> str:
     """One sentence for what Hydra or OmegaConf refused, with the nearest name that there is."""
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        options = list(error.options)
+        names = list(error.options)
         if error.missing_cfg_file.startswith("experiment/"):  # its folders hold options, and are no groups
             group, _, option = error.missing_cfg_file.partition("/")
-            folder = offers.CONF / group
-            options = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
-        return f"{group}={option}: there is no such {group}{offers.nearest(option, options)}"
+            folder = options.CONF / group
+            names = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+        return f"{group}={option}: there is no such {group}{options.nearest(option, names)}"
     if isinstance(error, OverrideParseException):
         return f"'{error.override}': expected KEY=VALUE, such as optimizer.lr=0.01"
     cause = error.__cause__
@@ -182,10 +183,10 @@ def explain(error: Exception) -> str:
     if key and isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(parent, DictConfig):
         prefix, dot, name = key.rpartition(".")
         known = [str(option) for option in parent if option not in ("_target_", "hydra")]
-        return f"{key} isn't a key of this configuration{offers.nearest(name, known, prefix + dot)}"
+        return f"{key} isn't a key of this configuration{options.nearest(name, known, prefix + dot)}"
     unknown_group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", str(error))
     if unknown_group:
-        return f"{unknown_group[1]} isn't a group{offers.nearest(unknown_group[1], [*offers.GROUPS, 'experiment'])}"
+        return f"{unknown_group[1]} isn't a group{options.nearest(unknown_group[1], [*options.GROUPS, 'experiment'])}"
     if "Config group override must be" in str(error):
         return f"A group takes the name of one of its options, for example model=alexnet_cifar. ({error})"
     return " ".join(f"{error} {cause or ''}".split())

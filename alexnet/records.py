@@ -8,9 +8,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from alexnet import checks
+from alexnet.config import checks
+from alexnet.config.options import nearest
 from alexnet.errors import Damaged, Mistake
-from alexnet.offers import nearest
 from alexnet.runs.folder import Run, find
 
 MADE_WITH = {

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from alexnet import checks
+from alexnet.config import checks
+from alexnet.config.saved import overridden, saved_config
 from alexnet.runs.folder import Run
-from alexnet.saved import overridden, saved_config
 
 
 def reevaluate(folder: str, overrides: Sequence[str]) -> int:

@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 
 from alexnet import launch, sweep
-from alexnet.checks import MAY_CHANGE
+from alexnet.config.checks import MAY_CHANGE
+from alexnet.config.saved import overridden, saved_config
 from alexnet.errors import Mistake
 from alexnet.job import execute, log_to
 from alexnet.runs.folder import Run
-from alexnet.saved import overridden, saved_config
 
 
 def resume(folder: str, overrides: Sequence[str]) -> int:

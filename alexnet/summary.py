@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import checks, offers, tables
+from alexnet import tables
+from alexnet.config import checks, options
 from alexnet.data.facts import known as known_facts
 from alexnet.errors import Mistake
 from alexnet.launch import composed
@@ -64,7 +65,7 @@ def _facts(
 
     A model says what it was published for; that counts where no dataset is chosen.
     """
-    published = limits.PUBLISHED.get(offers.module(config.model))
+    published = limits.PUBLISHED.get(options.module(config.model))
     known = known_facts(config.dataset._target_)
     facts, remark = {"classes": known.classes, "channels": known.channels, "size": config.dataset.size}, ""
     chosen = any(override.startswith(("dataset", "experiment")) for override in overrides)

@@ -15,7 +15,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from alexnet import checks, offers, search
+from alexnet import search
+from alexnet.config import checks, options
 from alexnet.errors import Damaged, Mistake
 from alexnet.runs.folder import Run, find
 
@@ -58,13 +59,13 @@ def check(config: DictConfig) -> None:
     flat = checks.flat({key: config[key] for key in config if key != "hydra"})
     keys = [path.removesuffix("._target_") for path in flat]
     if asked.best_of is not None and asked.best_of not in keys:
-        raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{offers.nearest(asked.best_of, keys)}")
+        raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{options.nearest(asked.best_of, keys)}")
 
 
 def _check_experiments(given: str) -> None:
     """Raises Mistake where one of several experiments is a sweep: Hydra would leave out its axes. given: override."""
     for option in given.partition("=")[2].split(","):
-        path = offers.CONF / "experiment" / f"{option}.yaml"
+        path = options.CONF / "experiment" / f"{option}.yaml"
         if path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
             raise Mistake(
                 f"{given}: {option} is a sweep of its own, and its values would be lost among others: give one at "
@@ -231,7 +232,7 @@ def report(settings: DictConfig) -> str:
     metrics = [name for name in asked.metrics if name in there or is_epochs_to(name)]
     unknown = [name for name in asked.metrics if name not in metrics]
     if unknown and there - {*METRICS}:
-        near = offers.nearest(unknown[0], sorted(there))
+        near = options.nearest(unknown[0], sorted(there))
         print(f"hydra.callbacks.alexnet.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
     comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
     _write(folder / "sweep.csv", describe("csv", comparison) + "\n")

@@ -8,8 +8,8 @@ are its own. About three minutes.
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet import checks
 from alexnet.command import above_zero, mistakes_end_the_program
+from alexnet.config import checks
 from alexnet.errors import Mistake
 from alexnet.launch import checking, composed
 

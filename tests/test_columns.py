@@ -9,8 +9,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv1d, conv2d, cross_entropy, max_pool2d, pad
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from alexnet import checks
 from alexnet.build import assemble
+from alexnet.config import checks
 from alexnet.engine import device
 from alexnet.errors import Mistake
 from alexnet.job import execute

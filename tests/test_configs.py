@@ -10,16 +10,17 @@ from conftest import ROOT
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from alexnet import build, checks, offers, signatures
+from alexnet import build
+from alexnet.config import checks, options, signatures
+from alexnet.config.ranges import RANGES
 from alexnet.errors import Mistake
 from alexnet.models import limits
-from alexnet.ranges import RANGES
 
 FACTS = ("classes", "channels", "size")
 SIZES = {"alexnet": 224, "alexnet_2012": 224, "alexnet_2012_one_gpu": 224}  # others take 32
 
 
-def options(group):
+def options_of(group):
     return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
 
 
@@ -29,7 +30,7 @@ def filled(group, option):
     return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key in missing)]
 
 
-@pytest.mark.parametrize("group, option", [(group, option) for group in offers.GROUPS for option in options(group)])
+@pytest.mark.parametrize("group, option", [(group, option) for group in options.GROUPS for option in options_of(group)])
 def test_every_option_composes_and_its_values_are_in_range(compose, group, option):
     checks.check(compose(*filled(group, option)))
 
@@ -37,12 +38,12 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
 def test_every_key_is_checked():
     """By its range, or by what is built with it: device.columns, and the shape of the layers."""
     built = {"columns", "kernels", "kernel_sizes", "pool_after", "pool_to", "hidden"}
-    files = [path for group in offers.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
+    files = [path for group in options.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
     keys = {key for path in files for key in OmegaConf.load(path)}
     assert keys - set(RANGES) == built | {"_target_", "defaults"}
 
 
-@pytest.mark.parametrize("option", [*options("experiment"), *(f"paper/{name}" for name in options("experiment/paper"))])
+@pytest.mark.parametrize("option", [*options_of("experiment"), *(f"paper/{name}" for name in options_of("experiment/paper"))])
 def test_every_experiment_composes_and_names_its_command(compose, option):
     checks.check(compose(f"experiment={option}"))
     text = (ROOT / "conf" / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")
@@ -56,7 +57,7 @@ def test_one_gpu_is_trained_as_the_columns_are(compose):
     assert [key for key, *_ in differing] == ["model.columns", "model.kernels"]
 
 
-@pytest.mark.parametrize("option", options("model"))
+@pytest.mark.parametrize("option", options_of("model"))
 def test_every_model_keeps_the_contract(compose, option):
     """Model(classes, channels, size, **knobs) has features and a classifier, and gives (B, classes) logits.
 
@@ -84,7 +85,7 @@ def test_every_model_keeps_the_contract(compose, option):
     assert taken in ([32, 40], [224])
 
 
-@pytest.mark.parametrize("option", options("model"))
+@pytest.mark.parametrize("option", options_of("model"))
 def test_every_choice_of_a_knob_is_built(compose, option):
     config = compose(f"model={option}").model
     for knob in set(limits.CHOICES) & set(config):
@@ -94,7 +95,7 @@ def test_every_choice_of_a_knob_is_built(compose, option):
                 build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
 
 
-TARGETS = sorted(target for group in offers.GROUPS for target in offers.targets(group))
+TARGETS = sorted(target for group in options.GROUPS for target in options.targets(group))
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "torch.optim.NAdam"])
@@ -120,7 +121,7 @@ def test_the_models_that_take_smaller_images_are_known(compose, option, size):
     assert taken == set(range(limits.SMALLER.get(option, size), size))
 
 
-@pytest.mark.parametrize("option", options("optimizer"))
+@pytest.mark.parametrize("option", options_of("optimizer"))
 def test_every_optimizer_descends(compose, option):
     weight = torch.nn.Parameter(torch.ones(3))
     optimizer = build._call("optimizer", compose(f"optimizer={option}").optimizer, [weight])
@@ -131,7 +132,7 @@ def test_every_optimizer_descends(compose, option):
     assert weight.square().sum() < 3
 
 
-@pytest.mark.parametrize("option", options("schedule"))
+@pytest.mark.parametrize("option", options_of("schedule"))
 def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
     config = compose(f"schedule={option}").schedule
     schedule = build._target("schedule", config)
@@ -139,7 +140,7 @@ def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
         assert 0 <= schedule(epoch, 30, [0.5] * int(epoch), **build._knobs(config)) <= 1
 
 
-@pytest.mark.parametrize("option", options("dataset"))
+@pytest.mark.parametrize("option", options_of("dataset"))
 def test_every_dataset_takes_exactly_the_knobs_of_its_file(compose, option):
     """What the source doesn't take is for the loaders, and nothing else stands in the file."""
     config = compose(*filled("dataset", option)).dataset

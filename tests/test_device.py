@@ -7,8 +7,8 @@ import torch
 from conftest import small_data
 from test_train import run_in
 
-from alexnet import checks
 from alexnet.build import assemble
+from alexnet.config import checks
 from alexnet.engine import device as devices
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alexnet import checks
+from alexnet.config import checks
 from alexnet.job import execute
 from alexnet.runs.folder import Run
 

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from alexnet import checks
-from alexnet.saved import overridden
+from alexnet.config import checks
+from alexnet.config.saved import overridden
 
 READMES = ["README.md", "README.zh-CN.md"]
 DOCUMENTS = ["README.md", "docs/paper.md", "docs/speed.md"]

@@ -7,9 +7,9 @@ import sys
 import pytest
 from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
-from alexnet import offers
+from alexnet.config import options
+from alexnet.config.saved import overridden
 from alexnet.runs.folder import Run
-from alexnet.saved import overridden
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_unknown_overrides_are_refused(run, script):
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("group", offers.GROUPS)
+@pytest.mark.parametrize("group", options.GROUPS)
 def test_every_option_of_a_group_can_take_the_place_of_the_runs_own(compose, group):
     """With all that its file takes over from another's, and a value in letters that Hydra's grammar doesn't know."""
     config = compose("dataset=digits")

@@ -11,11 +11,11 @@ import torchvision
 from conftest import ROOT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from test_configs import options
+from test_configs import options_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet import offers
 from alexnet.build import weightless
+from alexnet.config import options
 from alexnet.data import dataset as datasets
 from alexnet.data import facts
 from alexnet.launch import checking
@@ -24,7 +24,7 @@ from alexnet.models.layer_table import walk
 from alexnet.summary import summarise
 
 COLUMNS = [f"model.columns=2 model.cross={cross}" for cross in ("none", "conv3", "all")]
-NETWORKS = [*(f"model={option}" for option in options("model")), *COLUMNS]
+NETWORKS = [*(f"model={option}" for option in options_of("model")), *COLUMNS]
 
 
 def network(compose, typed, classes=1000):
@@ -80,7 +80,7 @@ def test_the_known_facts_are_the_datas():
     digits = datasets.digits(32)
     assert facts.FACTS["digits"] == (len(digits.classes), digits.channels, len(digits.train))
     assert facts.FACTS["fashion_mnist"].classes == len(torchvision.datasets.FashionMNIST.classes)
-    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in offers.targets("dataset")}
+    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in options.targets("dataset")}
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from alexnet.config.options import GROUPS, files, module, nearest, targets, top_level, usual
+from alexnet.config.ranges import RANGES
+from alexnet.config.signatures import parameters
 from alexnet.data import facts
 from alexnet.errors import Mistake
 from alexnet.models import limits
-from alexnet.offers import GROUPS, files, module, nearest, targets, top_level, usual
-from alexnet.ranges import RANGES
-from alexnet.signatures import parameters
 
 MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
 # What a run gives to what it builds, beside the knobs.

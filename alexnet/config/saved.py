@@ -9,7 +9,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alexnet import checks, offers, sweep
+from alexnet import sweep
+from alexnet.config import checks, options
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 
@@ -30,9 +31,9 @@ def saved_config(run: Run) -> DictConfig:
         config = OmegaConf.create(saved)
     except OmegaConfBaseException as error:
         raise Mistake(f"{run.folder}/config.yaml is refused: {' '.join(str(error).split())}") from error
-    for key in offers.top_level():
+    for key in options.top_level():
         if key not in config and key not in checks.LAUNCH:
-            config[key] = offers.usual(config, key)
+            config[key] = options.usual(config, key)
             print(f"{run.folder}/config.yaml has no {key}: taken as {config[key]}, which is usual.")
     checks.check(config)
     return config
@@ -51,10 +52,10 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig
             key, value = override.key_or_group, override.value()
             if override.type is not OverrideType.CHANGE or override.is_sweep_override():
                 raise Mistake(f"{override.input_line}: expected key=value or group=option.")
-            if key in offers.GROUPS:
+            if key in options.GROUPS:
                 value = _option(key, value)
-            elif key not in (known := [*checks.flat(changed), *offers.GROUPS]):
-                raise Mistake(f"{key} isn't a key of this run's configuration{offers.nearest(key, known)}")
+            elif key not in (known := [*checks.flat(changed), *options.GROUPS]):
+                raise Mistake(f"{key} isn't a key of this run's configuration{options.nearest(key, known)}")
             OmegaConf.update(changed, key, value, merge=False)
     except (HydraException, OmegaConfBaseException) as error:
         raise Mistake(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
@@ -64,9 +65,9 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig
 
 
 def _option(group: str, option: str) -> DictConfig:
-    files = offers.files(group)
+    files = options.files(group)
     if option not in files:
-        raise Mistake(f"{group}={option}: there is no such {group}{offers.nearest(str(option), list(files))}")
+        raise Mistake(f"{group}={option}: there is no such {group}{options.nearest(str(option), list(files))}")
     file = files[option]
     bases = [_option(group, base) for base in file.get("defaults", []) if base != "_self_"]
     return OmegaConf.merge(*bases, OmegaConf.masked_copy(file, [key for key in file if key != "defaults"]))
