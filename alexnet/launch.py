@@ -24,8 +24,8 @@ from alexnet import parallel, search, sweep
 from alexnet.command import mistakes_end_the_program
 from alexnet.config import checks, options
 from alexnet.errors import Failure, Mistake
-from alexnet.job import execute
 from alexnet.runs.folder import Run, check_space, claim
+from alexnet.training.job import execute
 
 
 def main() -> None:
@@ -144,7 +144,7 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 def disk_bytes(configs: Sequence[DictConfig]) -> int:
     """What the runs' folders may come to, at most, in bytes."""
-    from alexnet.build import disk_bytes
+    from alexnet.training.build import disk_bytes
 
     needs = [disk_bytes(config) for config in configs]
     return sum(kept for kept, _ in needs) + max((replacing for _, replacing in needs), default=0)

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, open_dict
 from alexnet import sweep
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
-from alexnet.signals import Interrupted, Signals
+from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
 

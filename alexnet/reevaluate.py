@@ -17,8 +17,8 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
     run = Run(folder)
     config, changed = overridden(saved_config(run), overrides)
     checks.check_machine(config)
-    from alexnet.build import assemble  # torch takes seconds to import: not for a typing error
-    from alexnet.evaluate import load_chosen, test_figures
+    from alexnet.training.build import assemble  # torch takes seconds to import: not for a typing error
+    from alexnet.training.evaluation import load_chosen, test_figures
 
     recorded = run.result() or {}
     training = assemble(config)

@@ -7,8 +7,8 @@ from typing import Any
 from alexnet.config import checks
 from alexnet.config.saved import overridden, saved_config
 from alexnet.difference import brief
-from alexnet.job import execute, log_to
 from alexnet.runs.folder import Run, claim
+from alexnet.training.job import execute, log_to
 
 # What a reproduction must have in common with the original; times can't be.
 WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")  # causes first

@@ -7,8 +7,8 @@ from alexnet import launch, sweep
 from alexnet.config.checks import MAY_CHANGE
 from alexnet.config.saved import overridden, saved_config
 from alexnet.errors import Mistake
-from alexnet.job import execute, log_to
 from alexnet.runs.folder import Run
+from alexnet.training.job import execute, log_to
 
 
 def resume(folder: str, overrides: Sequence[str]) -> int:

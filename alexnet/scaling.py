@@ -17,11 +17,11 @@ import torch
 from omegaconf import DictConfig
 
 from alexnet.benchmark import counted, engine_loop, peak_memory
-from alexnet.build import assemble, weightless
 from alexnet.data.dataset import Dataset, Split
 from alexnet.engine.cuda_graph import WARM_UP
 from alexnet.engine.device import DTYPES, matrix_rate, synchronise
 from alexnet.models.layer_table import walk
+from alexnet.training.build import assemble, weightless
 
 
 @dataclass(frozen=True)

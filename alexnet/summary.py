@@ -30,9 +30,9 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
     if not stem.name:
         raise Mistake(f"--out {out}: expected the path of a picture, such as --out network.png.")
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
-    from alexnet.build import weightless
     from alexnet.models import drawing  # matplotlib and torch take seconds to import: not for a typing error
     from alexnet.models.layer_table import walk
+    from alexnet.training.build import weightless
 
     layers = walk(weightless(config, **facts), facts["channels"], facts["size"])
     size = f"{facts['channels']}x{facts['size']}x{facts['size']}"
@@ -111,8 +111,8 @@ def _shape(layer: "Layer") -> str:
 
 def _crosses(config: DictConfig, facts: dict[str, int]) -> str:
     """What each choice of `cross` sends and weighs."""
-    from alexnet.build import weightless
     from alexnet.models.columns import bytes_crossed
+    from alexnet.training.build import weightless
 
     rows = []
     for cross in limits.CROSS:

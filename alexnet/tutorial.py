@@ -9,8 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from alexnet.build import Training
 from alexnet.data.image_files import ImageFiles, decode
+from alexnet.training.build import Training
 
 WORKERS = 2
 

@@ -6,8 +6,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from alexnet.build import assemble
 from alexnet.data import augment
+from alexnet.training.build import assemble
 
 
 def images(count=8):

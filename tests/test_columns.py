@@ -9,11 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv1d, conv2d, cross_entropy, max_pool2d, pad
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from alexnet.build import assemble
 from alexnet.config import checks
 from alexnet.engine import device
 from alexnet.errors import Mistake
-from alexnet.job import execute
 from alexnet.models import columns
 from alexnet.models.alexnet_2012 import AlexNet2012
 from alexnet.models.alexnet_cifar import AlexNetCifar
@@ -21,6 +19,8 @@ from alexnet.models.columns import bytes_crossed, place
 from alexnet.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
+from alexnet.training.build import assemble
+from alexnet.training.job import execute
 
 HALF = [48, 128, 192, 192, 256]  # §3.2's net for one GPU: the last convolution isn't halved
 

@@ -10,11 +10,11 @@ from conftest import ROOT
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from alexnet import build
 from alexnet.config import checks, options, signatures
 from alexnet.config.ranges import RANGES
 from alexnet.errors import Mistake
 from alexnet.models import limits
+from alexnet.training import build
 
 FACTS = ("classes", "channels", "size")
 SIZES = {"alexnet": 224, "alexnet_2012": 224, "alexnet_2012_one_gpu": 224}  # others take 32
@@ -181,5 +181,5 @@ def test_alone_it_is_the_tutorials_run(compose):
         "normalisation": "none",
         "initialisation": "torch",
     }
-    assert config.schedule._target_ == "alexnet.schedules.constant"
+    assert config.schedule._target_ == "alexnet.training.schedules.constant"
     assert config.device.name == "auto"

@@ -7,11 +7,11 @@ import torch
 from conftest import small_data
 from test_train import run_in
 
-from alexnet.build import assemble
 from alexnet.config import checks
 from alexnet.engine import device as devices
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
+from alexnet.training.build import assemble
 
 COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
 SETTINGS = [

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from alexnet.build import assemble
 from alexnet.engine import device as devices
 from alexnet.engine.im2col import Im2colConv2d
 from alexnet.models.layers import change_convolutions
-from alexnet.train import step
+from alexnet.training.build import assemble
+from alexnet.training.loop import step
 
 
 @pytest.mark.parametrize("height, width", [(7, 7), (4, 4), (3, 5), (1, 1), (12, 12)])

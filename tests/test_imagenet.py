@@ -14,16 +14,16 @@ from scipy.io import savemat
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from alexnet.build import assemble
 from alexnet.data import colours, image_files
 from alexnet.data import dataset as datasets
 from alexnet.data.imagenet import DEVKIT, GROUND_TRUTH
 from alexnet.errors import Mistake
-from alexnet.job import execute
 from alexnet.reevaluate import reevaluate
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.runs.folder import Run
+from alexnet.training.build import assemble
+from alexnet.training.job import execute
 
 CPU = torch.device("cpu")
 
@@ -227,7 +227,7 @@ def test_paper_2012_is_section_5(compose, train, written, tmp_path):
     assert (config.epochs, config.batch_size, config.dataset.size, config.dataset.resize) == (90, 128, 224, 256)
     optimizer = {name: config.optimizer[name] for name in ("lr", "momentum", "weight_decay", "nesterov")}
     assert optimizer == {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.0005, "nesterov": False}
-    assert (config.schedule._target_, config.schedule.factor) == ("alexnet.schedules.plateau", 0.1)
+    assert (config.schedule._target_, config.schedule.factor) == ("alexnet.training.schedules.plateau", 0.1)
     assert (config.dataset.flip, config.dataset.colour, config.dataset.views) == (True, 0.1, 10)
     small = ["dataset.size=64", "dataset.resize=72", "dataset.validation=0.25", "batch_size=5", "epochs=1"]
     done = train("experiment=paper_2012", f"dataset.root={written}", *small)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from alexnet.config import checks
-from alexnet.job import execute
 from alexnet.runs.folder import Run
+from alexnet.training.job import execute
 
 # What is typed, and what the one message must say.
 MISTAKES = [

@@ -6,10 +6,10 @@ import torchvision
 from conftest import SHARED, small_data
 from torch import nn
 
-from alexnet.build import assemble
 from alexnet.models.alexnet import AlexNet
 from alexnet.models.alexnet_cifar import AlexNetCifar, MaxPoolTo
 from alexnet.models.cuda_convnet import CudaConvnet
+from alexnet.training.build import assemble
 
 
 def tutorial_network():

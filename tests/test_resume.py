@@ -11,16 +11,16 @@ import pytest
 import torch
 from conftest import ROOT, run_script, start_script, train_command, write_images
 
-from alexnet import train as training_module
 from alexnet.compare import compare
 from alexnet.errors import Mistake
-from alexnet.job import execute
 from alexnet.records import read
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
-from alexnet.signals import Interrupted
+from alexnet.training import loop as training_module
+from alexnet.training.job import execute
+from alexnet.training.signals import Interrupted
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 PAPER = ["dataset.resize=24", "dataset.mean=null", "dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet

@@ -9,7 +9,6 @@ import yaml
 from conftest import small_data
 from omegaconf import OmegaConf
 
-from alexnet import build
 from alexnet.config import options
 from alexnet.config.saved import saved_config
 from alexnet.errors import Mistake
@@ -18,6 +17,7 @@ from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
+from alexnet.training import build
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_key_that_is_newer_than_the_run_has_its_usual_value(saved, capsys):
 
 def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
     """Even where a name is on the list, what it leads to must be of the group's kind."""
-    names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.schedules.cos", "model": "torch.optim.SGD"}
+    names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.training.schedules.cos", "model": "torch.optim.SGD"}
     monkeypatch.setattr(options, "targets", lambda group: {names[group]})
     for group, name in names.items():
         with pytest.raises(Mistake, match=f"no {group}"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from alexnet import schedules
+from alexnet.training import schedules
 
 EPOCHS, STEPS = 12, 10
 

@@ -14,7 +14,6 @@ from PIL import Image
 from test_configs import options_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet.build import weightless
 from alexnet.config import options
 from alexnet.data import dataset as datasets
 from alexnet.data import facts
@@ -22,6 +21,7 @@ from alexnet.launch import checking
 from alexnet.models import drawing
 from alexnet.models.layer_table import walk
 from alexnet.summary import summarise
+from alexnet.training.build import weightless
 
 COLUMNS = [f"model.columns=2 model.cross={cross}" for cross in ("none", "conv3", "all")]
 NETWORKS = [*(f"model={option}" for option in options_of("model")), *COLUMNS]

@@ -266,7 +266,9 @@ def test_a_failed_jobs_memory_is_free_before_the_next_begins(small, tmp_path):
 import gc, sys
 sys.argv = ["train.py", "-m", *{small!r}, "epochs=1", "seed=0,1", "hydra.sweep.dir=s"]
 import torch
-from alexnet import build, launch, train
+from alexnet import launch
+from alexnet.training import loop
+from alexnet.training import build
 fit, assemble, alive = train.fit, build.assemble, []
 
 def failing(run, training, state, signals):

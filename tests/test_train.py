@@ -9,15 +9,15 @@ import torch
 from conftest import small_data, write_images
 from torch import nn
 
-from alexnet import evaluate as evaluation_module
-from alexnet import train as training_module
-from alexnet.build import assemble
 from alexnet.data import augment, randomness
 from alexnet.errors import Diverged, Failure
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.runs.texts import TEXTS
-from alexnet.signals import Signals
+from alexnet.training import evaluation as evaluation_module
+from alexnet.training import loop as training_module
+from alexnet.training.build import assemble
+from alexnet.training.signals import Signals
 
 
 def run_in(folder, config):

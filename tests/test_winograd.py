@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet.build import assemble
 from alexnet.engine import winograd
 from alexnet.engine.winograd import WinogradConv2d
 from alexnet.models.layers import change_convolutions
-from alexnet.train import step
+from alexnet.training.build import assemble
+from alexnet.training.loop import step
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from alexnet.data import augment, randomness
 from alexnet.data.dataset import Split
 from alexnet.errors import Mistake
-from alexnet.signals import ignore_interrupts
+from alexnet.training.signals import ignore_interrupts
 
 DEVICE_SHARE = 0.25  # of a GPU's memory: images that take more stay in the machine's
 

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from alexnet.build import Training
 from alexnet.data import augment, randomness
 from alexnet.errors import Diverged, Mistake
-from alexnet.evaluate import evaluate, load_chosen, test_figures
 from alexnet.models.columns import bytes_crossed
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.runs.texts import Texts
-from alexnet.signals import Interrupted, Signals
-from alexnet.state import State, Tally
+from alexnet.training.build import Training
+from alexnet.training.evaluation import evaluate, load_chosen, test_figures
+from alexnet.training.signals import Interrupted, Signals
+from alexnet.training.state import State, Tally
 
 logger = logging.getLogger(__name__)
 

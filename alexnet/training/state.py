@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alexnet.build import Training
+from alexnet.training.build import Training
 
 
 class Tally:

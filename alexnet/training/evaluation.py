@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet.build import Training
 from alexnet.data.batches import Batches
 from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
+from alexnet.training.build import Training
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from alexnet.config import checks, options
 from alexnet.errors import Diverged, Failure, Mistake
 from alexnet.runs.folder import Run, check_space
 from alexnet.runs.texts import TEXTS
-from alexnet.signals import Interrupted, Signals
+from alexnet.training.signals import Interrupted, Signals
 
 if TYPE_CHECKING:
-    from alexnet.build import Training
-    from alexnet.state import State
+    from alexnet.training.build import Training
+    from alexnet.training.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> in
             with uncollected():
                 config, training, state, environment = _prepare(config, run, parent)
                 # torch takes seconds to import: only once the values are known to be good.
-                from alexnet.train import train
+                from alexnet.training.loop import train
             seconds_before, started = state.seconds(), environment.setdefault("started", started)
             with signals.whole():
                 run.begin(_text(config), environment, state.epoch, state.steps(training))
@@ -112,9 +112,9 @@ def _prepare(
     else:
         config = as_measured(config, run)
         refuse_another(config, run)
-    from alexnet.build import assemble
     from alexnet.engine.environment import describe
-    from alexnet.train import restore
+    from alexnet.training.build import assemble
+    from alexnet.training.loop import restore
 
     _check_space(config, run, parent)
     training = assemble(config)
@@ -172,7 +172,7 @@ def refuse_another(config: DictConfig, run: Run) -> None:
 
 def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
     """Raises Mistake where the run's disk hasn't the room for what it still has to write."""
-    from alexnet.build import disk_bytes
+    from alexnet.training.build import disk_bytes
 
     kept, replacing = disk_bytes(config)
     there = sum(path.stat().st_size for path in run.checkpoints.glob("*.pt"))
