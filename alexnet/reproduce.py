@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from alexnet.comparison.difference import brief
 from alexnet.config import checks
 from alexnet.config.saved import overridden, saved_config
-from alexnet.difference import brief
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet import tables
+from alexnet.comparison import tables
 from alexnet.config import checks, options
 from alexnet.data.facts import known as known_facts
 from alexnet.errors import Mistake

@@ -221,10 +221,10 @@ def report(settings: DictConfig) -> str:
     to compare by.
     """
     # Here and not above: they take longer to import than --help or a mistake should take to answer.
-    from alexnet.compare import METRICS, compare, is_epochs_to
-    from alexnet.records import read_all
-    from alexnet.report import draw
-    from alexnet.tables import describe
+    from alexnet.comparison.configurations import METRICS, compare, is_epochs_to
+    from alexnet.comparison.picture import draw
+    from alexnet.comparison.records import read_all
+    from alexnet.comparison.tables import describe
 
     folder, asked = Path(settings.sweep.dir), settings.callbacks.alexnet
     records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))

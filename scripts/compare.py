@@ -8,12 +8,12 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet import tables
 from alexnet.command import mistakes_end_the_program
-from alexnet.compare import METRICS, compare
-from alexnet.difference import differences
+from alexnet.comparison import tables
+from alexnet.comparison.configurations import METRICS, compare
+from alexnet.comparison.difference import differences
+from alexnet.comparison.records import filtered, read_all
 from alexnet.errors import Mistake
-from alexnet.records import filtered, read_all
 
 
 def parse() -> Namespace:
@@ -51,12 +51,12 @@ def main() -> None:
         return
     comparison = compare(records, given.metric or METRICS[:1], given.sort, given.best_of)
     if given.plot or given.html:
-        from alexnet import report  # matplotlib and plotly take longer to import than a table to make
+        from alexnet.comparison import picture  # matplotlib and plotly take longer to import than a table to make
 
         if given.plot:
-            report.draw(comparison, given.plot)
+            picture.draw(comparison, given.plot)
         if given.html:
-            report.write(comparison, given.html)
+            picture.write(comparison, given.html)
     print(tables.describe(given.form, comparison))
 
 

@@ -16,9 +16,9 @@ from matplotlib import image
 from run_folders import make
 from scipy import stats
 
-from alexnet import report
-from alexnet.compare import compare as compared
-from alexnet.records import read_all
+from alexnet.comparison import picture
+from alexnet.comparison.configurations import compare as compared
+from alexnet.comparison.records import read_all
 from alexnet.runs import plots
 
 ROOT = Path(__file__).parent.parent
@@ -467,7 +467,7 @@ def test_plot_sets_out_words_with_their_intervals(tmp_path, monkeypatch):
             make(tmp_path / f"{cross}{seed}", {"model.cross": cross, "seed": seed}, accuracy)
     drawn = []
     monkeypatch.setattr(plots, "comparison", lambda path, curves, sweeps, *_: drawn.append(sweeps))
-    report.draw(compared(read_all([str(tmp_path)], print)), tmp_path / "plot.png")
+    picture.draw(compared(read_all([str(tmp_path)], print)), tmp_path / "plot.png")
     ((_, names, means, halves),) = drawn[0]["model.cross"]
     assert names == ["all", "none"] and means == pytest.approx([80.5, 71.0])
     assert halves == pytest.approx([12.706 * 0.5, 12.706 * 1.0], rel=1e-3)  # Student's t, one degree of freedom

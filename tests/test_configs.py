@@ -43,7 +43,9 @@ def test_every_key_is_checked():
     assert keys - set(RANGES) == built | {"_target_", "defaults"}
 
 
-@pytest.mark.parametrize("option", [*options_of("experiment"), *(f"paper/{name}" for name in options_of("experiment/paper"))])
+@pytest.mark.parametrize(
+    "option", [*options_of("experiment"), *(f"paper/{name}" for name in options_of("experiment/paper"))]
+)
 def test_every_experiment_composes_and_names_its_command(compose, option):
     checks.check(compose(f"experiment={option}"))
     text = (ROOT / "conf" / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")

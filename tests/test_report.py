@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 from run_folders import make
 
-from alexnet import report
-from alexnet.compare import compare
-from alexnet.records import read_all
+from alexnet.comparison import picture
+from alexnet.comparison.configurations import compare
+from alexnet.comparison.records import read_all
 
 pytest.importorskip("selenium", reason="selenium is not installed: pip install -e '.[test]'")
 from selenium import webdriver
@@ -43,7 +43,7 @@ def page(browser, tmp_path):
 
     def page(*folders):
         records = read_all(map(str, folders), pytest.fail)
-        report.write(compare(records), tmp_path / "page.html")
+        picture.write(compare(records), tmp_path / "page.html")
         browser.get((tmp_path / "page.html").as_uri())
         WebDriverWait(browser, 20).until(lambda _: browser.find_elements("css selector", "#curves .main-svg"))
         assert browser.get_log("browser") == []  # no script failed, nothing was refused

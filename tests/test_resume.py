@@ -11,9 +11,9 @@ import pytest
 import torch
 from conftest import ROOT, run_script, start_script, train_command, write_images
 
-from alexnet.compare import compare
+from alexnet.comparison.configurations import compare
+from alexnet.comparison.records import read
 from alexnet.errors import Mistake
-from alexnet.records import read
 from alexnet.reproduce import reproduce
 from alexnet.resume import resume
 from alexnet.runs import checkpoints

@@ -41,7 +41,7 @@ def _source() -> dict[str, str]:
     """The commit, and what differs from it; or why that isn't known."""
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent.parent), *arguments]
+        command = ["git", "-C", str(Path(__file__).parents[2]), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout
 
     try:

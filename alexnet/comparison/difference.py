@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from alexnet.compare import differing
+from alexnet.comparison.configurations import differing
+from alexnet.comparison.records import Record, flat, printable, shown
 from alexnet.errors import Mistake
-from alexnet.records import Record, flat, printable, shown
 
 
 def differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:

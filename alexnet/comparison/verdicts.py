@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from alexnet.compare import Comparison, Configuration, higher_is_better, is_share
-from alexnet.records import shown
-from alexnet.spread import Spread, paired
+from alexnet.comparison.configurations import Comparison, Configuration, higher_is_better, is_share
+from alexnet.comparison.records import shown
+from alexnet.comparison.spread import Spread, paired
 
 MORE_SEEDS = "Repeat them with several seeds: python scripts/train.py -m seed=0,1,2 ..."
 

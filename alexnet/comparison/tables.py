@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet.compare import METRICS, Comparison, Configuration, is_share, reached
-from alexnet.records import Record, printable, shown
-from alexnet.spread import Spread
-from alexnet.verdicts import sentences, verdicts
+from alexnet.comparison.configurations import METRICS, Comparison, Configuration, is_share, reached
+from alexnet.comparison.records import Record, printable, shown
+from alexnet.comparison.spread import Spread
+from alexnet.comparison.verdicts import sentences, verdicts
 
 
 def render(form: str, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -14,19 +14,19 @@ from secrets import token_urlsafe
 from string import Template
 from typing import Any
 
-from alexnet import tables
-from alexnet.compare import Comparison, Configuration, Curve, is_share, reached
+from alexnet.comparison import tables
+from alexnet.comparison.configurations import Comparison, Configuration, Curve, is_share, reached
+from alexnet.comparison.records import Record, printable, shown
+from alexnet.comparison.spread import Spread
 from alexnet.errors import Mistake
-from alexnet.records import Record, printable, shown
 from alexnet.runs import plots
 from alexnet.runs.texts import TEXTS, Texts
-from alexnet.spread import Spread
 
 Line = tuple[str, list[Any], list[float], list[float]]  # name, values, means, half the 95% intervals
 MOST_CURVES = 20  # more can't be told apart
 MOST_PLOTS = 200  # runs; at about 0.3 MB each
 PICTURES = (".png", ".pdf", ".svg")
-PAGE = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
+PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 
 
 def draw(comparison: Comparison, path: str | Path) -> None:

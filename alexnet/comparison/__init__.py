@@ -1,0 +1,1 @@
+"""Runs compared over their seeds, without torch. Imports errors, runs and config."""
