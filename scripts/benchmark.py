@@ -7,10 +7,10 @@ is the tutorial's network on the embedded digits, as many of them as CIFAR-10 ha
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet.command import above_zero, mistakes_end_the_program
 from alexnet.config import checks
 from alexnet.data import facts
-from alexnet.launch import checking, composed
+from alexnet.launch.arguments import above_zero, mistakes_end_the_program
+from alexnet.launch.train import checking, composed
 
 
 def parse() -> Namespace:

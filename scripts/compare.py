@@ -8,12 +8,12 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet.command import mistakes_end_the_program
 from alexnet.comparison import tables
 from alexnet.comparison.configurations import METRICS, compare
 from alexnet.comparison.difference import differences
 from alexnet.comparison.records import filtered, read_all
 from alexnet.errors import Mistake
+from alexnet.launch.arguments import mistakes_end_the_program
 
 
 def parse() -> Namespace:

@@ -8,10 +8,10 @@ are its own. About three minutes.
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet.command import above_zero, mistakes_end_the_program
 from alexnet.config import checks
 from alexnet.errors import Mistake
-from alexnet.launch import checking, composed
+from alexnet.launch.arguments import above_zero, mistakes_end_the_program
+from alexnet.launch.train import checking, composed
 
 # model, images held in memory, batch, pixels a side, classes: each moves while the others stand.
 POINTS = [

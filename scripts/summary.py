@@ -6,8 +6,8 @@ classes is known; for others, and for a try, give --classes.
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet.launch import checking
-from alexnet.summary import summarise
+from alexnet.launch.summary import summarise
+from alexnet.launch.train import checking
 
 
 def parse() -> Namespace:

@@ -36,7 +36,7 @@ def train_command(*arguments):
 # Programs begin in forks of a process that has torch and matplotlib: else most of a test's time is their import.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["alexnet.launch", "alexnet.training.build", "alexnet.training.loop", "alexnet.runs.plots"]
+    ["alexnet.launch.train", "alexnet.training.build", "alexnet.training.loop", "alexnet.runs.plots"]
 )
 
 

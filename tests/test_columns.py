@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from alexnet.config import checks
 from alexnet.engine import device
 from alexnet.errors import Mistake
+from alexnet.launch.resume import resume
 from alexnet.models import columns
 from alexnet.models.alexnet_2012 import AlexNet2012
 from alexnet.models.alexnet_cifar import AlexNetCifar
 from alexnet.models.columns import bytes_crossed, place
-from alexnet.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble

@@ -89,7 +89,7 @@ def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, sma
 def test_help_and_mistakes_do_not_import_torch(arguments):
     program = (
         f"import sys; sys.argv = ['train.py', *{arguments!r}]\n"
-        "from alexnet.launch import main\n"
+        "from alexnet.launch.train import main\n"
         "try: main()\n"
         "finally: assert 'torch' not in sys.modules"
     )

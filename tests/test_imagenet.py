@@ -18,9 +18,9 @@ from alexnet.data import colours, image_files
 from alexnet.data import dataset as datasets
 from alexnet.data.imagenet import DEVKIT, GROUND_TRUTH
 from alexnet.errors import Mistake
-from alexnet.reevaluate import reevaluate
-from alexnet.reproduce import reproduce
-from alexnet.resume import resume
+from alexnet.launch.evaluate import reevaluate
+from alexnet.launch.reproduce import reproduce
+from alexnet.launch.resume import resume
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
 from alexnet.training.job import execute

@@ -15,8 +15,8 @@ from conftest import ROOT, run_script, train_command
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from alexnet import parallel
 from alexnet.engine import device
+from alexnet.launch import parallel
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 

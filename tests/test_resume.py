@@ -14,8 +14,8 @@ from conftest import ROOT, run_script, start_script, train_command, write_images
 from alexnet.comparison.configurations import compare
 from alexnet.comparison.records import read
 from alexnet.errors import Mistake
-from alexnet.reproduce import reproduce
-from alexnet.resume import resume
+from alexnet.launch.reproduce import reproduce
+from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training import loop as training_module

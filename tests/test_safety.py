@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 from alexnet.config import options
 from alexnet.config.saved import saved_config
 from alexnet.errors import Mistake
-from alexnet.reevaluate import reevaluate
-from alexnet.reproduce import reproduce
-from alexnet.resume import resume
+from alexnet.launch.evaluate import reevaluate
+from alexnet.launch.reproduce import reproduce
+from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training import build

@@ -7,8 +7,8 @@ import pytest
 from conftest import ROOT
 from hydra.core.utils import JobReturn, JobStatus
 
-from alexnet import search, sweep
 from alexnet.errors import Mistake
+from alexnet.launch import search, sweep
 from alexnet.runs.folder import Run
 
 

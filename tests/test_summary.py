@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet.config import options
 from alexnet.data import dataset as datasets
 from alexnet.data import facts
-from alexnet.launch import checking
+from alexnet.launch.summary import summarise
+from alexnet.launch.train import checking
 from alexnet.models import drawing
 from alexnet.models.layer_table import walk
-from alexnet.summary import summarise
 from alexnet.training.build import weightless
 
 COLUMNS = [f"model.columns=2 model.cross={cross}" for cross in ("none", "conv3", "all")]

@@ -15,8 +15,8 @@ from conftest import ROOT, run_folders, run_script, train_command
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
+from alexnet.launch.sweep import command, existing
 from alexnet.runs.folder import Run
-from alexnet.sweep import command, existing
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 
@@ -266,10 +266,9 @@ def test_a_failed_jobs_memory_is_free_before_the_next_begins(small, tmp_path):
 import gc, sys
 sys.argv = ["train.py", "-m", *{small!r}, "epochs=1", "seed=0,1", "hydra.sweep.dir=s"]
 import torch
-from alexnet import launch
-from alexnet.training import loop
-from alexnet.training import build
-fit, assemble, alive = train.fit, build.assemble, []
+from alexnet.launch import train
+from alexnet.training import build, loop
+fit, assemble, alive = loop.fit, build.assemble, []
 
 def failing(run, training, state, signals):
     if training.seed == 0:
@@ -282,9 +281,9 @@ def watched(config):
     alive.append(sum(isinstance(thing, torch.nn.Module) for thing in gc.get_objects()))
     return assemble(config)
 
-train.fit, build.assemble = failing, watched
+loop.fit, build.assemble = failing, watched
 try:
-    launch.main()
+    train.main()
 except SystemExit as end:
     assert end.code == 1
 print(alive)

@@ -9,9 +9,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alexnet import sweep
 from alexnet.config import checks, options
 from alexnet.errors import Mistake
+from alexnet.launch import sweep
 from alexnet.runs.folder import Run
 
 

@@ -1,6 +1,6 @@
 """Where Hydra looks for launchers and sweepers; hydra_plugins itself is shared with others, so it has no __init__."""
 
-from alexnet.parallel import Parallel
-from alexnet.search import Search
+from alexnet.launch.parallel import Parallel
+from alexnet.launch.search import Search
 
 __all__ = ["Parallel", "Search"]

@@ -10,7 +10,7 @@ from alexnet.comparison import tables
 from alexnet.config import checks, options
 from alexnet.data.facts import known as known_facts
 from alexnet.errors import Mistake
-from alexnet.launch import composed
+from alexnet.launch.train import composed
 from alexnet.models import limits
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from alexnet import launch, sweep
 from alexnet.config.checks import MAY_CHANGE
 from alexnet.config.saved import overridden, saved_config
 from alexnet.errors import Mistake
+from alexnet.launch import sweep, train
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute, log_to
 
@@ -22,7 +22,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         if overrides:
             raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
         sys.argv = [sys.argv[0], *sweep.command(folder)]
-        launch.main()
+        train.main()
         return 0
     config = saved_config(run)
     changed, differences = overridden(config, overrides)

@@ -15,9 +15,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from alexnet import search
 from alexnet.config import checks, options
 from alexnet.errors import Damaged, Mistake
+from alexnet.launch import search
 from alexnet.runs.folder import Run, find
 
 # The folder may be a stranger's: of its overrides only these are typed again. Others could have Hydra call anything.

@@ -20,10 +20,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from alexnet import parallel, search, sweep
-from alexnet.command import mistakes_end_the_program
 from alexnet.config import checks, options
 from alexnet.errors import Failure, Mistake
+from alexnet.launch import parallel, search, sweep
+from alexnet.launch.arguments import mistakes_end_the_program
 from alexnet.runs.folder import Run, check_space, claim
 from alexnet.training.job import execute
 

@@ -17,8 +17,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from alexnet import sweep
 from alexnet.errors import Mistake
+from alexnet.launch import sweep
 from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
