@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
 
 
 def benchmark(*arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "benchmark.py"), *arguments]
+    command = [sys.executable, str(ROOT / "benchmarks" / "benchmark.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=200)
 
 

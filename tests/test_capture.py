@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from conftest import small_data
-from test_train import run_in
 
 from alexnet.data.batches import Batches
 from alexnet.errors import Failure
 from alexnet.training.build import assemble
 from alexnet.training.loop import learning_rate, set_learning_rate, step
+from conftest import small_data
+from test_train import run_in
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from photographs import write_imagenet
 
 from alexnet.data import colours
 from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
+from photographs import write_imagenet
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from conftest import small_data
-from test_train import run_in
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv1d, conv2d, cross_entropy, max_pool2d, pad
@@ -21,6 +19,8 @@ from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
 from alexnet.training.job import execute
+from conftest import small_data
+from test_train import run_in
 
 HALF = [48, 128, 192, 192, 256]  # §3.2's net for one GPU: the last convolution isn't halved
 

@@ -13,10 +13,10 @@ import termios
 import time
 
 import pytest
-from conftest import ROOT, run_folders, small_data, train_command
 
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
+from conftest import ROOT, run_folders, small_data, train_command
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import image
-from run_folders import make
 from scipy import stats
 
 from alexnet.comparison import picture
 from alexnet.comparison.configurations import compare as compared
 from alexnet.comparison.records import read_all
 from alexnet.runs import plots
+from run_folders import make
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "compare.py"

@@ -6,7 +6,6 @@ import re
 
 import pytest
 import torch
-from conftest import ROOT
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
@@ -15,6 +14,7 @@ from alexnet.config.ranges import RANGES
 from alexnet.errors import Mistake
 from alexnet.models import limits
 from alexnet.training import build
+from conftest import ROOT
 
 FACTS = ("classes", "channels", "size")
 SIZES = {"alexnet": 224, "alexnet_2012": 224, "alexnet_2012_one_gpu": 224}  # others take 32

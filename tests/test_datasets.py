@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from conftest import write_images
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from alexnet.data import dataset as datasets
 from alexnet.data import image_files as images_module
 from alexnet.errors import Failure, Mistake
+from conftest import write_images
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

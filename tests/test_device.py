@@ -4,14 +4,14 @@ import shutil
 
 import pytest
 import torch
-from conftest import small_data
-from test_train import run_in
 
 from alexnet.config import checks
 from alexnet.engine import device as devices
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
+from conftest import small_data
+from test_train import run_in
 
 COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
 SETTINGS = [

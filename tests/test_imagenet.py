@@ -7,8 +7,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import run_folders
-from photographs import KINDS, SYNSETS, write_imagenet
 from PIL import Image, ImageOps
 from scipy.io import savemat
 from torchvision import transforms
@@ -24,6 +22,8 @@ from alexnet.launch.resume import resume
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
 from alexnet.training.job import execute
+from conftest import run_folders
+from photographs import KINDS, SYNSETS, write_imagenet
 
 CPU = torch.device("cpu")
 

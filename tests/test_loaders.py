@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from scipy import stats
 from torchvision.transforms.v2 import functional
 
@@ -13,6 +12,7 @@ from alexnet.data import augment
 from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
 from alexnet.errors import Mistake
+from conftest import ROOT
 
 CPU = torch.device("cpu")
 

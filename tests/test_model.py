@@ -3,13 +3,13 @@ import pickle
 import pytest
 import torch
 import torchvision
-from conftest import SHARED, small_data
 from torch import nn
 
 from alexnet.models.alexnet import AlexNet
 from alexnet.models.alexnet_cifar import AlexNetCifar, MaxPoolTo
 from alexnet.models.cuda_convnet import CudaConvnet
 from alexnet.training.build import assemble
+from conftest import SHARED, small_data
 
 
 def tutorial_network():

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import hydra
 import pytest
 import torch
-from conftest import ROOT, run_script, train_command
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
@@ -19,6 +18,7 @@ from alexnet.engine import device
 from alexnet.launch import parallel
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
+from conftest import ROOT, run_script, train_command
 
 PARALLEL = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.dir=sweep"]
 

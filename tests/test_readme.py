@@ -6,13 +6,13 @@ import shlex
 import sys
 
 import pytest
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from alexnet.config import checks
 from alexnet.config.saved import overridden
+from conftest import ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
 DOCUMENTS = ["README.md", "docs/paper.md", "docs/speed.md"]
@@ -50,7 +50,7 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     elif script == "scripts/compare.py":
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         assert runpy.run_path(str(ROOT / script))["parse"]().folders
-    elif script in ("scripts/summary.py", "scripts/benchmark.py", "scripts/scaling.py"):
+    elif script in ("scripts/summary.py", "benchmarks/benchmark.py", "benchmarks/scaling.py"):
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         checks.check(composed(runpy.run_path(str(ROOT / script))["parse"]().overrides))
     else:

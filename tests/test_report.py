@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 from PIL import Image
-from run_folders import make
 
 from alexnet.comparison import picture
 from alexnet.comparison.configurations import compare
 from alexnet.comparison.records import read_all
+from run_folders import make
 
 pytest.importorskip("selenium", reason="selenium is not installed: pip install -e '.[test]'")
 from selenium import webdriver

@@ -5,11 +5,11 @@ import shutil
 import sys
 
 import pytest
-from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
 from alexnet.config import options
 from alexnet.config.saved import overridden
 from alexnet.runs.folder import Run
+from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
 
 @pytest.fixture

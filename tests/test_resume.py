@@ -9,7 +9,6 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, run_script, start_script, train_command, write_images
 
 from alexnet.comparison.configurations import compare
 from alexnet.comparison.records import read
@@ -21,6 +20,7 @@ from alexnet.runs.folder import Run
 from alexnet.training import loop as training_module
 from alexnet.training.job import execute
 from alexnet.training.signals import Interrupted
+from conftest import ROOT, run_script, start_script, train_command, write_images
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 PAPER = ["dataset.resize=24", "dataset.mean=null", "dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet

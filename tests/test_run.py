@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas
 import pytest
 import torch
-from conftest import ROOT, run_folders
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run, claim
 from alexnet.training.build import disk_bytes
+from conftest import ROOT, run_folders
 
 
 def test_eight_runs_at_the_same_moment_get_eight_folders(tmp_path):

@@ -6,7 +6,6 @@ import pickle
 import pytest
 import torch
 import yaml
-from conftest import small_data
 from omegaconf import OmegaConf
 
 from alexnet.config import options
@@ -18,6 +17,7 @@ from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training import build
+from conftest import small_data
 
 
 @pytest.fixture

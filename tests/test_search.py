@@ -4,12 +4,12 @@ import sys
 
 import hydra
 import pytest
-from conftest import ROOT
 from hydra.core.utils import JobReturn, JobStatus
 
 from alexnet.errors import Mistake
 from alexnet.launch import search, sweep
 from alexnet.runs.folder import Run
+from conftest import ROOT
 
 
 @pytest.fixture

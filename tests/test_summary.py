@@ -8,10 +8,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 import torchvision
-from conftest import ROOT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from test_configs import options_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.config import options
@@ -22,6 +20,8 @@ from alexnet.launch.train import checking
 from alexnet.models import drawing
 from alexnet.models.layer_table import walk
 from alexnet.training.build import weightless
+from conftest import ROOT
+from test_configs import options_of
 
 COLUMNS = [f"model.columns=2 model.cross={cross}" for cross in ("none", "conv3", "all")]
 NETWORKS = [*(f"model={option}" for option in options_of("model")), *COLUMNS]

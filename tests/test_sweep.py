@@ -11,12 +11,12 @@ from pathlib import Path
 import hydra
 import pytest
 import yaml
-from conftest import ROOT, run_folders, run_script, train_command
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
 from alexnet.launch.sweep import command, existing
 from alexnet.runs.folder import Run
+from conftest import ROOT, run_folders, run_script, train_command
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 

@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import small_data, write_images
 from torch import nn
 
 from alexnet.data import augment, randomness
@@ -18,6 +17,7 @@ from alexnet.training import evaluation as evaluation_module
 from alexnet.training import loop as training_module
 from alexnet.training.build import assemble
 from alexnet.training.signals import Signals
+from conftest import small_data, write_images
 
 
 def run_in(folder, config):

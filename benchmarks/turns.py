@@ -25,7 +25,7 @@ from alexnet.training.build import Training, assemble
 from alexnet.training.loop import learning_rate, set_learning_rate, step
 from alexnet.training.signals import ignore_interrupts
 from alexnet.training.state import Tally
-from alexnet.tutorial import tutorial_loop
+from tutorial import tutorial_loop
 
 IMAGES = FACTS["cifar10"].images  # an epoch, however few the data are
 SUMMARY = {"median": median, "min": min, "max": max}

@@ -8,10 +8,10 @@ import torch
 from omegaconf import DictConfig
 from torch.autograd import DeviceType
 
-from alexnet.benchmark import counted, engine_loop, prepared
 from alexnet.engine.cuda_graph import WARM_UP
 from alexnet.engine.device import synchronise
 from alexnet.training.build import Training
+from turns import counted, engine_loop, prepared
 
 
 def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:

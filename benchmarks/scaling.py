@@ -1,5 +1,5 @@
 """How time and memory grow with images, batch, image size, classes and weights, and what it says of ImageNet:
-python scripts/scaling.py
+python benchmarks/scaling.py
 
 Takes the overrides of scripts/train.py for the device, such as device.threads=1, and the optimizer. Models and images
 are its own. About three minutes.
@@ -59,18 +59,18 @@ def main() -> None:
             checks.check(config)
             checks.check_machine(config)
         configs.append((config, model, images, size, classes))
-    from alexnet import scaling  # torch takes seconds to import: not for a typing error
+    import cost  # torch takes seconds to import: not for a typing error
 
-    measured = [scaling.measure(*setting, given.seconds) for setting in configs]
+    measured = [cost.measure(*setting, given.seconds) for setting in configs]
     points, rates = [point for point, _ in measured], [rate for _, rate in measured]
-    cost = scaling.fit(points)
+    fitted = cost.fit(points)
     large = next(point for point in points if (point.model, point.classes) == ("alexnet", 1000))
-    predicted = scaling.predict(cost, large, **IMAGENET, gpu=(given.gpu_rate, given.gpu_share, given.link))
+    predicted = cost.predict(fitted, large, **IMAGENET, gpu=(given.gpu_rate, given.gpu_share, given.link))
     if given.json:
-        found = {"points": scaling.as_rows(points, cost), "cost": cost, "rates": rates, "imagenet": predicted}
+        found = {"points": cost.as_rows(points, fitted), "cost": fitted, "rates": rates, "imagenet": predicted}
         print(json.dumps(found, indent=2))
     else:
-        print(scaling.told(points, cost, sorted(rates)[len(rates) // 2], predicted))
+        print(cost.told(points, fitted, sorted(rates)[len(rates) // 2], predicted))
 
 
 if __name__ == "__main__":

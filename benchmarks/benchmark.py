@@ -1,4 +1,4 @@
-"""This project's engine against the loop of a tutorial, side by side on this machine: python scripts/benchmark.py
+"""This project's engine against the loop of a tutorial, side by side on this machine: python benchmarks/benchmark.py
 
 Takes the overrides of scripts/train.py: model, dataset and device settings are measured as given. Without any it
 is the tutorial's network on the embedded digits, as many of them as CIFAR-10 has.
@@ -41,15 +41,16 @@ def main() -> None:
         checks.check_size(config, config.dataset.size)
         checks.check_machine(config)
         facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
-    from alexnet import benchmark, profiling  # torch takes seconds to import: not for a typing error
+    import profiling
+    import turns  # torch takes seconds to import: not for a typing error
 
-    found = benchmark.measure(config, given.pairs, given.seconds)
+    found = turns.measure(config, given.pairs, given.seconds)
     if given.profile:
         found["profile"] = profiling.profile(config, found["matrix_product_rate"][found["precision"]])
     if given.json:
         print(json.dumps(found, indent=2))
     else:
-        print(benchmark.told(found))
+        print(turns.told(found))
         if given.profile:
             print(f"\n{profiling.told(found['profile'])}")
 
