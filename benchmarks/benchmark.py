@@ -8,9 +8,11 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet.config import checks
+from alexnet.config.compose import checking, composed
+from alexnet.config.machine import check_machine
 from alexnet.data import facts
-from alexnet.launch.arguments import above_zero, mistakes_end_the_program
-from alexnet.launch.train import checking, composed
+from alexnet.errors import mistakes_end_the_program
+from alexnet.launch.arguments import above_zero
 
 
 def parse() -> Namespace:
@@ -39,7 +41,7 @@ def main() -> None:
         config, _ = composed(overrides)
         checks.check(config)
         checks.check_size(config, config.dataset.size)
-        checks.check_machine(config)
+        check_machine(config)
         facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
     import profiling
     import turns  # torch takes seconds to import: not for a typing error

@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 
 from alexnet.data.dataset import Dataset, Split
 from alexnet.engine.cuda_graph import WARM_UP
-from alexnet.engine.device import DTYPES, matrix_rate, synchronise
+from alexnet.engine.device import DTYPES
+from alexnet.engine.processor import matrix_rate, synchronise
 from alexnet.models.layer_table import walk
 from alexnet.training.build import assemble, weightless
 from turns import counted, engine_loop, peak_memory

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch.autograd import DeviceType
 
 from alexnet.engine.cuda_graph import WARM_UP
-from alexnet.engine.device import synchronise
+from alexnet.engine.processor import synchronise
 from alexnet.training.build import Training
 from turns import counted, engine_loop, prepared
 

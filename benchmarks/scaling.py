@@ -9,9 +9,10 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet.config import checks
-from alexnet.errors import Mistake
-from alexnet.launch.arguments import above_zero, mistakes_end_the_program
-from alexnet.launch.train import checking, composed
+from alexnet.config.compose import checking, composed
+from alexnet.config.machine import check_machine
+from alexnet.errors import Mistake, mistakes_end_the_program
+from alexnet.launch.arguments import above_zero
 
 # model, images held in memory, batch, pixels a side, classes: each moves while the others stand.
 POINTS = [
@@ -57,7 +58,7 @@ def main() -> None:
         with checking():
             config, _ = composed([*overrides, *given.overrides])
             checks.check(config)
-            checks.check_machine(config)
+            check_machine(config)
         configs.append((config, model, images, size, classes))
     import cost  # torch takes seconds to import: not for a typing error
 

@@ -17,13 +17,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
+from alexnet.data.batches import ignore_interrupts
 from alexnet.data.facts import FACTS
 from alexnet.engine import device as devices
-from alexnet.engine.device import DTYPES, matrix_rate, synchronise
+from alexnet.engine.device import DTYPES
 from alexnet.engine.environment import device_name
+from alexnet.engine.processor import matrix_rate, synchronise
 from alexnet.training.build import Training, assemble
 from alexnet.training.loop import learning_rate, set_learning_rate, step
-from alexnet.training.signals import ignore_interrupts
 from alexnet.training.state import Tally
 from tutorial import tutorial_loop
 

@@ -11,9 +11,9 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from alexnet.comparison import tables
 from alexnet.comparison.configurations import METRICS, compare
 from alexnet.comparison.difference import differences
+from alexnet.comparison.page import write
 from alexnet.comparison.records import filtered, read_all
-from alexnet.errors import Mistake
-from alexnet.launch.arguments import mistakes_end_the_program
+from alexnet.errors import Mistake, mistakes_end_the_program
 
 
 def parse() -> Namespace:
@@ -56,7 +56,7 @@ def main() -> None:
         if given.plot:
             picture.draw(comparison, given.plot)
         if given.html:
-            picture.write(comparison, given.html)
+            write(comparison, given.html)
     print(tables.describe(given.form, comparison))
 
 

@@ -6,8 +6,8 @@ classes is known; for others, and for a try, give --classes.
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
+from alexnet.config.compose import checking
 from alexnet.launch.summary import summarise
-from alexnet.launch.train import checking
 
 
 def parse() -> Namespace:

@@ -13,7 +13,7 @@ CONFIG = {
     "log_every": 200,
     "language": "en",
     "model": {"_target_": "alexnet.models.alexnet_cifar.AlexNetCifar", "dropout": 0.5},
-    "dataset": {"_target_": "alexnet.data.dataset.cifar10", "root": "data", "size": 32},
+    "dataset": {"_target_": "alexnet.data.cifar.cifar10", "root": "data", "size": 32},
     "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9},
     "device": {"name": "cpu", "workers": 2},
 }

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
+from alexnet.data.image_folder import image_folder
 
 
 def held():
@@ -27,7 +27,7 @@ if __name__ == "__main__":
     torch.ones(64, 64) @ torch.ones(64, 64)
     standing = [held()]
     # Small crops of large images: a batch for the network is less than what is read for it, so heap noise is small.
-    train = datasets.image_folder(root, 64, float(share), cache or None, 256).train
+    train = image_folder(root, 64, float(share), cache or None, 256).train
     for _ in Batches(train, 16, torch.device("cpu"), size=64, shuffle=True, workers=int(workers)).epoch():
         standing.append(held())
     print(*standing)

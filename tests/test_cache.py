@@ -13,13 +13,14 @@ from alexnet.data import dataset as datasets
 from alexnet.data import image_files as image_module
 from alexnet.data import pixel_cache
 from alexnet.data.batches import Batches
+from alexnet.data.image_folder import image_folder
 from alexnet.errors import Mistake
 
 
 @pytest.fixture
 def load(images, tmp_path):
     """load(memory_share) gives the dataset of the small images, with the cache in tmp_path/cache."""
-    return lambda memory_share=0.25: datasets.image_folder(str(images), 32, memory_share, str(tmp_path / "cache"))
+    return lambda memory_share=0.25: image_folder(str(images), 32, memory_share, str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def decoded(monkeypatch):
 
 
 def test_the_second_start_decodes_nothing(load, decoded, images):
-    reference = datasets.image_folder(str(images), 32, 0.25)
+    reference = image_folder(str(images), 32, 0.25)
     decoded.clear()
     for expected in (32, 32):  # the first start alone decodes all 24 + 8
         dataset = load()
@@ -47,7 +48,7 @@ def test_the_second_start_decodes_nothing(load, decoded, images):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_come_from_the_cache(load, decoded, images, workers):
-    plain = Batches(datasets.image_folder(str(images), 32, 0).train, 5, torch.device("cpu"), shuffle=True)
+    plain = Batches(image_folder(str(images), 32, 0).train, 5, torch.device("cpu"), shuffle=True)
     expected = [batch for batch, _ in plain.epoch(1)]
     load()
     decoded.clear()
@@ -79,7 +80,7 @@ def test_files_alike_but_for_their_folder_are_not_taken_for_each_other(tmp_path)
         place.parent.mkdir(parents=True)
         Image.fromarray(generator.integers(256, size=(32, 32, 3), dtype=np.uint8)).save(place)
         os.utime(place, (0, 0))
-    plain, cached = (datasets.image_folder(str(tmp_path), 32, 0.25, cache) for cache in (None, str(tmp_path / "cache")))
+    plain, cached = (image_folder(str(tmp_path), 32, 0.25, cache) for cache in (None, str(tmp_path / "cache")))
     assert torch.equal(cached.test.images, plain.test.images) and torch.equal(cached.train.images, plain.train.images)
 
 
@@ -116,7 +117,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, deco
     decoded.clear()
     dataset = load()
     assert decoded[:3] == ["dark/04.jpg", "dark/05.jpg", "dark/06.jpg"]
-    assert torch.equal(dataset.train.images, datasets.image_folder(str(images), 32, 0.25).train.images)
+    assert torch.equal(dataset.train.images, image_folder(str(images), 32, 0.25).train.images)
 
 
 def test_a_broken_image_leaves_no_half_decoded_file(load, images, tmp_path):
@@ -133,4 +134,4 @@ def test_a_disk_without_room_is_said_and_the_run_goes_on(load, images, monkeypat
     with caplog.at_level(logging.INFO):
         dataset = load()
     assert "more than half of the" in caplog.text and "dataset.cache" in caplog.text
-    assert torch.equal(dataset.train.images, datasets.image_folder(str(images), 32, 0.25).train.images)
+    assert torch.equal(dataset.train.images, image_folder(str(images), 32, 0.25).train.images)

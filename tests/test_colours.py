@@ -7,6 +7,7 @@ import torch
 from alexnet.data import colours
 from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
+from alexnet.data.image_folder import image_folder
 from photographs import write_imagenet
 
 
@@ -17,7 +18,7 @@ def written(tmp_path_factory):
 
 def photographs(root, memory_share=0.25):
     """The 20 training images, 72 pixels a side."""
-    return datasets.image_folder(str(root), 72, memory_share).train
+    return image_folder(str(root), 72, memory_share).train
 
 
 def test_mean_and_components_are_numpys(written):

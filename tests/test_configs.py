@@ -9,7 +9,7 @@ import torch
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from alexnet.config import checks, options, signatures
+from alexnet.config import checks, keys, options, signatures
 from alexnet.config.ranges import RANGES
 from alexnet.errors import Mistake
 from alexnet.models import limits
@@ -55,7 +55,7 @@ def test_every_experiment_composes_and_names_its_command(compose, option):
 def test_one_gpu_is_trained_as_the_columns_are(compose):
     """All but the network's columns and kernels is the same, so that they can be compared."""
     two, one = (compose(f"experiment=paper/{name}") for name in ("columns", "one_gpu"))
-    differing = checks.differing(checks.flat(two), checks.flat(one))
+    differing = keys.differing(keys.flat(two), keys.flat(one))
     assert [key for key, *_ in differing] == ["model.columns", "model.kernels"]
 
 
@@ -166,7 +166,7 @@ def test_alone_it_is_the_tutorials_run(compose):
         "weight_decay": 0,
         "nesterov": False,
     }
-    assert config.dataset._target_ == "alexnet.data.dataset.cifar10"
+    assert config.dataset._target_ == "alexnet.data.cifar.cifar10"
     assert (config.dataset.size, config.dataset.mean, config.dataset.std) == (32, 0.5, 0.5)
     assert (config.dataset.crop, config.dataset.flip, config.dataset.validation) == (0, False, 0)
     assert config.model == {

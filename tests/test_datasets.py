@@ -19,8 +19,13 @@ import torchvision
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from alexnet.data import cifar as cifar_module
 from alexnet.data import dataset as datasets
+from alexnet.data import fashion_mnist as fashion_module
 from alexnet.data import image_files as images_module
+from alexnet.data.digits import digits
+from alexnet.data.fashion_mnist import FASHION_MNIST, fashion_mnist
+from alexnet.data.image_folder import image_folder
 from alexnet.errors import Failure, Mistake
 from conftest import write_images
 
@@ -63,7 +68,7 @@ def cifar(request, tmp_path, monkeypatch):
     archive, inner, hashes = build_cifar(tmp_path / "published", source)
     for name, value in hashes.items():
         monkeypatch.setattr(source, name, value)
-    return getattr(datasets, request.param), archive, inner
+    return getattr(cifar_module, request.param), archive, inner
 
 
 @pytest.fixture
@@ -165,9 +170,9 @@ def test_parallel_first_runs_download_once(tmp_path, server):
     archive, _, hashes = build_cifar(tmp_path / "published", torchvision.datasets.CIFAR10)
     url, asked = server(archive.parent)
     program = (
-        "import torchvision; from alexnet import datasets\n"
+        "import torchvision; from alexnet.data import cifar\n"
         f"for name, value in {hashes!r}.items(): setattr(torchvision.datasets.CIFAR10, name, value)\n"
-        f"print(datasets.cifar10({str(tmp_path / 'data')!r}, True, '{url}/{archive.name}', 32).fingerprint())"
+        f"print(cifar.cifar10({str(tmp_path / 'data')!r}, True, '{url}/{archive.name}', 32).fingerprint())"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -192,13 +197,13 @@ def fashion(tmp_path, monkeypatch):
     folder = tmp_path / "published"
     folder.mkdir()
     arrays, contents, packed = {}, {}, []
-    for name in datasets.FASHION_MNIST:
+    for name in FASHION_MNIST:
         count = 12 if name.startswith("train") else 5
         shape = (count, 28, 28) if "images" in name else (count,)
         arrays[name] = random.integers(10, size=shape, dtype=np.uint8)
         contents[name] = write_idx(folder / f"{name}.gz", arrays[name])
         packed.append((f"{name}.gz", md5(folder / f"{name}.gz")))
-    monkeypatch.setattr(datasets, "FASHION_MNIST", contents)
+    monkeypatch.setattr(fashion_module, "FASHION_MNIST", contents)
     monkeypatch.setattr(torchvision.datasets.FashionMNIST, "resources", packed)
     return folder, arrays
 
@@ -207,7 +212,7 @@ def test_fashion_mnist_is_downloaded_once_and_read_right(fashion, server, tmp_pa
     folder, arrays = fashion
     url, asked = server(folder)
     for _ in range(2):
-        data = datasets.fashion_mnist(str(tmp_path / "data"), True, url, 28)
+        data = fashion_mnist(str(tmp_path / "data"), True, url, 28)
     assert sorted(asked) == sorted(f"/{name}.gz" for name in arrays)
     assert torch.equal(data.train.images[:, 0], torch.from_numpy(arrays["train-images-idx3-ubyte"]))
     assert torch.equal(data.test.labels, torch.from_numpy(arrays["t10k-labels-idx1-ubyte"]).long())
@@ -216,12 +221,12 @@ def test_fashion_mnist_is_downloaded_once_and_read_right(fashion, server, tmp_pa
 
 def test_fashion_mnist_already_there_packed_or_not(fashion, tmp_path):
     folder, arrays = fashion
-    packed = datasets.fashion_mnist(str(folder), False, None, 32)
+    packed = fashion_mnist(str(folder), False, None, 32)
     home = tmp_path / "b" / "FashionMNIST" / "raw"  # as torchvision leaves it
     home.mkdir(parents=True)
     for name, array in arrays.items():
         write_idx(home / name, array)
-    assert packed.fingerprint() == datasets.fashion_mnist(str(tmp_path / "b"), False, None, 32).fingerprint()
+    assert packed.fingerprint() == fashion_mnist(str(tmp_path / "b"), False, None, 32).fingerprint()
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: content[:50] + b"x" + content[51:]])
@@ -230,14 +235,14 @@ def test_a_damaged_fashion_file_is_named(fashion, damage, caplog):
     victim = folder / "t10k-images-idx3-ubyte.gz"
     victim.write_bytes(damage(victim.read_bytes()))
     with pytest.raises(Mistake, match=r"t10k-images-idx3-ubyte\.gz"):
-        datasets.fashion_mnist(str(folder), False, None, 32)
+        fashion_mnist(str(folder), False, None, 32)
     assert f"{victim} is damaged" in caplog.text
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist isn't installed")
 def test_debians_fashion_mnist_is_taken_where_it_lies(tmp_path):
     """The real set, compared with torchvision's own reading of the unpacked files."""
-    data = datasets.fashion_mnist(str(DEBIAN), False, None, 28)
+    data = fashion_mnist(str(DEBIAN), False, None, 28)
     home = tmp_path / "FashionMNIST" / "raw"
     home.mkdir(parents=True)
     for path in DEBIAN.glob("*.gz"):
@@ -250,7 +255,7 @@ def test_debians_fashion_mnist_is_taken_where_it_lies(tmp_path):
 
 def test_digits_are_scikit_learns():
     """All 1,797 are there, once; brighter where the 8x8 original is brighter."""
-    data = datasets.digits(32)
+    data = digits(32)
     assert len(data.train) + len(data.test) == 1797 and len(data.test) == 360
     assert data.train.images.shape[1:] == (3, 32, 32)
     small = torch.nn.functional.avg_pool2d(torch.cat([data.train.images, data.test.images])[:, :1].float(), 4)
@@ -261,7 +266,7 @@ def test_digits_are_scikit_learns():
 
 def test_image_folder_is_torchvisions_reading(images):
     """The same pixels and labels as torchvision's ImageFolder gives for RGB images of the size asked for."""
-    data = datasets.image_folder(str(images), 32, 0.25)
+    data = image_folder(str(images), 32, 0.25)
     reference = torchvision.datasets.ImageFolder(images / "train")
     for index, (image, label) in enumerate(reference):
         assert torch.equal(data.train.images[index], torchvision.transforms.functional.pil_to_tensor(image))
@@ -287,7 +292,7 @@ def test_image_folder_takes_every_common_kind(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise: what was left is on top
     sideways.save(folder / "turned.jpg", exif=exif, quality=100)
-    data = datasets.image_folder(str(root), 32, 0.25)
+    data = image_folder(str(root), 32, 0.25)
     names = [path.name for path in sorted(folder.iterdir())]
     shown = dict(zip(names, data.train.images, strict=False))
     for name in ("grey.png", "deep.png", "alpha.webp", "palette.png", "print.jpg", "tiny.jpeg"):
@@ -296,8 +301,8 @@ def test_image_folder_takes_every_common_kind(tmp_path):
 
 
 def test_streamed_images_are_those_held_in_memory(images):
-    held = datasets.image_folder(str(images), 32, 0.25)
-    streamed = datasets.image_folder(str(images), 32, 0)
+    held = image_folder(str(images), 32, 0.25)
+    streamed = image_folder(str(images), 32, 0)
     assert isinstance(streamed.train.images, images_module.ImageFiles)
     assert torch.equal(streamed.train.images.decoded(), held.train.images)
     assert torch.equal(streamed.train.labels, held.train.labels)
@@ -305,14 +310,14 @@ def test_streamed_images_are_those_held_in_memory(images):
 
 def test_val_will_do_for_test(images):
     (images / "test").rename(images / "val")
-    assert len(datasets.image_folder(str(images), 32, 0.25).test) == 8
+    assert len(image_folder(str(images), 32, 0.25).test) == 8
 
 
 def test_hidden_files_and_folders_are_no_images(images):
     """What editors and operating systems leave behind is passed over."""
     (images / "train" / ".ipynb_checkpoints").mkdir()
     (images / "train" / "dark" / "._00.jpg").write_bytes(b"no image")
-    assert len(datasets.image_folder(str(images), 32, 0.25).train) == 24
+    assert len(image_folder(str(images), 32, 0.25).train) == 24
 
 
 @pytest.mark.parametrize(
@@ -332,7 +337,7 @@ def test_hidden_files_and_folders_are_no_images(images):
 def test_what_is_wrong_with_a_folder_is_named(images, spoil, named):
     spoil(images)
     with pytest.raises(Mistake, match=named):
-        datasets.image_folder(str(images), 32, 0.25)
+        image_folder(str(images), 32, 0.25)
 
 
 def test_validation_split_is_disjoint_complete_and_seeded(images):

@@ -7,6 +7,8 @@ import torch
 
 from alexnet.config import checks
 from alexnet.engine import device as devices
+from alexnet.engine import processor
+from alexnet.engine.processor import is_zen5
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
@@ -59,7 +61,7 @@ def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, 
 def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
     """The batch of 24 is large enough for all of conv2 to conv5 to take them."""
     weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # which a resumed run takes from its checkpoint
-    settings = [*small_data(images), "batch_size=24", "device.precision=float32", *weights]
+    settings = [*small_data(images), "batch_size=24", "device.precision=float32", "device.winograd=true", *weights]
     _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
     run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
     _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
@@ -103,10 +105,10 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rat
     ten times as long of every second product here, for a while, isn't mistaken for that."""
     rate = dict(zip((torch.float32, torch.bfloat16), rates, strict=True))
     disturbed = iter([1, 10] * 6 + [1] * 99)
-    monkeypatch.setattr(devices, "_product_seconds", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
-    monkeypatch.setattr(devices, "cpu_units", lambda: {"avx512_bf16"})
+    monkeypatch.setattr(processor, "_product_seconds", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
+    monkeypatch.setattr(processor, "cpu_units", lambda: {"avx512_bf16"})
     assert devices.engine("cpu").precision == chosen
-    monkeypatch.setattr(devices, "cpu_units", lambda: {"avx2"})  # then bf16 isn't even tried
+    monkeypatch.setattr(processor, "cpu_units", lambda: {"avx2"})  # then bf16 isn't even tried
     assert devices.engine("cpu").precision == "float32"
 
 
@@ -122,9 +124,9 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rat
 def test_a_zen_5_is_known_by_its_family(tmp_path, said, zen5):
     """There torch's own convolutions are faster in float32 than those with fewer multiplications."""
     about = tmp_path / "cpuinfo"
-    assert not devices.is_zen5(about)  # a system without it
+    assert not is_zen5(about)  # a system without it
     about.write_text(said)
-    assert devices.is_zen5(about) == zen5
+    assert is_zen5(about) == zen5
 
 
 def test_tf32_on_a_processor_is_one_sentence():

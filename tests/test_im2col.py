@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from alexnet.engine import device as devices
+from alexnet.engine.convolutions import change_convolutions
 from alexnet.engine.im2col import Im2colConv2d
-from alexnet.models.layers import change_convolutions
 from alexnet.training.build import assemble
 from alexnet.training.loop import step
 

@@ -13,7 +13,7 @@ from torchvision import transforms
 from torchvision.transforms import functional
 
 from alexnet.data import colours, image_files
-from alexnet.data import dataset as datasets
+from alexnet.data.image_folder import image_folder
 from alexnet.data.imagenet import DEVKIT, GROUND_TRUTH
 from alexnet.errors import Mistake
 from alexnet.launch.evaluate import reevaluate
@@ -56,7 +56,7 @@ def flat(root):
 
 
 def load(root, memory_share=0.25, size=64, resize=72):
-    return datasets.image_folder(str(root), size, memory_share, None, resize)
+    return image_folder(str(root), size, memory_share, None, resize)
 
 
 def settings(root, *others):

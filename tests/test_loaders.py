@@ -11,6 +11,7 @@ from torchvision.transforms.v2 import functional
 from alexnet.data import augment
 from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
+from alexnet.data.image_folder import image_folder
 from alexnet.errors import Mistake
 from conftest import ROOT
 
@@ -119,8 +120,8 @@ def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
 def test_streamed_batches_equal_those_in_memory(images, workers):
     """Crop, flip and order are drawn outside the workers, so neither they nor streaming change a pixel."""
     knobs = {"crop": 4, "flip": True, "shuffle": True, "seed": 3}
-    held = Batches(datasets.image_folder(str(images), 32, 0.25).train, 5, CPU, **knobs)
-    files = Batches(datasets.image_folder(str(images), 32, 0).train, 5, CPU, workers=workers, **knobs)
+    held = Batches(image_folder(str(images), 32, 0.25).train, 5, CPU, **knobs)
+    files = Batches(image_folder(str(images), 32, 0).train, 5, CPU, workers=workers, **knobs)
     for (expected, labels), (streamed, theirs) in zip(held.epoch(2), files.epoch(2), strict=True):
         assert torch.equal(streamed, expected) and torch.equal(theirs, labels)
 
@@ -128,7 +129,7 @@ def test_streamed_batches_equal_those_in_memory(images, workers):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_broken_streamed_image_is_one_sentence(images, workers):
     (images / "train" / "dark" / "07.jpg").write_bytes(b"no image")
-    batches = Batches(datasets.image_folder(str(images), 32, 0).train, 5, CPU, workers=workers)
+    batches = Batches(image_folder(str(images), 32, 0).train, 5, CPU, workers=workers)
     with pytest.raises(Mistake, match=r"07\.jpg can't be read") as caught:
         list(batches.epoch())
     assert "Traceback" not in str(caught.value)

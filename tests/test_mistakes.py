@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alexnet.config import checks
+from alexnet.config.machine import may_have_gpu
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
 
@@ -173,5 +173,5 @@ def test_a_mistake_about_the_data_is_told_in_the_runs_folder(compose, small, tmp
 def test_cuda_where_there_is_none(train, tmp_path):
     done = train("dataset=digits", "device=cuda")
     assert done.returncode == 2 and "device=cpu" in done.stderr and done.stderr.count("\n") == 1
-    assert checks.may_have_gpu() or not list(tmp_path.iterdir())
+    assert may_have_gpu() or not list(tmp_path.iterdir())
     assert train("dataset=digits", "device=cuda", "dry_run=true").returncode == 0  # elsewhere there may be one

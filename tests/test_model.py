@@ -6,9 +6,11 @@ import torchvision
 from torch import nn
 
 from alexnet.models.alexnet import AlexNet
-from alexnet.models.alexnet_cifar import AlexNetCifar, MaxPoolTo
+from alexnet.models.alexnet_cifar import AlexNetCifar
 from alexnet.models.cuda_convnet import CudaConvnet
+from alexnet.models.layers import MaxPoolTo
 from alexnet.training.build import assemble
+from alexnet.training.whitening import whiten
 from conftest import SHARED, small_data
 
 
@@ -230,7 +232,7 @@ def test_whitening_tells_patches_apart(columns, channels, side, whitened):
     images = alike(channels)
     sizes = [side, 5, 3, 3, 3]
     model = AlexNetCifar(10, channels, 40, columns=columns, kernel_sizes=sizes, initialisation="whitening")
-    model.whiten(images)
+    whiten(model, images)
     first = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)][::5]
     of_columns = [layer(images)[:, :, 2:-2, 2:-2].detach().transpose(0, 1).flatten(1) for layer in first]
     strong = torch.cat([values[: 8 // columns] for values in of_columns])
@@ -261,7 +263,7 @@ def test_whitening_leaves_kernels_that_the_images_say_nothing_of(images):
     torch.manual_seed(0)
     model = AlexNetCifar(10, 3, 40, initialisation="whitening")
     before = model.features[0].weight.clone()
-    model.whiten(alike(1).expand(-1, 3, -1, -1) if images == "grey" else torch.full((500, 3, 40, 40), -1.0))
+    whiten(model, alike(1).expand(-1, 3, -1, -1) if images == "grey" else torch.full((500, 3, 40, 40), -1.0))
     changed = (model.features[0].weight != before).flatten(1).any(1)
     count = 50 if images == "grey" else 0
     assert changed[:count].all() and not changed[count:].any()

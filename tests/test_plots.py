@@ -60,5 +60,5 @@ def test_torch_is_not_needed_to_draw():
     import subprocess
     import sys
 
-    program = "import sys, alexnet.plots; sys.exit('torch' in sys.modules)"
+    program = "import sys, alexnet.runs.plots; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -11,7 +11,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from alexnet.config import checks
-from alexnet.config.saved import overridden
+from alexnet.config.overrides import overridden
 from conftest import ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]

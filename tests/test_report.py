@@ -5,8 +5,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from alexnet.comparison import picture
 from alexnet.comparison.configurations import compare
+from alexnet.comparison.page import write
 from alexnet.comparison.records import read_all
 from run_folders import make
 
@@ -43,7 +43,7 @@ def page(browser, tmp_path):
 
     def page(*folders):
         records = read_all(map(str, folders), pytest.fail)
-        picture.write(compare(records), tmp_path / "page.html")
+        write(compare(records), tmp_path / "page.html")
         browser.get((tmp_path / "page.html").as_uri())
         WebDriverWait(browser, 20).until(lambda _: browser.find_elements("css selector", "#curves .main-svg"))
         assert browser.get_log("browser") == []  # no script failed, nothing was refused

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from alexnet.config import options
-from alexnet.config.saved import overridden
+from alexnet.config.overrides import overridden
 from alexnet.runs.folder import Run
 from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 

@@ -54,7 +54,7 @@ HOSTILE = {
     "an alias in torch": put("model._target_", "torch.os.system"),
     "an alias in our own module": put("dataset._target_", "alexnet.data.dataset.os.system"),
     "a re-exported name": put("dataset._target_", "alexnet.data.dataset.fetch"),
-    "another group's target": put("model._target_", "alexnet.data.dataset.digits"),
+    "another group's target": put("model._target_", "alexnet.data.digits.digits"),
     "a loader of pickles": put("model._target_", "torch.load"),
     "builtins": put("schedule._target_", "builtins.eval"),
     "hydra's own": put("model._target_", "hydra.utils.instantiate"),

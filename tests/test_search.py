@@ -7,7 +7,8 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from alexnet.errors import Mistake
-from alexnet.launch import search, sweep
+from alexnet.launch import search
+from alexnet.launch.sweep_report import score
 from alexnet.runs.folder import Run
 from conftest import ROOT
 
@@ -104,7 +105,7 @@ def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "result, score",
+    "result, expected",
     [
         ({"status": "finished", "validation_accuracy": 0.5}, 0.5),
         ({"status": "diverged"}, 0.0),
@@ -113,10 +114,10 @@ def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path,
         (None, None),
     ],
 )
-def test_only_a_loss_that_is_no_number_counts_as_the_worst(tmp_path, result, score):
+def test_only_a_loss_that_is_no_number_counts_as_the_worst(tmp_path, result, expected):
     if result:
         Run(tmp_path).write_result(result)
-    assert sweep.score(Run(tmp_path)) == score
+    assert score(Run(tmp_path)) == expected
 
 
 def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):

@@ -13,10 +13,10 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.config import options
-from alexnet.data import dataset as datasets
+from alexnet.config.compose import checking
 from alexnet.data import facts
+from alexnet.data.digits import digits
 from alexnet.launch.summary import summarise
-from alexnet.launch.train import checking
 from alexnet.models import drawing
 from alexnet.models.layer_table import walk
 from alexnet.training.build import weightless
@@ -77,8 +77,8 @@ def test_what_crosses_is_told_for_each_choice(compose, tmp_path, capsys, cross, 
 
 def test_the_known_facts_are_the_datas():
     """The classes and channels that are known without the data are those that the data has."""
-    digits = datasets.digits(32)
-    assert facts.FACTS["digits"] == (len(digits.classes), digits.channels, len(digits.train))
+    data = digits(32)
+    assert facts.FACTS["digits"] == (len(data.classes), data.channels, len(data.train))
     assert facts.FACTS["fashion_mnist"].classes == len(torchvision.datasets.FashionMNIST.classes)
     assert set(facts.FACTS) == {target.rpartition(".")[2] for target in options.targets("dataset")}
 

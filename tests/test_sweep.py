@@ -14,7 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
-from alexnet.launch.sweep import command, existing
+from alexnet.launch.sweep_resume import command, existing
 from alexnet.runs.folder import Run
 from conftest import ROOT, run_folders, run_script, train_command
 

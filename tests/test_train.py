@@ -16,6 +16,7 @@ from alexnet.runs.texts import TEXTS
 from alexnet.training import evaluation as evaluation_module
 from alexnet.training import loop as training_module
 from alexnet.training.build import assemble
+from alexnet.training.evaluation import evaluate
 from alexnet.training.signals import Signals
 from conftest import small_data, write_images
 
@@ -140,7 +141,7 @@ def test_a_loss_that_never_leaves_chance_is_warned_about(
 def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compose, tmp_path, small, monkeypatch):
     """Validation accuracies are made to peak in epoch 2 of 3: its weights are the ones that are tested."""
     seen = []
-    real = training_module.evaluate
+    real = evaluate
 
     def scripted(training, batches):
         found = real(training, batches)

@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.engine import winograd
+from alexnet.engine.convolutions import change_convolutions
 from alexnet.engine.winograd import WinogradConv2d
-from alexnet.models.layers import change_convolutions
 from alexnet.training.build import assemble
 from alexnet.training.loop import step
 

@@ -17,9 +17,8 @@ import numpy as np
 
 from alexnet.comparison.records import MADE_WITH, Record, printable, shown
 from alexnet.comparison.spread import Spread
-from alexnet.config.checks import MEASURED, WITHOUT_EFFECT
-from alexnet.config.options import nearest
-from alexnet.errors import Mistake
+from alexnet.config.keys import MEASURED, WITHOUT_EFFECT
+from alexnet.errors import Mistake, nearest
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # epochs passed, mean, standard deviation over seeds: (W,)
 METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # the table's

@@ -8,9 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from alexnet.config import checks
-from alexnet.config.options import nearest
-from alexnet.errors import Damaged, Mistake
+from alexnet.config import keys
+from alexnet.errors import Damaged, Mistake, nearest
 from alexnet.runs.folder import Run, find
 
 MADE_WITH = {
@@ -80,7 +79,7 @@ def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[
 
 def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{'optimizer': {'_target_': T, 'lr': 1}} as {'optimizer': T, 'optimizer.lr': 1}; lists become tuples."""
-    leaves = checks.flat(nested, prefix)
+    leaves = keys.flat(nested, prefix)
     return {path.removesuffix("._target_"): _frozen(value) for path, value in leaves.items()}
 
 

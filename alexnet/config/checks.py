@@ -4,22 +4,18 @@ What each may be is in ranges.py, the networks' knobs in models/knobs.py, what t
 The value of a knob that isn't in conf/ is checked by what is built with it.
 """
 
-import sys
-from collections.abc import Mapping
 from math import inf
-from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from alexnet.config.options import GROUPS, files, module, nearest, targets, top_level, usual
+from alexnet.config.keys import LAUNCH, flat
+from alexnet.config.options import GROUPS, files, module, targets, top_level, usual
 from alexnet.config.ranges import RANGES
 from alexnet.config.signatures import parameters
 from alexnet.data import facts
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, nearest
 from alexnet.models import limits
 
-MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
 # What a run gives to what it builds, beside the knobs.
 GIVEN = {
     "model": ("classes", "channels", "size"),
@@ -30,23 +26,6 @@ GIVEN = {
 TRAINING_IMAGES = ("crop", "flip", "cutout", "progressive", "colour", "components")
 ALL_IMAGES, TEST_IMAGES = ("mean", "std"), ("views",)
 NOT_THE_SOURCES = (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES, "validation", "share")
-LAUNCH = ("resume", "dry_run")  # how to launch, and no part of what is trained
-# They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
-WITHOUT_EFFECT = (
-    *LAUNCH,
-    "language",
-    "log_every",
-    "checkpoint_minutes",
-    "dataset.root",
-    "dataset.url",
-    "dataset.download",
-    "dataset.memory_share",
-    "dataset.cache",
-    "device.workers",
-    "device.capture",
-)
-# What a run may go on with otherwise than it began.
-MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)
 
 
 def check(config: DictConfig) -> None:
@@ -92,7 +71,7 @@ def check_images(config: DictConfig) -> None:
     """Raises Mistake for images that the model isn't for, and for fewer than a batch, as far as that is known."""
     check_size(config, config.dataset.size)
     if images := facts.known(config.dataset._target_).images:
-        _check_count(config, images)
+        check_count(config, images)
 
 
 def check_size(config: DictConfig, size: int) -> None:
@@ -101,67 +80,6 @@ def check_size(config: DictConfig, size: int) -> None:
         limits.check_size(module(config.model), size, config.dataset.get("progressive", []))
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
-
-
-def check_machine(config: DictConfig) -> None:
-    """Raises Mistake for a GPU where the system is known to have none, and for folders and files that aren't here."""
-    name, columns = config.device.get("name"), config.device.get("columns") or []
-    on_gpu = name == "cuda" or any(column.startswith("cuda") for column in columns)
-    if (on_gpu and not may_have_gpu()) or (name == "mps" and sys.platform != "darwin"):
-        asked = f"device.columns={columns}" if columns else f"device={name}"
-        instead = "device.columns=null" if columns else "device=cpu, or device=auto to take the best there is"
-        raise Mistake(f"{asked}: there is no GPU here. Give {instead}.")
-    if config.device.precision == "tf32" and not on_gpu and (name in ("cpu", "mps") or not may_have_gpu()):
-        raise Mistake(
-            "device.precision=tf32: there is no NVIDIA GPU to compute on. Give device.precision=auto or float32."
-        )
-    root = config.dataset.get("root")
-    if root is not None and Path(root).expanduser().is_file():
-        raise Mistake(f"dataset.root={root} is a file: expected the folder that has the data.")
-    if config.dataset._target_.endswith(".image_folder"):
-        place, _ = facts.image_folders(root)
-        validation, share = config.dataset.get("validation", 0), config.dataset.get("share", 1)
-        enough = max(config.batch_size / (1 - validation), 1 / (validation or 1)) / share + 2  # whatever is rounded
-        count = facts.count_images(place, min(enough, sys.maxsize))
-        if count < enough:
-            _check_count(config, count)
-    elif config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
-        raise Mistake(
-            f"dataset.root={root}: there is no such folder, and dataset.download=false: give the folder that has the "
-            f"data, dataset.download=true, or dataset=digits, which comes with its data."
-        )
-    try:
-        if config.model.get("weights"):
-            limits.weights_file(config.model.weights)
-    except ValueError as error:
-        raise Mistake(f"model: {error}") from error
-
-
-def may_have_gpu() -> bool:
-    """Whether there is a driver that torch's cuda may be on: NVIDIA's, also on its boards, AMD's, or Windows' for its
-    Linux. Elsewhere than on Linux only torch knows."""
-    drivers = ("nvidia*", "nvhost*", "kfd", "dxg")
-    return sys.platform != "linux" or any(any(Path("/dev").glob(driver)) for driver in drivers)
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"model.dropout": 0.5, ...}: every value under its whole name, lists as they are, "???" where there is none."""
-    leaves = {}
-    for key in config:
-        path = f"{prefix}{key}"
-        missing = isinstance(config, DictConfig) and OmegaConf.is_missing(config, key)
-        value = "???" if missing else config[key]
-        if isinstance(value, (Mapping, DictConfig)):
-            leaves |= flat(value, f"{path}.")
-        else:
-            leaves[path] = value
-    return leaves
-
-
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, before, after) of what isn't the same in both; None where it isn't there."""
-    keys = list(dict.fromkeys([*before, *after]))
-    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
 def _check_knobs(group: str, config: DictConfig) -> None:
@@ -183,7 +101,7 @@ def _check_knobs(group: str, config: DictConfig) -> None:
             raise Mistake(f"{group}.{name} is missing: give {group}.{name}={'VALUE' if value is None else value}.")
 
 
-def _check_count(config: DictConfig, images: int) -> None:
+def check_count(config: DictConfig, images: int) -> None:
     """Raises Mistake where so many training images are too few."""
     images -= facts.held_out(images, config.dataset.get("validation", 0))
     facts.check_batch(config.batch_size, facts.taken(images, config.dataset.get("share", 1)))

@@ -1,7 +1,6 @@
 """What the files in conf/ offer: groups, options, what they build, usual values. No torch."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,3 @@ def usual(config: Mapping[str, Any], path: str) -> Any:
     target = config[group].get("_target_") if group else None
     same = (file for file in files(group).values() if file.get("_target_") == target)
     return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
-
-
-def nearest(given: Any, known: list[str], prefix: str = "") -> str:
-    """The end of a sentence: the known name that is nearest to the given one, or all of them."""
-    close = get_close_matches(str(given), known, n=1, cutoff=0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."

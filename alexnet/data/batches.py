@@ -1,6 +1,7 @@
 """Seeded batches of one split, the same whether its images are held in memory or streamed."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing import parent_process
@@ -14,7 +15,6 @@ from torch.utils.data import DataLoader
 from alexnet.data import augment, randomness
 from alexnet.data.dataset import Split
 from alexnet.errors import Mistake
-from alexnet.training.signals import ignore_interrupts
 
 DEVICE_SHARE = 0.25  # of a GPU's memory: images that take more stay in the machine's
 
@@ -171,3 +171,8 @@ def _forget_shared_batches() -> None:
     """
     with shared_cache.lock:
         shared_cache.free_dead_references()
+
+
+def ignore_interrupts(worker: int = 0) -> None:
+    """For a worker process: the terminal sends Ctrl-C to it as well; the parent decides what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

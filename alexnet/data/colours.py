@@ -3,8 +3,8 @@
 import logging
 
 import torch
+from torch import Tensor
 
-from alexnet.data.components import principal_components
 from alexnet.data.dataset import Split
 
 logger = logging.getLogger(__name__)
@@ -38,3 +38,14 @@ def measured(split: Split) -> dict[str, list]:
 
 def _rounded(values: torch.Tensor) -> list:
     return (values.round(decimals=6) + 0.0).tolist()  # no -0.0
+
+
+def principal_components(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """The variances (D,) along them, largest first, and the components (D, D), unit vectors, a row each.
+
+    covariance: (D, D) float64. The largest entry of each component is positive, so that they are the same on every
+    machine.
+    """
+    variances, vectors = torch.linalg.eigh(covariance)  # ascending; vectors are columns
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    return variances.flip(0), (vectors * largest.sign()).T.flip(0)

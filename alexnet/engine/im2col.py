@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
-from alexnet.models.layers import FastConv2d
+from alexnet.engine.convolutions import FastConv2d
 
 POSITIONS = 49  # of a map, at most: from 9x9 on oneDNN is the faster one
 

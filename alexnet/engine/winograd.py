@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from alexnet.models.layers import FastConv2d
+from alexnet.engine.convolutions import FastConv2d
 
 # By kernel: the outputs of a tile along a side, and the points, beside infinity. Small ones keep the rounding small.
 TILES = {3: (4, (0, 1, -1, 2, -2)), 5: (3, (0, 1, -1, 2, -2, 0.5))}

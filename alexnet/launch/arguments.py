@@ -2,24 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from math import inf
 
-from alexnet.errors import Failure, Mistake
-
-
-@contextmanager
-def mistakes_end_the_program() -> Iterator[None]:
-    """A Mistake, a Failure or Ctrl-C becomes one message on stderr and its exit status."""
-    try:
-        yield
-    except (Mistake, Failure) as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("stopped by SIGINT", file=sys.stderr)
-        sys.exit(130)
+from alexnet.errors import mistakes_end_the_program
 
 
 def above_zero(kind: type) -> Callable[[str], float]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from alexnet.config import checks
-from alexnet.config.saved import overridden, saved_config
+from alexnet.config.keys import WITHOUT_EFFECT
+from alexnet.config.machine import check_machine
+from alexnet.config.overrides import overridden
+from alexnet.config.saved import saved_config
 from alexnet.runs.folder import Run
 
 
@@ -16,7 +18,7 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
     """
     run = Run(folder)
     config, changed = overridden(saved_config(run), overrides)
-    checks.check_machine(config)
+    check_machine(config)
     from alexnet.training.build import assemble  # torch takes seconds to import: not for a typing error
     from alexnet.training.evaluation import load_chosen, test_figures
 
@@ -35,6 +37,6 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
         told = recorded.get(key)
         note = {None: "not in result.json", figures[key]: "as in result.json"}.get(told, f"result.json has {told!r}")
         print(f"{key}: {figures[key]!r}   ({note})")
-    kept = ("device.", *checks.WITHOUT_EFFECT)  # what another device gives is worth a status
+    kept = ("device.", *WITHOUT_EFFECT)  # what another device gives is worth a status
     another = any(not key.startswith(kept) for key, _, _ in changed)
     return 0 if another or all(recorded.get(key, value) == value for key, value in figures.items()) else 1

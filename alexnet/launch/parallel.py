@@ -19,6 +19,7 @@ from omegaconf import DictConfig, open_dict
 
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
+from alexnet.launch.sweep_report import job_name, report, score
 from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
@@ -62,10 +63,10 @@ class Parallel(Launcher):
                             if process.exitcode is not None:
                                 del running[slot]
                                 tell(config, process.exitcode)
-                                sweep.report(self.config.hydra)
+                                report(self.config.hydra)
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(sweep.report(self.config.hydra))
+                print(report(self.config.hydra))
                 sys.exit(interrupted.exit_status)
         return [returned(config) for config in configs]
 
@@ -165,13 +166,13 @@ def told_as_done(config: DictConfig) -> bool:
     run = Run(folder(config))
     if not (config.resume and run.is_done()):
         return False
-    print(f"{sweep.job_name(config.hydra)} is done: {run.result()['status']}")
+    print(f"{job_name(config.hydra)} is done: {run.result()['status']}")
     return True
 
 
 def tell(config: DictConfig, exit_status: int) -> None:
     """The job's one line. exit_status: the process's; below 0 the number of the signal that killed it."""
-    name, result = sweep.job_name(config.hydra), Run(folder(config)).result()
+    name, result = job_name(config.hydra), Run(folder(config)).result()
     if exit_status < 0:
         print(
             f"{name} was killed by {signal.Signals(-exit_status).name}. If memory ran out, run fewer at once "
@@ -192,5 +193,5 @@ def tell(config: DictConfig, exit_status: int) -> None:
 
 def returned(config: DictConfig) -> JobReturn:
     job = JobReturn(overrides=list(config.hydra.overrides.task), status=JobStatus.COMPLETED)
-    job.return_value = sweep.score(Run(folder(config)))
+    job.return_value = score(Run(folder(config)))
     return job

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Sequence
 
-from alexnet.config.checks import MAY_CHANGE
-from alexnet.config.saved import overridden, saved_config
+from alexnet.config.keys import MAY_CHANGE
+from alexnet.config.overrides import overridden
+from alexnet.config.saved import saved_config
 from alexnet.errors import Mistake
-from alexnet.launch import sweep, train
+from alexnet.launch import train
+from alexnet.launch.sweep_resume import command
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute, log_to
 
@@ -21,7 +23,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
     if run.sweep():
         if overrides:
             raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
-        sys.argv = [sys.argv[0], *sweep.command(folder)]
+        sys.argv = [sys.argv[0], *command(folder)]
         train.main()
         return 0
     config = saved_config(run)

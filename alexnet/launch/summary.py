@@ -8,9 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.comparison import tables
 from alexnet.config import checks, options
+from alexnet.config.compose import composed
 from alexnet.data.facts import known as known_facts
 from alexnet.errors import Mistake
-from alexnet.launch.train import composed
 from alexnet.models import limits
 
 if TYPE_CHECKING:

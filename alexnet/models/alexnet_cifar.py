@@ -22,12 +22,11 @@ with columns=2, of half the channels each. Each of these sizes is a knob.
 from collections.abc import Sequence
 from itertools import chain
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from alexnet.data.components import principal_components
 from alexnet.models import layers
 from alexnet.models.columns import ColumnNetwork, seen
+from alexnet.models.layers import MaxPoolTo, pooled
 from alexnet.models.limits import check_choice, check_layers, check_size, crossings, shares
 
 
@@ -72,7 +71,7 @@ class AlexNetCifar(ColumnNetwork):
         check_choice("initialisation", initialisation)
         check_layers(columns, kernel_sizes, pool_after, pool_to, hidden)
         check_size("alexnet_cifar", size)
-        side = pool_to or _pooled(_pooled(_pooled(size)))
+        side = pool_to or pooled(pooled(pooled(size)))
 
         def convolution(number: int) -> list[nn.Module]:
             crosses, inputs = seen(number, kernels[number - 2] if number > 1 else channels, crossing)
@@ -104,63 +103,13 @@ class AlexNetCifar(ColumnNetwork):
             nn.init.zeros_(self.classifier[-1].weight)
         self.whitens = initialisation == "whitening"
         if self.whitens:
-            for index, layer in enumerate(self._convolutions()):
+            for index, layer in enumerate(self.convolutions()):
                 column, number = index // 5, index % 5 + 1
                 if number > 1:
                     nn.init.dirac_(layer.weight.data[: layer.in_channels])
                 if number in crossing:  # its own column's maps first, or all columns would begin as one
                     layer.weight.data = layer.weight.data.roll(column * layer.in_channels // columns, 1)
 
-    def _convolutions(self) -> list[nn.Conv2d]:
+    def convolutions(self) -> list[nn.Conv2d]:
         """Five a column."""
         return [layer for layer in self.features.modules() if isinstance(layer, nn.Conv2d)]
-
-    @torch.no_grad()
-    def whiten(self, images: Tensor) -> None:
-        """Makes conv1's kernels the principal components of the images' patches, so that its maps don't repeat one
-        another, and of variance 1 (Jordan 2024, §3.2).
-
-        images: (B, channels, H, W), normalised as in training. Each component comes with its negative, for ReLU to
-        keep both; small ones are mostly noise, so that a hundredth of the pixels' variance is added to theirs. Columns
-        take turns. Where there are fewer than half the kernels, as of grey images, the rest stay as they are.
-        """
-        columns = self._convolutions()[::5]
-        side = columns[0].kernel_size[0]
-        patches = nn.functional.unfold(images, side, stride=side)  # (B, values, places)
-        patches = patches.transpose(0, 1).flatten(1).double()
-        variances, components = principal_components(patches.cov())
-        vary = variances > 1e-6 * variances[0]  # the rest is rounding
-        kernels = components[vary] / (variances[vary] + images.var() / 100).sqrt()[:, None]
-        pairs = torch.stack([kernels, -kernels], 1)
-        for column, layer in enumerate(columns):
-            own = pairs[column :: len(columns)].flatten(0, 1)[: layer.out_channels]
-            layer.weight[: len(own)] = own.view(-1, *layer.weight.shape[1:])
-            layer.bias[: len(own)] = -own @ patches.mean(1)
-
-
-class MaxPoolTo(nn.MaxPool2d):
-    """The 3x3 max-pool with stride 2 where it leaves `side`; for other maps windows that leave that side.
-
-    Those are torch's adaptive ones, written out, because the CUDA gradient of its own isn't reproducible.
-    """
-
-    def __init__(self, side: int):
-        super().__init__(3, 2)
-        self.side = side
-
-    def fits(self, maps: Tensor) -> bool:
-        """Whether 3x3 windows with stride 2 leave that side of the maps."""
-        return _pooled(maps.shape[-1]) == self.side
-
-    def forward(self, maps: Tensor) -> Tensor:
-        if self.fits(maps):
-            return super().forward(maps)
-        count = maps.shape[-1]
-        windows = [slice(i * count // self.side, -(-(i + 1) * count // self.side)) for i in range(self.side)]
-        rows = torch.stack([maps[:, :, window].amax(2) for window in windows], 2)
-        return torch.stack([rows[:, :, :, window].amax(3) for window in windows], 3)
-
-
-def _pooled(size: int) -> int:
-    """The side that a 3x3 max-pool with stride 2 and no padding leaves."""
-    return (size - 3) // 2 + 1

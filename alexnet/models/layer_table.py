@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.alexnet_cifar import MaxPoolTo
 from alexnet.models.columns import Columns, Cross, Merge
+from alexnet.models.layers import MaxPoolTo
 
 NAMES = {
     nn.MaxPool2d: "max-pool",

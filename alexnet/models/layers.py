@@ -1,9 +1,9 @@
 """What several of the networks are made of."""
 
-from collections.abc import Callable, Collection
-from typing import ClassVar
+from collections.abc import Callable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from alexnet.models.limits import check_choice
 
@@ -21,27 +21,29 @@ def local_response_norm() -> nn.LocalResponseNorm:
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
 
 
-class FastConv2d(nn.Conv2d):
-    """A convolution with a way of its own to compute, for those that it suits: kernels of one of the `sides`, at least
-    `channels` maps in and out, stride 1, one group, and the zeros around its maps that keep their size."""
+class MaxPoolTo(nn.MaxPool2d):
+    """The 3x3 max-pool with stride 2 where it leaves `side`; for other maps windows that leave that side.
 
-    sides: ClassVar[Collection[int]]
-    channels: ClassVar[int]
+    Those are torch's adaptive ones, written out, because the CUDA gradient of its own isn't reproducible.
+    """
 
-    @classmethod
-    def suits(cls, layer: nn.Conv2d) -> bool:
-        side = layer.kernel_size[0]
-        return (
-            side in cls.sides
-            and min(layer.in_channels, layer.out_channels) >= cls.channels
-            and (layer.kernel_size, layer.padding) == ((side, side), (side // 2, side // 2))
-            and (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
-            and layer.bias is not None
-        )
+    def __init__(self, side: int):
+        super().__init__(3, 2)
+        self.side = side
+
+    def fits(self, maps: Tensor) -> bool:
+        """Whether 3x3 windows with stride 2 leave that side of the maps."""
+        return pooled(maps.shape[-1]) == self.side
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if self.fits(maps):
+            return super().forward(maps)
+        count = maps.shape[-1]
+        windows = [slice(i * count // self.side, -(-(i + 1) * count // self.side)) for i in range(self.side)]
+        rows = torch.stack([maps[:, :, window].amax(2) for window in windows], 2)
+        return torch.stack([rows[:, :, :, window].amax(3) for window in windows], 3)
 
 
-def change_convolutions(model: nn.Module, kind: type[FastConv2d]) -> None:
-    """Makes each plain convolution that `kind` suits one of that kind, its parameters as they are."""
-    for layer in model.modules():
-        if type(layer) is nn.Conv2d and kind.suits(layer):
-            layer.__class__ = kind
+def pooled(size: int) -> int:
+    """The side that a 3x3 max-pool with stride 2 and no padding leaves."""
+    return (size - 3) // 2 + 1

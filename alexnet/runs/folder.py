@@ -31,6 +31,18 @@ from filelock import FileLock, Timeout
 
 from alexnet.errors import Damaged, Mistake
 
+# Where version 0.1.0 had what a configuration's _target_ names.
+MOVED = {
+    "alexnet.datasets.cifar10": "alexnet.data.cifar.cifar10",
+    "alexnet.datasets.cifar100": "alexnet.data.cifar.cifar100",
+    "alexnet.datasets.digits": "alexnet.data.digits.digits",
+    "alexnet.datasets.fashion_mnist": "alexnet.data.fashion_mnist.fashion_mnist",
+    "alexnet.datasets.image_folder": "alexnet.data.image_folder.image_folder",
+    **{
+        f"alexnet.schedules.{name}": f"alexnet.training.schedules.{name}"
+        for name in ("constant", "cosine", "one_cycle", "plateau", "step")
+    },
+}
 SWEEP_SETTINGS = ("launcher", "sweeper", "sweep", "overrides")  # of Hydra's, those that a sweep's jobs follow
 
 
@@ -159,8 +171,13 @@ class Run:
 
         Plain YAML: nothing in it is run or looked up, whoever wrote it.
         """
-        resolved = self._mapping("config.yaml", _load_yaml)
-        return resolved if resolved is not None else self._mapping(".hydra/config.yaml", _load_yaml) or {}
+        config = self._mapping("config.yaml", _load_yaml)
+        if config is None:
+            config = self._mapping(".hydra/config.yaml", _load_yaml) or {}
+        for group in config.values():
+            if isinstance(group, dict) and isinstance(group.get("_target_"), str):
+                group["_target_"] = MOVED.get(group["_target_"], group["_target_"])
+        return config
 
     def environment(self) -> dict[str, Any]:
         """What the numbers depend on beside the configuration; empty where that was never written."""

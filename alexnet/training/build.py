@@ -21,6 +21,7 @@ from alexnet.engine import device as devices
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
 from alexnet.errors import Failure, Mistake
+from alexnet.training.whitening import whiten
 
 SAMPLE = 500  # training images that a network's initial weights are taken from, where they depend on the images
 
@@ -86,7 +87,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     found = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = _call("model", config.model, **found)
     if getattr(model, "whitens", False):
-        model.whiten(torch.cat([images for images, _ in sample().epoch()]).cpu())
+        whiten(model, torch.cat([images for images, _ in sample().epoch()]).cpu())
     model = engine.place(model)
     optimizer = _optimizer(config, engine, model)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))

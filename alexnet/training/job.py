@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet.config import checks, options
+from alexnet.config import checks, keys, options
+from alexnet.config.keys import MAY_CHANGE, MEASURED
+from alexnet.config.machine import check_machine
 from alexnet.errors import Diverged, Failure, Mistake
 from alexnet.runs.folder import Run, check_space
 from alexnet.runs.texts import TEXTS
@@ -106,7 +108,7 @@ def _prepare(
     """
     checks.check(config)
     checks.check_images(config)
-    checks.check_machine(config)
+    check_machine(config)
     if run.is_new:
         run.write_config(_text(config))
     else:
@@ -148,20 +150,18 @@ def _prepare(
 def as_measured(config: DictConfig, run: Run) -> DictConfig:
     """With what was measured on the data when the run began, where the configuration leaves that open."""
     saved = run.config().get("dataset", {})
-    open_ones = {
-        key: saved.get(key) for key in checks.MEASURED if key in config.dataset and config.dataset[key] is None
-    }
+    open_ones = {key: saved.get(key) for key in MEASURED if key in config.dataset and config.dataset[key] is None}
     return OmegaConf.create({**config, "dataset": {**config.dataset, **open_ones}})
 
 
 def refuse_another(config: DictConfig, run: Run) -> None:
     """Raises Mistake where the folder's run has another configuration, but for what may change: see MAY_CHANGE."""
-    given = checks.flat(OmegaConf.to_container(config, resolve=True))
+    given = keys.flat(OmegaConf.to_container(config, resolve=True))
     # A key that conf/ got since the run began has its usual value.
     others = [
         f"{key}: {before} -> {given.get(key)}"
-        for key, before in checks.flat(run.config()).items()
-        if given.get(key) != before and key not in checks.MAY_CHANGE
+        for key, before in keys.flat(run.config()).items()
+        if given.get(key) != before and key not in MAY_CHANGE
     ]
     if others:
         raise Mistake(

@@ -49,8 +49,3 @@ class Signals:
         if not self._raised:
             self._raised = True
             raise Interrupted(number)
-
-
-def ignore_interrupts(worker: int = 0) -> None:
-    """For a worker process: the terminal sends Ctrl-C to it as well; the parent decides what to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,70 @@
+"""A configuration composed by Hydra, and its refusals explained in a sentence."""
+
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from alexnet.config import options
+from alexnet.config.overrides import parsable
+from alexnet.errors import Failure, Mistake, mistakes_end_the_program, nearest
+
+
+def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
+    """What scripts/train.py would take from these overrides, unchecked, and the option taken of each group."""
+    with hydra.initialize_config_dir(str(options.CONF), version_base="1.3"):
+        config = hydra.compose("train", [parsable(given) for given in overrides], return_hydra_config=True)
+    return without_hydra(config), config.hydra.runtime.choices
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The run's own part of what Hydra composed."""
+    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+
+
+@contextmanager
+def checking() -> Iterator[None]:
+    """Ends the program for any exception: from a callback Hydra would swallow it and go on."""
+    with mistakes_end_the_program():
+        try:
+            yield
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            raise Mistake(explain(error)) from error
+        except (Mistake, Failure):
+            raise
+        except Exception:  # a bug
+            traceback.print_exc()
+            sys.exit(1)
+
+
+def explain(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf refused, with the nearest name that there is."""
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        names = list(error.options)
+        if error.missing_cfg_file.startswith("experiment/"):  # its folders hold options, and are no groups
+            group, _, option = error.missing_cfg_file.partition("/")
+            folder = options.CONF / group
+            names = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+        return f"{group}={option}: there is no such {group}{nearest(option, names)}"
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}': expected KEY=VALUE, such as optimizer.lr=0.01"
+    cause = error.__cause__
+    key = getattr(cause, "full_key", None)
+    parent = getattr(cause, "parent_node", None)
+    if key and isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(parent, DictConfig):
+        prefix, dot, name = key.rpartition(".")
+        known = [str(option) for option in parent if option not in ("_target_", "hydra")]
+        return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"
+    unknown_group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", str(error))
+    if unknown_group:
+        return f"{unknown_group[1]} isn't a group{nearest(unknown_group[1], [*options.GROUPS, 'experiment'])}"
+    if "Config group override must be" in str(error):
+        return f"A group takes the name of one of its options, for example model=alexnet_cifar. ({error})"
+    return " ".join(f"{error} {cause or ''}".split())

@@ -1,0 +1,19 @@
+"""Handwritten digits, which come with scikit-learn."""
+
+import torch
+
+from alexnet.data.dataset import Dataset, Split, resized
+
+
+def digits(size: int) -> Dataset:
+    """1,797 handwritten digits from scikit-learn's package, 8x8 greys made RGB; a fixed fifth is the test split."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    data = load_digits()
+    pixels = torch.from_numpy(data.images).float()[:, None] * (255 / 16)  # (N, 1, 8, 8), values 0 to 16
+    images = resized(pixels, size).round().clamp(0, 255).byte().repeat(1, 3, 1, 1)
+    labels = torch.from_numpy(data.target).long()
+    parts = train_test_split(range(len(labels)), test_size=0.2, random_state=0, stratify=data.target)
+    train, test = (Split(images[part], labels[part]) for part in map(torch.tensor, parts))
+    return Dataset([str(name) for name in data.target_names], 3, size, train, test)

@@ -1,0 +1,90 @@
+"""What Hydra calls before the first and after the last job: the checks, and a folder for each run and sweep."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, open_dict
+
+from alexnet.config import checks
+from alexnet.config.compose import checking, without_hydra
+from alexnet.config.machine import check_machine
+from alexnet.config.overrides import quoted
+from alexnet.errors import Mistake
+from alexnet.launch import parallel, search, sweep
+from alexnet.launch.sweep_report import report, statuses
+from alexnet.launch.sweep_resume import existing
+from alexnet.runs.folder import check_space, claim
+
+
+class Launch(Callback):
+    """What Hydra calls before the first and after the last job. metrics, best_of: what a sweep is compared by."""
+
+    def __init__(self, metrics: Sequence[str], best_of: str | None):
+        pass  # report, which every job calls, reads them from the configuration
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Checks every value, then makes a folder that is this run's alone."""
+        with checking(), open_dict(config):
+            checks.check(without_hydra(config))
+            checks.check_images(config)
+            if config.resume:
+                raise Mistake(
+                    f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
+                    f"python scripts/resume.py {config.resume}"
+                )
+            if config.dry_run:
+                print(sweep.plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
+                sys.exit()
+            check_machine(config)
+            config.hydra.run.dir = str(claim(config.hydra.run.dir))
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
+        with checking(), open_dict(config):
+            sweep.check(config)
+            parallel.check(config)
+            planned = sweep.jobs(config)
+            configs, subdirs = [], []
+            for number, overrides in enumerate(planned):
+                each = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+                each.hydra.job.num = number
+                subdirs.append(sweep.subdir(each.hydra))
+                configs.append(without_hydra(each))
+                checks.check(configs[-1])
+                checks.check_images(configs[-1])
+            if config.hydra.sweeper._target_ != search.TARGET:  # whose jobs are not these, but between them
+                sweep.check_subdirs(subdirs)
+            if config.dry_run:
+                print(sweep.plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
+                sys.exit()
+            for each in configs:
+                check_machine(each)
+            if config.resume:
+                folder = str(existing(config))
+            else:
+                way_out = "give a folder on another disk with hydra.sweep.dir=FOLDER"
+                check_space(Path(config.hydra.sweep.dir), disk_bytes(configs), way_out)
+                folder = str(claim(config.hydra.sweep.dir))
+            config.hydra.sweep.dir = folder
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(folder)}")  # each job is composed anew
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """The table of all jobs; status 1 where one of them didn't finish. In a search to diverge is a result."""
+        print(report(config.hydra))
+        counts = statuses(config.hydra.sweep.dir)
+        print(f"{counts['finished']} of {counts.total()} ok")
+        results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
+        if set(counts) - results:
+            sys.exit(1)
+
+
+def disk_bytes(configs: Sequence[DictConfig]) -> int:
+    """What the runs' folders may come to, at most, in bytes."""
+    from alexnet.training.build import disk_bytes
+
+    needs = [disk_bytes(config) for config in configs]
+    return sum(kept for kept, _ in needs) + max((replacing for _, replacing in needs), default=0)

@@ -1,0 +1,73 @@
+"""A sweep's report, written again after each of its jobs."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from alexnet.errors import Damaged, nearest
+from alexnet.launch.sweep import without_launch
+from alexnet.runs.folder import Run, find
+
+
+def job_name(settings: DictConfig) -> str:
+    """'job 1 (optimizer.lr=0.1)'. settings: the job's hydra node."""
+    return f"job {settings.job.num} ({' '.join(without_launch(settings.overrides.task))})"
+
+
+def score(run: Run) -> float | None:
+    """What a search maximises: the best validation accuracy, 0 for a run that diverged; None for one that has no end.
+
+    What was killed, or failed for another reason than its values, must not count against them.
+    """
+    result = run.result() or {}
+    return {"finished": result.get("validation_accuracy"), "diverged": 0.0}.get(result.get("status"))
+
+
+def report(settings: DictConfig) -> str:
+    """Writes sweep.csv, sweep.md and sweep.png of the jobs so far, and returns the table for the console.
+
+    A row is a configuration, averaged over its seeds. settings: Hydra's, which say where, and in the callback what
+    to compare by.
+    """
+    # Here and not above: they take longer to import than --help or a mistake should take to answer.
+    from alexnet.comparison.configurations import METRICS, compare, is_epochs_to
+    from alexnet.comparison.picture import draw
+    from alexnet.comparison.records import read_all
+    from alexnet.comparison.tables import describe
+
+    folder, asked = Path(settings.sweep.dir), settings.callbacks.alexnet
+    records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))
+    there = {*METRICS, *(name for record in records for name in record.metrics)}  # before the first end only METRICS
+    metrics = [name for name in asked.metrics if name in there or is_epochs_to(name)]
+    unknown = [name for name in asked.metrics if name not in metrics]
+    if unknown and there - {*METRICS}:
+        near = nearest(unknown[0], sorted(there))
+        print(f"hydra.callbacks.alexnet.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
+    comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
+    _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
+    _write(folder / "sweep.md", describe("markdown", comparison) + "\n")
+    aside = folder / ".sweep.png"
+    draw(comparison, aside)
+    os.replace(aside, folder / "sweep.png")
+    return describe("text", comparison)
+
+
+def statuses(folder: str | Path) -> Counter[str]:
+    """How many of the sweep's jobs have finished, diverged, failed and so on."""
+    return Counter(map(_status, find(folder)))
+
+
+def _status(run: Run) -> str:
+    try:
+        return (run.result() or {}).get("status", "unfinished")
+    except Damaged:
+        return "damaged"
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
