@@ -8,7 +8,7 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet.config import checks
-from alexnet.config.compose import checking, composed
+from alexnet.config.compose import checking, compose_config
 from alexnet.config.machine import check_machine
 from alexnet.data import facts
 from alexnet.errors import mistakes_end_the_program
@@ -38,7 +38,7 @@ def main() -> None:
     overrides += [f"batch_size={given.batch_size}"] if given.batch_size is not None else []
     overrides += [f"device={given.device}"] if given.device else []
     with checking():
-        config, _ = composed(overrides)
+        config, _ = compose_config(overrides)
         checks.check(config)
         checks.check_size(config, config.dataset.size)
         check_machine(config)

@@ -9,7 +9,7 @@ import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from alexnet.config import checks
-from alexnet.config.compose import checking, composed
+from alexnet.config.compose import checking, compose_config
 from alexnet.config.machine import check_machine
 from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.arguments import above_zero
@@ -56,7 +56,7 @@ def main() -> None:
     for model, images, batch, size, classes in POINTS:
         overrides = ["dataset=digits", f"dataset.size={size}", f"model={model}", f"batch_size={batch}"]
         with checking():
-            config, _ = composed([*overrides, *given.overrides])
+            config, _ = compose_config([*overrides, *given.overrides])
             checks.check(config)
             check_machine(config)
         configs.append((config, model, images, size, classes))

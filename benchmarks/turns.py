@@ -21,10 +21,10 @@ from alexnet.data.batches import ignore_interrupts
 from alexnet.data.facts import FACTS
 from alexnet.engine import device as devices
 from alexnet.engine.device import DTYPES
-from alexnet.engine.environment import device_name
-from alexnet.engine.processor import matrix_rate, synchronise
+from alexnet.engine.environment import get_device_name
+from alexnet.engine.processor import measure_matrix_rate, synchronise
 from alexnet.training.build import Training, assemble
-from alexnet.training.loop import learning_rate, set_learning_rate, step
+from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
 from alexnet.training.state import Tally
 from tutorial import tutorial_loop
 
@@ -134,7 +134,7 @@ def engine_loop(training: Training) -> Iterator[int]:
     training.model.train()
     for epoch in count():
         for batch, (images, labels) in enumerate(training.train.epoch(epoch)):
-            set_learning_rate(training, learning_rate(training, 0, 0, []))
+            set_learning_rate(training, compute_learning_rate(training, 0, 0, []))
             tally.add(step(training, images, labels, epoch, batch), len(labels))
             if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
                 tally.loss()
@@ -144,10 +144,10 @@ def engine_loop(training: Training) -> Iterator[int]:
 def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any]:
     """What was measured on what, and the device's limit."""
     engine = training.engine
-    rates = {name: matrix_rate(engine.device, DTYPES[name]) for name in {"float32", engine.precision}}
+    rates = {name: measure_matrix_rate(engine.device, DTYPES[name]) for name in {"float32", engine.precision}}
     return {
         "model": type(training.model).__name__,
-        "device": device_name(engine.device),
+        "device": get_device_name(engine.device),
         "threads": torch.get_num_threads(),
         "precision": engine.precision,
         "matrix_product_rate": rates,

@@ -12,7 +12,7 @@ from alexnet.comparison import tables
 from alexnet.comparison.configurations import METRICS, compare
 from alexnet.comparison.difference import differences
 from alexnet.comparison.page import write
-from alexnet.comparison.records import filtered, read_all
+from alexnet.comparison.records import filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
 
 
@@ -41,7 +41,7 @@ def parse() -> Namespace:
 
 def main() -> None:
     given = parse()
-    records = filtered(read_all(given.folders, lambda line: print(line, file=sys.stderr)), given.where)
+    records = filter_records(read_all(given.folders, lambda line: print(line, file=sys.stderr)), given.where)
     if given.diff:
         if given.plot or given.html:
             raise Mistake("--diff draws nothing: give --plot and --html in a call without it.")

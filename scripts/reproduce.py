@@ -1,7 +1,7 @@
 """Trains a run again and compares: python scripts/reproduce.py outputs/DATE/TIME [optimizer.lr=0.01 ...]"""
 
-from alexnet.launch.arguments import on_run_folder
+from alexnet.launch.arguments import run_on_folder
 from alexnet.launch.reproduce import reproduce
 
 if __name__ == "__main__":
-    on_run_folder(__doc__, reproduce)
+    run_on_folder(__doc__, reproduce)

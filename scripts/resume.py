@@ -1,7 +1,7 @@
 """Goes on with a run or a sweep in its own folder: python scripts/resume.py outputs/DATE/TIME [epochs=40]"""
 
-from alexnet.launch.arguments import on_run_folder
+from alexnet.launch.arguments import run_on_folder
 from alexnet.launch.resume import resume
 
 if __name__ == "__main__":
-    on_run_folder(__doc__, resume)
+    run_on_folder(__doc__, resume)

@@ -42,12 +42,12 @@ def test_crop_is_the_window_of_the_padded_image_at_its_place():
 def test_ten_crop_is_torchvisions(held, size, padding):
     """The same views in the same order, each image's own; one view is its centre."""
     batch = torch.randint(256, (3, 3, held, held), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    views = augment.views(batch, size, padding, 10).view(10, 3, 3, size, size)
+    views = augment.take_views(batch, size, padding, 10).view(10, 3, 3, size, size)
     for number, image in enumerate(batch):
         expected = transforms.TenCrop(size)(functional.pad(image, [padding]))
         assert torch.equal(views[:, number], torch.stack(expected))
-        assert torch.equal(augment.views(batch, size, padding, 1)[number], functional.center_crop(image, size))
-    same = augment.views(batch, held, 0, 10)
+        assert torch.equal(augment.take_views(batch, size, padding, 1)[number], functional.center_crop(image, size))
+    same = augment.take_views(batch, held, 0, 10)
     assert torch.equal(same, torch.cat([batch, batch.flip(3)]))
 
 

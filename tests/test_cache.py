@@ -29,7 +29,7 @@ def decoded(monkeypatch):
     names, real = [], image_module.decode
 
     def decode(path, size):
-        names.append(image_module.class_and_name(path))
+        names.append(image_module.get_class_and_name(path))
         return real(path, size)
 
     monkeypatch.setattr(image_module, "decode", decode)

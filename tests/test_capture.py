@@ -6,7 +6,7 @@ import torch
 from alexnet.data.batches import Batches
 from alexnet.errors import Failure
 from alexnet.training.build import assemble
-from alexnet.training.loop import learning_rate, set_learning_rate, step
+from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
 from conftest import small_data
 from test_train import run_in
 
@@ -60,7 +60,7 @@ def test_nothing_in_an_epoch_waits_for_the_gpu(compose, augmented, settings):
         for batch, (images, labels) in enumerate(training.train.epoch(number)):
             if waits and batch == 0:  # the epoch's random numbers are sent with its first batch
                 torch.cuda.set_sync_debug_mode("error")
-            set_learning_rate(training, learning_rate(training, number, batch, []))
+            set_learning_rate(training, compute_learning_rate(training, number, batch, []))
             step(training, images, labels, number, batch)
 
     try:

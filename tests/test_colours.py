@@ -26,13 +26,13 @@ def test_mean_and_components_are_numpys(written):
     train = photographs(written)
     pixels = train.images.permute(0, 2, 3, 1).reshape(-1, 3).numpy() / 255
     variances, vectors = np.linalg.eigh(np.cov(pixels.T, bias=True))
-    found = colours.measured(train)
+    found = colours.measure_colours(train)
     np.testing.assert_allclose(found["mean"], pixels.mean(0), atol=1e-6)
     for component, variance, vector in zip(found["components"], variances[::-1], vectors.T[::-1], strict=True):
         sign = np.sign(component @ vector)
         np.testing.assert_allclose(component, sign * variance * vector, atol=1e-6)
     assert variances[-1] > 10 * variances[0] > 0
-    assert colours.measured(photographs(written, 0)) == found
+    assert colours.measure_colours(photographs(written, 0)) == found
 
 
 def test_a_large_training_set_is_measured_on_a_sample_of_all_classes(monkeypatch):
@@ -40,13 +40,13 @@ def test_a_large_training_set_is_measured_on_a_sample_of_all_classes(monkeypatch
     monkeypatch.setattr(colours, "SAMPLE", 5)
     levels = torch.tensor([0, 9, 20, 9, 40, 9, 60, 9, 80], dtype=torch.uint8)
     split = datasets.Split(levels.view(-1, 1, 1, 1).expand(-1, 1, 2, 2), torch.zeros(9))
-    assert colours.measured(split) == {"mean": [round(40 / 255, 6)], "components": [[round(800 / 255**2, 6)]]}
+    assert colours.measure_colours(split) == {"mean": [round(40 / 255, 6)], "components": [[round(800 / 255**2, 6)]]}
 
 
 def test_the_colour_shift_is_the_papers(written):
     """Written out for each image by numpy: to every pixel the sum of a_i l_i p_i, a_i drawn once an image."""
     train = photographs(written)
-    found = colours.measured(train)
+    found = colours.measure_colours(train)
     knobs = {"mean": found["mean"], "std": 1 / 255}
     plain = next(iter(Batches(train, 20, torch.device("cpu"), **knobs).epoch(4)))[0]
     shifted = next(

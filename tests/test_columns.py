@@ -14,7 +14,7 @@ from alexnet.launch.resume import resume
 from alexnet.models import columns
 from alexnet.models.alexnet_2012 import AlexNet2012
 from alexnet.models.alexnet_cifar import AlexNetCifar
-from alexnet.models.columns import bytes_crossed, place
+from alexnet.models.columns import count_bytes_crossed, place
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
@@ -187,7 +187,7 @@ def test_on_two_devices_data_goes_between_them_only_where_columns_cross(cross):
                 fake = torch.empty(parameter.shape, device=parameter.device)
                 setattr(module, name, nn.Parameter(fake))
         image = torch.empty(1, 3, 67, 67)
-        assert bytes_crossed(network, 3, 67) == expected
+        assert count_bytes_crossed(network, 3, 67) == expected
         with Sent() as sent:
             logits = network(image)
         assert logits.device.type == "cpu"
@@ -200,9 +200,9 @@ def test_on_two_devices_data_goes_between_them_only_where_columns_cross(cross):
 def test_in_16_bits_half_as_many_bytes_cross():
     """Every map that crosses is one that the engine computed in its precision: convolutions' and hidden layers'."""
     network = AlexNetCifar(10, 3, 32, columns=2)
-    whole = bytes_crossed(network, 3, 32)
-    with device.engine("cpu", precision="bf16").mixed():
-        assert 2 * bytes_crossed(network, 3, 32) == whole == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
+    whole = count_bytes_crossed(network, 3, 32)
+    with device.choose_engine("cpu", precision="bf16").mixed():
+        assert 2 * count_bytes_crossed(network, 3, 32) == whole == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
 
 
 def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp_path, images):
@@ -233,9 +233,9 @@ def test_columns_on_two_gpus_drop_different_units(monkeypatch):
         torch.manual_seed(3)
         for generator in generators:
             generator.manual_seed(3)
-        columns.draw_apart(gpus)
+        columns.seed_apart(gpus)
         first = generators[1].initial_seed()
-        columns.draw_apart(gpus)
+        columns.seed_apart(gpus)
         return generators[0].initial_seed(), first, generators[1].initial_seed()
 
     once = seeds()

@@ -55,7 +55,7 @@ def test_every_experiment_composes_and_names_its_command(compose, option):
 def test_one_gpu_is_trained_as_the_columns_are(compose):
     """All but the network's columns and kernels is the same, so that they can be compared."""
     two, one = (compose(f"experiment=paper/{name}") for name in ("columns", "one_gpu"))
-    differing = keys.differing(keys.flat(two), keys.flat(one))
+    differing = keys.list_changes(keys.flatten(two), keys.flatten(one))
     assert [key for key, *_ in differing] == ["model.columns", "model.kernels"]
 
 
@@ -97,18 +97,24 @@ def test_every_choice_of_a_knob_is_built(compose, option):
                 build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
 
 
-TARGETS = sorted(target for group in options.GROUPS for target in options.targets(group))
+TARGETS = sorted(target for group in options.GROUPS for target in options.list_targets(group))
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "torch.optim.NAdam"])
 def test_what_is_built_takes_what_its_source_says(target):
     """What is checked without importing torch is what the signature says."""
     signature = inspect.signature(get_object(target)).parameters.values()
-    assert signatures.parameters(target) == {each.name: each.default is inspect.Parameter.empty for each in signature}
+    assert signatures.read_parameters(target) == {
+        each.name: each.default is inspect.Parameter.empty for each in signature
+    }
 
 
 def test_a_target_whose_source_is_not_found_is_left_to_what_builds_it():
-    assert signatures.parameters("nowhere.at.all") is signatures.parameters("alexnet.models.columns.Cross") is None
+    assert (
+        signatures.read_parameters("nowhere.at.all")
+        is signatures.read_parameters("alexnet.models.columns.Cross")
+        is None
+    )
 
 
 @pytest.mark.parametrize("option, size", [(name, SIZES.get(name, 32)) for name in limits.SIDES])

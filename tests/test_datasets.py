@@ -354,11 +354,11 @@ def test_validation_split_is_disjoint_complete_and_seeded(images):
 def test_a_share_of_the_training_images_is_seeded_and_apart_from_the_validation_images():
     train = datasets.Split(torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1), torch.arange(40))
     kept, chosen = datasets.split_validation(train, 0.25, seed=0)
-    some = datasets.part(kept, 0.5, seed=0)
+    some = datasets.take_part(kept, 0.5, seed=0)
     assert len(set(some.labels.tolist())) == 15 and not set(some.labels.tolist()) & set(chosen.labels.tolist())
     assert torch.equal(some.images.flatten().long(), some.labels)
-    assert torch.equal(datasets.part(kept, 0.5, seed=0).labels, some.labels)
-    assert not torch.equal(datasets.part(kept, 0.5, seed=1).labels, some.labels)
-    assert datasets.part(train, 1, seed=0) == train
+    assert torch.equal(datasets.take_part(kept, 0.5, seed=0).labels, some.labels)
+    assert not torch.equal(datasets.take_part(kept, 0.5, seed=1).labels, some.labels)
+    assert datasets.take_part(train, 1, seed=0) == train
     with pytest.raises(Mistake, match=r"dataset\.share=0\.01 of 40 training images is none"):
-        datasets.part(train, 0.01, seed=0)
+        datasets.take_part(train, 0.01, seed=0)

@@ -106,10 +106,10 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rat
     rate = dict(zip((torch.float32, torch.bfloat16), rates, strict=True))
     disturbed = iter([1, 10] * 6 + [1] * 99)
     monkeypatch.setattr(processor, "_product_seconds", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
-    monkeypatch.setattr(processor, "cpu_units", lambda: {"avx512_bf16"})
-    assert devices.engine("cpu").precision == chosen
-    monkeypatch.setattr(processor, "cpu_units", lambda: {"avx2"})  # then bf16 isn't even tried
-    assert devices.engine("cpu").precision == "float32"
+    monkeypatch.setattr(processor, "list_cpu_units", lambda: {"avx512_bf16"})
+    assert devices.choose_engine("cpu").precision == chosen
+    monkeypatch.setattr(processor, "list_cpu_units", lambda: {"avx2"})  # then bf16 isn't even tried
+    assert devices.choose_engine("cpu").precision == "float32"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_zen_5_is_known_by_its_family(tmp_path, said, zen5):
 
 def test_tf32_on_a_processor_is_one_sentence():
     with pytest.raises(Mistake, match=r"device\.precision=tf32 on cpu.*give device\.precision=auto"):
-        devices.engine("cpu", precision="tf32")
+        devices.choose_engine("cpu", precision="tf32")
 
 
 def test_a_choice_in_place_of_an_experiments_own_says_how_to_leave_out_what_was_set_for_that(compose):

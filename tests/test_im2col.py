@@ -42,7 +42,7 @@ def test_a_processor_with_amx_takes_it_for_small_maps(compose, monkeypatch):
     """conv3 to conv5 in bfloat16; the losses are those without it. In float32 there is Winograd's way."""
     losses = []
     for amx in (True, False):
-        monkeypatch.setattr(devices, "cpu_units", lambda amx=amx: {"amx_bf16"} if amx else {"avx512_bf16"})
+        monkeypatch.setattr(devices, "list_cpu_units", lambda amx=amx: {"amx_bf16"} if amx else {"avx512_bf16"})
         data = [
             "dataset=digits",
             "dataset.size=16",

@@ -16,7 +16,7 @@ from alexnet.data import colours, image_files
 from alexnet.data.image_folder import image_folder
 from alexnet.data.imagenet import DEVKIT, GROUND_TRUTH
 from alexnet.errors import Mistake
-from alexnet.launch.evaluate import reevaluate
+from alexnet.launch.evaluate import evaluate
 from alexnet.launch.reproduce import reproduce
 from alexnet.launch.resume import resume
 from alexnet.runs.folder import Run
@@ -196,11 +196,11 @@ def test_the_test_figures_are_ten_crops_averaged_and_evaluate_agrees(compose, wr
     assert result["test_error"] == wrong / 8 == 1 - result["test_accuracy"]
     assert (result["test_top5_error"], result["test_top5_accuracy"]) == (0, 1)
     assert result["test_loss"] == pytest.approx(loss, rel=1e-4)
-    assert reevaluate(str(run.folder), []) == 0
+    assert evaluate(str(run.folder), []) == 0
     told = capsys.readouterr().out
     assert f"test_error: {result['test_error']!r}   (as in result.json)" in told
     assert f"test_top5_error: {result['test_top5_error']!r}   (as in result.json)" in told
-    assert reevaluate(str(run.folder), ["dataset.views=1"]) == 0  # another test was asked for
+    assert evaluate(str(run.folder), ["dataset.views=1"]) == 0  # another test was asked for
     assert f"(result.json has {result['test_loss']!r})" in capsys.readouterr().out
 
 
@@ -208,14 +208,14 @@ def test_what_was_measured_stays_with_the_run(compose, written, tmp_path, monkey
     """config.yaml has it, whatever the seed; resume, evaluate and reproduce make no pass over the images."""
     monkeypatch.chdir(tmp_path)
     given = settings(written, "dataset.validation=0.25")
-    expected = colours.measured(load(written, resize=40, size=32).train)
+    expected = colours.measure_colours(load(written, resize=40, size=32).train)
     for seed in (0, 1):
         (tmp_path / f"run{seed}").mkdir()
         assert execute(compose(*given, f"seed={seed}"), Run(f"run{seed}")) == 0
         saved = Run(f"run{seed}").config()["dataset"]
         assert {name: saved[name] for name in ("mean", "components")} == expected
-    monkeypatch.setattr(colours, "measured", None)
-    assert reevaluate("run0", []) == 0
+    monkeypatch.setattr(colours, "measure_colours", None)
+    assert evaluate("run0", []) == 0
     assert reproduce("run0", []) == 0
     assert resume("run0", ["epochs=2"]) == 0
     assert Run("run0").config()["dataset"] == Run(run_folders(tmp_path)[0]).config()["dataset"]

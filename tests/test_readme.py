@@ -11,7 +11,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from alexnet.config import checks
-from alexnet.config.overrides import overridden
+from alexnet.config.overrides import with_overrides
 from conftest import ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
@@ -57,7 +57,7 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
         assert script in ("scripts/resume.py", "scripts/reproduce.py", "scripts/evaluate.py")
         folder, *overrides = arguments
         assert (ROOT / script).is_file() and folder.startswith("outputs/")
-        overridden(composed([]), overrides)
+        with_overrides(composed([]), overrides)
 
 
 def composed(overrides):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from alexnet.config import options
-from alexnet.config.overrides import overridden
+from alexnet.config.overrides import with_overrides
 from alexnet.runs.folder import Run
 from conftest import ROOT, run_folders, run_script, small_data, train_command, write_images
 
@@ -137,13 +137,13 @@ def test_every_option_of_a_group_can_take_the_place_of_the_runs_own(compose, gro
     config = compose("dataset=digits")
     for path in (ROOT / "conf" / group).glob("*.yaml"):
         root = ["dataset.root=图像(1)"] if "root" in list(compose(f"{group}={path.stem}")[group]) else []
-        changed, _ = overridden(config, [f"{group}={path.stem}", *root])
+        changed, _ = with_overrides(config, [f"{group}={path.stem}", *root])
         assert changed[group] == compose(f"{group}={path.stem}", *(["dataset.root='图像(1)'"] if root else []))[group]
 
 
 def test_another_option_of_a_group_takes_the_place_of_the_runs_own(compose):
     """With its own keys, which may be set in the same breath, and none of the former's left over."""
     config = compose("dataset=digits", "optimizer=sgd", "optimizer.lr=0.5")
-    changed, _ = overridden(config, ["optimizer=adamw", "optimizer.betas=[0.8,0.9]"])
+    changed, _ = with_overrides(config, ["optimizer=adamw", "optimizer.betas=[0.8,0.9]"])
     expected = compose("dataset=digits", "optimizer=adamw", "optimizer.betas=[0.8,0.9]")
     assert changed.optimizer == expected.optimizer

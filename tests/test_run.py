@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run, claim
-from alexnet.training.build import disk_bytes
+from alexnet.training.build import estimate_disk_bytes
 from conftest import ROOT, run_folders
 
 
@@ -111,7 +111,7 @@ def test_a_finished_run_is_all_there(train, small, tmp_path):
     }
     config = OmegaConf.load(folder / "config.yaml")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    assert size < sum(disk_bytes(config)) < size + 8 * 2**20  # what the disk was checked for
+    assert size < sum(estimate_disk_bytes(config)) < size + 8 * 2**20  # what the disk was checked for
     assert config.batch_size == 4 and config.dataset.root == str(tmp_path / "images")
 
     result = json.loads((folder / "result.json").read_text())

@@ -9,9 +9,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from alexnet.config import options
-from alexnet.config.saved import saved_config
+from alexnet.config.saved import load_saved_config
 from alexnet.errors import Mistake
-from alexnet.launch.evaluate import reevaluate
+from alexnet.launch.evaluate import evaluate
 from alexnet.launch.reproduce import reproduce
 from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
@@ -87,14 +87,14 @@ HOSTILE = {
 def test_a_hostile_configuration_is_refused_by_every_command(saved, change, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = saved(change)
-    for command in (reproduce, resume, reevaluate):
+    for command in (reproduce, resume, evaluate):
         with pytest.raises(Mistake):
             command(str(folder), [])
     assert not (tmp_path / "owned").exists() and not (tmp_path / "outputs").exists()
 
 
 def test_the_configuration_that_the_hostile_ones_are_made_from_is_fine(saved):
-    assert saved_config(Run(saved())).model._target_ == "alexnet.models.cuda_convnet.CudaConvnet"
+    assert load_saved_config(Run(saved())).model._target_ == "alexnet.models.cuda_convnet.CudaConvnet"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_empty_configuration_is_damaged_and_not_replaced_by_the_composed_one(
     (folder / "config.yaml").rename(folder / ".hydra" / "config.yaml")
     (folder / "config.yaml").touch()
     with pytest.raises(Mistake, match=r"config\.yaml can't be read: expected a mapping"):
-        saved_config(Run(folder))
+        load_saved_config(Run(folder))
 
 
 def test_a_number_as_a_key_in_a_group_is_an_unknown_knob(saved):
@@ -134,14 +134,14 @@ def test_a_number_as_a_key_in_a_group_is_an_unknown_knob(saved):
 
 def test_a_key_that_is_newer_than_the_run_has_its_usual_value(saved, capsys):
     folder = saved(lambda config: config.pop("checkpoint_minutes"))
-    assert saved_config(Run(folder)).checkpoint_minutes == 10
+    assert load_saved_config(Run(folder)).checkpoint_minutes == 10
     assert "has no checkpoint_minutes: taken as 10, which is usual" in capsys.readouterr().out
 
 
 def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
     """Even where a name is on the list, what it leads to must be of the group's kind."""
     names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.training.schedules.cos", "model": "torch.optim.SGD"}
-    monkeypatch.setattr(options, "targets", lambda group: {names[group]})
+    monkeypatch.setattr(options, "list_targets", lambda group: {names[group]})
     for group, name in names.items():
         with pytest.raises(Mistake, match=f"no {group}"):
             build._target(group, OmegaConf.create({"_target_": name}))
@@ -173,7 +173,7 @@ def test_a_hostile_checkpoint_is_refused(saved, tmp_path, monkeypatch, capsys, c
     told = capsys.readouterr().err
     assert "checkpoint" in told.lower() and "weights_only" not in told and told.count("\n") == 1
     with pytest.raises(Mistake):
-        reevaluate(str(folder), [])
+        evaluate(str(folder), [])
     assert not (tmp_path / "owned").exists()
 
 

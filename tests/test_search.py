@@ -8,7 +8,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from alexnet.errors import Mistake
 from alexnet.launch import search
-from alexnet.launch.sweep_report import score
+from alexnet.launch.sweep_report import score_run
 from alexnet.runs.folder import Run
 from conftest import ROOT
 
@@ -117,7 +117,7 @@ def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path,
 def test_only_a_loss_that_is_no_number_counts_as_the_worst(tmp_path, result, expected):
     if result:
         Run(tmp_path).write_result(result)
-    assert score(Run(tmp_path)) == expected
+    assert score_run(Run(tmp_path)) == expected
 
 
 def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):

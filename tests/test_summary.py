@@ -19,7 +19,7 @@ from alexnet.data.digits import digits
 from alexnet.launch.summary import summarise
 from alexnet.models import drawing
 from alexnet.models.layer_table import walk
-from alexnet.training.build import weightless
+from alexnet.training.build import build_weightless
 from conftest import ROOT
 from test_configs import options_of
 
@@ -30,7 +30,7 @@ NETWORKS = [*(f"model={option}" for option in options_of("model")), *COLUMNS]
 def network(compose, typed, classes=1000):
     """(network, channels, size) as published, without weights."""
     size = 224 if typed.startswith(("model=alexnet_2012", "model=alexnet")) and "cifar" not in typed else 32
-    return weightless(compose(*typed.split()), classes=classes, channels=3, size=size), 3, size
+    return build_weightless(compose(*typed.split()), classes=classes, channels=3, size=size), 3, size
 
 
 def total(layers, count):
@@ -80,7 +80,7 @@ def test_the_known_facts_are_the_datas():
     data = digits(32)
     assert facts.FACTS["digits"] == (len(data.classes), data.channels, len(data.train))
     assert facts.FACTS["fashion_mnist"].classes == len(torchvision.datasets.FashionMNIST.classes)
-    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in options.targets("dataset")}
+    assert set(facts.FACTS) == {target.rpartition(".")[2] for target in options.list_targets("dataset")}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
-from alexnet.launch.sweep_resume import command, existing
+from alexnet.launch.sweep_resume import find_existing_sweep, rebuild_command
 from alexnet.runs.folder import Run
 from conftest import ROOT, run_folders, run_script, train_command
 
@@ -178,10 +178,10 @@ def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before
     config = OmegaConf.create({"resume": begun(task=before), "hydra": hydra_settings(task=after)})
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         if said is None:
-            assert existing(config) == Path(config.resume)
+            assert find_existing_sweep(config) == Path(config.resume)
         else:
             with pytest.raises(Mistake, match=re.escape(said)):
-                existing(config)
+                find_existing_sweep(config)
 
 
 @pytest.mark.parametrize(
@@ -197,16 +197,16 @@ def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, sai
     config = OmegaConf.create({"resume": begun(**before), "hydra": hydra_settings(**after)})
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         if said is None:
-            assert existing(config) == Path(config.resume)
+            assert find_existing_sweep(config) == Path(config.resume)
         else:
             with pytest.raises(Mistake, match=re.escape(said)):
-                existing(config)
+                find_existing_sweep(config)
 
 
 def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
     given = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.subdir=lr-${optimizer.lr}"]
     folder = begun(task=["optimizer.lr=0.1,0.2", "resume=s"], hydra=given)
-    assert command(folder) == ["--multirun", *given, "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
+    assert rebuild_command(folder) == ["--multirun", *given, "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
 def test_a_strangers_sweep_cannot_have_hydra_run_or_write_anything(begun, task, settings):
     folder = begun(task=task, hydra=settings)
     with pytest.raises(Mistake, match=r"isn't taken from a folder.* give the sweep's own command with resume="):
-        command(folder)
+        rebuild_command(folder)
 
 
 @pytest.mark.parametrize("sweeper", ["basic", "search"])

@@ -99,11 +99,11 @@ def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
     assert result["test_loss"] == pytest.approx(loss / 8, rel=1e-5)
     assert result["test_top5_accuracy"] == 1.0
     right, train = 0, training.dataset.train
-    for image, label in zip(training.seen.images, training.seen.labels.tolist(), strict=True):
+    for image, label in zip(training.train_subset.images, training.train_subset.labels.tolist(), strict=True):
         number = next(number for number, other in enumerate(train.images) if torch.equal(other, image))
         assert train.labels[number] == label  # it is one of the training images
         right += logits_of(image).argmax().item() == label
-    assert len(training.seen.labels) == len(training.dataset.test) == 8
+    assert len(training.train_subset.labels) == len(training.dataset.test) == 8
     assert result["training_accuracy"] == right / 8
     assert result["error_gap"] == result["training_accuracy"] - result["test_accuracy"]
 
@@ -146,7 +146,7 @@ def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compo
     def scripted(training, batches):
         found = real(training, batches)
         weight = next(training.model.parameters()).sum().item()
-        if batches is training.seen:
+        if batches is training.train_subset:
             return found
         if batches is training.test:
             seen.append(("test", weight))
@@ -242,7 +242,7 @@ def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkey
             (training_module, "step", shared_with_a_worker),
             (training_module, "step", on_a_gpu),
             (training_module, "step", while_a_step_is_recorded),
-            (evaluation_module, "averaged", on_a_gpu),
+            (evaluation_module, "average_views", on_a_gpu),
         ]
     ):
         with (
@@ -270,7 +270,7 @@ def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
     run_in(tmp_path / "run", compose(*settings, "cutmix=1"))
     training = assemble(compose(*settings))
     images, labels = next(training.train.epoch(0))
-    torch.manual_seed(randomness.derived_seed(0, randomness.STEP, 0, 0))
+    torch.manual_seed(randomness.derive_seed(0, randomness.STEP, 0, 0))
     mixed, targets = augment.cut_mix(images, labels, 2, 1)
     assert not torch.equal(mixed, images)
     expected = -(targets * training.model(mixed).log_softmax(1)).sum(1).mean().item()

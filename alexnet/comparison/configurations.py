@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from alexnet.comparison.records import MADE_WITH, Record, printable, shown
+from alexnet.comparison.records import MADE_WITH, Record, format_value, make_printable
 from alexnet.comparison.spread import Spread
 from alexnet.config.keys import MEASURED, WITHOUT_EFFECT
 from alexnet.errors import Mistake, nearest
@@ -107,7 +107,7 @@ class Comparison:
     def name(self, configuration: Configuration) -> str:
         """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
         config = configuration.config
-        return ", ".join(f"{printable(key)}={shown(config.get(key))}" for key in self.keys) or "all runs"
+        return ", ".join(f"{make_printable(key)}={format_value(config.get(key))}" for key in self.keys) or "all runs"
 
     def swept(self) -> list[str]:
         """The keys with two different numbers or more, and nothing but numbers where they are given."""

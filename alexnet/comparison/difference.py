@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from alexnet.comparison.configurations import differing
-from alexnet.comparison.records import Record, flat, printable, shown
+from alexnet.comparison.records import Record, flatten_config, format_value, make_printable
 from alexnet.errors import Mistake
 
 
@@ -16,13 +16,13 @@ def differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
     """
     if len(records) < 2:
         raise Mistake(f"--diff needs two runs or more, and found {len(records)}: --diff FOLDER_A FOLDER_B.")
-    facts = [{**record.config, **flat(_environment(record), "environment.")} for record in records]
+    facts = [{**record.config, **flatten_config(_environment(record), "environment.")} for record in records]
     rows = [
-        [printable(key), *(brief(each[key]) if key in each else "-" for each in facts)]
+        [make_printable(key), *(brief(each[key]) if key in each else "-" for each in facts)]
         for key in differing(facts)
         if key not in ("data_sha256", "extended_from")  # stand there as environment.data_sha256 and so on
     ]
-    return ["key", *(printable(record.run.folder) for record in records)], rows
+    return ["key", *(make_printable(record.run.folder) for record in records)], rows
 
 
 def _environment(record: Record) -> dict[str, Any]:
@@ -35,4 +35,4 @@ def brief(value: Any) -> str:
     lines = value.splitlines() if isinstance(value, str) else []
     if len(lines) > 1:
         return f"{len(lines)} lines, sha256 {sha256(value.encode(errors='replace')).hexdigest()[:8]}"
-    return shown(value)
+    return format_value(value)

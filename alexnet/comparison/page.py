@@ -14,7 +14,7 @@ from string import Template
 from alexnet.comparison import tables
 from alexnet.comparison.configurations import Comparison, Configuration
 from alexnet.comparison.picture import MOST_CURVES, drawn, language, training_error_level, unwritable
-from alexnet.comparison.records import Record, printable
+from alexnet.comparison.records import Record, make_printable
 from alexnet.runs import plots
 from alexnet.runs.texts import Texts
 
@@ -96,7 +96,7 @@ def _run(record: Record, with_plots: bool) -> str:
     """A fold with the run's own pictures, or why it has none."""
     plots = [record.run.curve, record.run.confusion] if with_plots else []
     images = "".join(f'<img alt="{path.stem}" src="{data}">' for path in plots if (data := _embedded(path)))
-    words = ": ".join(printable(word) for word in (record.run.folder, record.status, record.reason) if word)
+    words = ": ".join(make_printable(word) for word in (record.run.folder, record.status, record.reason) if word)
     why = "It has no plots." if with_plots else f"This page holds the plots of its first {MOST_PLOTS} runs."
     return f"<details><summary>{escape(words)}</summary>{images or why}</details>"
 

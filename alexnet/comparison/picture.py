@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.comparison.configurations import Comparison, Configuration, Curve, is_share, reached
-from alexnet.comparison.records import printable, shown
+from alexnet.comparison.records import format_value, make_printable
 from alexnet.comparison.spread import Spread
 from alexnet.errors import Mistake
 from alexnet.runs import plots
@@ -30,7 +30,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     if path.suffix.lower() not in PICTURES:
         raise Mistake(f"--plot {path}: the name must end in {' or '.join(PICTURES)}: --plot curves.png.")
     scale = 100 if is_share(comparison.metric) else 1
-    sweeps = {printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
+    sweeps = {make_printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
     sweeps = {key: lines for key, lines in sweeps.items() if any(len(values) > 1 for _, values, _, _ in lines)}
     sweeps = sweeps or _each_alone(comparison, scale)
     curves = [(name, *curve) for name, curve in drawn(comparison)]
@@ -58,12 +58,12 @@ def _each_alone(comparison: Comparison, scale: float) -> dict[str, list[Line]]:
 
     def place(each: Configuration) -> str:
         if len(comparison.keys) == 1:
-            return printable(shown(each.config.get(comparison.keys[0])))
+            return make_printable(format_value(each.config.get(comparison.keys[0])))
         return comparison.name(each).replace(", ", "\n")
 
     spreads = [(place(each), each.spread(comparison.metric)) for each in comparison.configurations]
     points = [(name, spread) for name, spread in spreads if spread][:MOST_CURVES]
-    return {", ".join(map(printable, comparison.keys)): [_line("", points, scale)]} if len(points) > 1 else {}
+    return {", ".join(map(make_printable, comparison.keys)): [_line("", points, scale)]} if len(points) > 1 else {}
 
 
 def _line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) -> Line:

@@ -10,7 +10,7 @@ from typing import Any
 
 from alexnet.config import keys
 from alexnet.errors import Damaged, Mistake, nearest
-from alexnet.runs.folder import Run, find
+from alexnet.runs.folder import Run, find_runs
 
 MADE_WITH = {
     "commits": "source.commit",
@@ -46,8 +46,8 @@ class Record:
 def read(run: Run) -> Record:
     """Raises Damaged for a folder with a file that is not what a run writes."""
     result = run.result() or UNFINISHED
-    config = flat(run.config())
-    environment = flat(run.environment())
+    config = flatten_config(run.config())
+    environment = flatten_config(run.environment())
     if not config:
         raise Damaged(f"{run.folder} has no configuration in it.")
     if "data_sha256" in environment:
@@ -65,7 +65,7 @@ def read(run: Run) -> Record:
 
 def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]], list[float]]:
     """The numbers of result.json with the epochs' best and final loss, the curve, and each epoch's training error."""
-    numbers = {key: value for key, value in flat(result).items() if type(value) in (int, float)}
+    numbers = {key: value for key, value in flatten_config(result).items() if type(value) in (int, float)}
     metrics = {key: value for key, value in numbers.items() if isfinite(value)}
     epochs = run.epochs()
     if not epochs:
@@ -77,9 +77,9 @@ def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[
     return {**metrics, "best_loss": min(losses), "final_loss": losses[-1]}, curve, errors
 
 
-def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_config(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{'optimizer': {'_target_': T, 'lr': 1}} as {'optimizer': T, 'optimizer.lr': 1}; lists become tuples."""
-    leaves = keys.flat(nested, prefix)
+    leaves = keys.flatten(nested, prefix)
     return {path.removesuffix("._target_"): _frozen(value) for path, value in leaves.items()}
 
 
@@ -99,7 +99,7 @@ def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
         try:
             records.append(read(run))
         except Damaged as damage:
-            warn(printable(f"left out: {damage}"))
+            warn(make_printable(f"left out: {damage}"))
     if not records:
         raise Mistake(
             f"There is no readable run in {', '.join(given)}: expected a run's folder, or one with such "
@@ -110,10 +110,10 @@ def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
 
 def _found(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
     def unreadable(error: OSError) -> None:
-        warn(printable(f"left out: {error.filename} can't be listed: {error.strerror}."))
+        warn(make_printable(f"left out: {error.filename} can't be listed: {error.strerror}."))
 
     folders = [folder for place in given for folder in _folders(place)]
-    runs = [run for folder in folders for run in find(folder, unreadable)]
+    runs = [run for folder in folders for run in find_runs(folder, unreadable)]
     return list({run.folder.resolve(): run for run in runs}.values())
 
 
@@ -130,7 +130,7 @@ def _folders(place: str) -> list[str]:
     return matching
 
 
-def filtered(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:
+def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:
     """The runs for which every KEY=VALUE holds.
 
     Raises Mistake for what isn't KEY=VALUE, for an unknown key, and where no run is left.
@@ -144,7 +144,7 @@ def filtered(records: Sequence[Record], conditions: Iterable[str]) -> list[Recor
             raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}")
         kept = [record for record in records if key in record.config and is_meant(wanted, record.config[key])]
         if not kept:
-            there = sorted({shown(record.config[key]) for record in records if key in record.config})
+            there = sorted({format_value(record.config[key]) for record in records if key in record.config})
             raise Mistake(f"--where {condition}: no run has that value. Here {key} is {' or '.join(there)}.")
         records = kept
     return list(records)
@@ -157,23 +157,23 @@ def is_meant(given: str, value: Any) -> bool:
             return float(given) == value
         except ValueError:
             return False
-    return given == str(value) or _plain(given) == _plain(shown(value))
+    return given == str(value) or _plain(given) == _plain(format_value(value))
 
 
 def _plain(text: str) -> str:
     return text.replace("_", "").replace(" ", "").casefold()
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value of a configuration, for a terminal or a page: a _target_ by its last name."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(shown, value))}]"
+        return f"[{', '.join(map(format_value, value))}]"
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith(("alexnet.", "torch.")):
         text = text.rpartition(".")[2]
-    return printable(text)
+    return make_printable(text)
 
 
-def printable(text: Any) -> str:
+def make_printable(text: Any) -> str:
     """In one line, and without letters that would steer a terminal."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in re.sub(r"\s", " ", str(text)))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alexnet.comparison.configurations import METRICS, Comparison, Configuration, is_share, reached
-from alexnet.comparison.records import Record, printable, shown
+from alexnet.comparison.records import Record, format_value, make_printable
 from alexnet.comparison.spread import Spread
 from alexnet.comparison.verdicts import sentences, verdicts
 
@@ -60,7 +60,7 @@ def metrics(comparison: Comparison) -> list[str]:
 
 def headers(comparison: Comparison) -> list[str]:
     first, *others = map(label, metrics(comparison))
-    return [*map(printable, comparison.keys), "n", first, "95% interval", *others, "status", "folders"]
+    return [*map(make_printable, comparison.keys), "n", first, "95% interval", *others, "status", "folders"]
 
 
 def label(metric: str) -> str:
@@ -77,13 +77,13 @@ def cells(comparison: Comparison, configuration: Configuration) -> list[str]:
         mean(spread, first),
         interval(spread, first),
         *(mean(configuration.spread(metric), metric) for metric in others),
-        printable(configuration.status),
+        make_printable(configuration.status),
         folders(configuration.records),
     ]
 
 
 def value(configuration: Configuration, key: str) -> str:
-    return shown(configuration.config[key]) if key in configuration.config else "-"
+    return format_value(configuration.config[key]) if key in configuration.config else "-"
 
 
 def mean(spread: Spread | None, metric: str) -> str:
@@ -110,9 +110,9 @@ def folders(records: Sequence[Record]) -> str:
     """'outputs/2012-09-30/10-00-00/{0,1,2}', as a shell would take it."""
     names = defaultdict(list)
     for record in records:
-        names[record.run.folder.parent].append(printable(record.run.folder.name))
+        names[record.run.folder.parent].append(make_printable(record.run.folder.name))
     return " ".join(
-        printable(parent / (inside[0] if len(inside) == 1 else f"{{{','.join(inside)}}}"))
+        make_printable(parent / (inside[0] if len(inside) == 1 else f"{{{','.join(inside)}}}"))
         for parent, inside in names.items()
     )
 
@@ -120,11 +120,11 @@ def folders(records: Sequence[Record]) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """The lines under the table: what is not averaged and why, and what the differences are worth."""
     left_out = [
-        printable(f"not averaged: {record.run.folder}: {record.status}: {reason}")
+        make_printable(f"not averaged: {record.run.folder}: {record.status}: {reason}")
         for record, reason in comparison.left_out
     ]
     mixed = [
-        f"{comparison.name(each)}: averaged over {name} {', '.join(map(printable, values))}; see --diff"
+        f"{comparison.name(each)}: averaged over {name} {', '.join(map(make_printable, values))}; see --diff"
         for each in comparison.configurations
         for name, values in each.mixed.items()
     ]
@@ -154,7 +154,7 @@ def _best_of(comparison: Comparison) -> list[str]:
         and each.config[key] in (each.tried[0], each.tried[-1])
     ]
     return [
-        *(f"each with the best of {printable(key)}={','.join(map(shown, values))}{by}" for values in tried),
+        *(f"each with the best of {make_printable(key)}={','.join(map(format_value, values))}{by}" for values in tried),
         *(f"{name} is at the end of what was tried: the best may lie beyond" for name in at_the_end),
     ]
 
@@ -171,13 +171,13 @@ def numbers(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
                 *(value(configuration, key) for key in comparison.keys),
                 spreads[0].n if spreads[0] else 0,
                 *(getattr(spread, part, None) for spread in spreads for part in parts),
-                printable(configuration.status),
+                make_printable(configuration.status),
                 folders(configuration.records),
-                printable("; ".join(f"{record.run.folder}: {why}" for record, why in configuration.left_out)),
+                make_printable("; ".join(f"{record.run.folder}: {why}" for record, why in configuration.left_out)),
             ]
         )
     columns = [name if part == "mean" else f"{name}_{part}" for name in names for part in parts]
-    return [*map(printable, comparison.keys), "n", *columns, "status", "folders", "not_averaged"], rows
+    return [*map(make_printable, comparison.keys), "n", *columns, "status", "folders", "not_averaged"], rows
 
 
 def everything(comparison: Comparison) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alexnet.comparison.configurations import Comparison, Configuration, higher_is_better, is_share
-from alexnet.comparison.records import shown
+from alexnet.comparison.records import format_value
 from alexnet.comparison.spread import Spread, paired
 
 MORE_SEEDS = "Repeat them with several seeds: python scripts/train.py -m seed=0,1,2 ..."
@@ -65,7 +65,7 @@ def sentence(comparison: Comparison, verdict: Verdict) -> str:
     pair = f"{comparison.name(verdict.best)} against {comparison.name(verdict.other)}"
     if difference is None:
         return f"{pair}: they share no seed, so there is no paired difference. {MORE_SEEDS}"
-    start = f"{pair}, seed{'s' * (difference.n > 1)} {', '.join(map(shown, verdict.seeds))}: {metric} "
+    start = f"{pair}, seed{'s' * (difference.n > 1)} {', '.join(map(format_value, verdict.seeds))}: {metric} "
     amount = signed(difference.mean, metric) + (" points" if is_share(metric) else "")
     if difference.n == 1:
         return f"{start}{amount}; with n=1 a difference can't be told from chance. {MORE_SEEDS}"

@@ -8,10 +8,10 @@ from math import inf
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from alexnet.config.keys import LAUNCH, flat
-from alexnet.config.options import GROUPS, files, module, targets, top_level, usual
+from alexnet.config.keys import LAUNCH, flatten
+from alexnet.config.options import GROUPS, default_of, get_module_name, list_run_keys, list_targets, load_files
 from alexnet.config.ranges import RANGES
-from alexnet.config.signatures import parameters
+from alexnet.config.signatures import read_parameters
 from alexnet.data import facts
 from alexnet.errors import Mistake, nearest
 from alexnet.models import limits
@@ -30,17 +30,17 @@ NOT_THE_SOURCES = (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES, "validation", "s
 
 def check(config: DictConfig) -> None:
     """Raises Mistake for the first unknown key, unusable value or target that the project doesn't offer."""
-    known = [*GROUPS, *top_level()]
+    known = [*GROUPS, *list_run_keys()]
     for key in config:
         if key not in known:
             raise Mistake(f"{key} isn't a key of this configuration{nearest(key, known)}")
-    for key in top_level():
+    for key in list_run_keys():
         if key not in config and key not in LAUNCH:  # which a saved configuration doesn't have
-            raise Mistake(f"{key} is missing: give {key}={usual(config, key)}.")
+            raise Mistake(f"{key} is missing: give {key}={default_of(config, key)}.")
     for group in GROUPS:
         if not isinstance(config.get(group), DictConfig):
-            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(files(group))}.")
-        offered = targets(group)
+            raise Mistake(f"{group}={config.get(group)}: expected one of {', '.join(load_files(group))}.")
+        offered = list_targets(group)
         if config[group].get("_target_") not in (offered or {None}):
             raise Mistake(
                 f"{group}._target_={config[group].get('_target_')} isn't one of the {group}s here "
@@ -51,14 +51,14 @@ def check(config: DictConfig) -> None:
             mapping = not OmegaConf.is_missing(place, key) and isinstance(place[key], DictConfig)
             if mapping and (prefix or key not in GROUPS):
                 raise Mistake(f"{prefix}{key}={place[key]} is a mapping: expected {RANGES.get(key, ('a value',))[0]}.")
-    for path, value in flat(config).items():
+    for path, value in flatten(config).items():
         group, _, name = path.rpartition(".")
         if name.startswith("_") and (name != "_target_" or group not in GROUPS):
             raise Mistake(f"{path} isn't allowed: only model, dataset, optimizer and schedule have one _target_ each.")
         if value == "???":
             raise Mistake(f"{path} has no value: give {path}=VALUE{f', {RANGES[name][0]}' if name in RANGES else ''}.")
         if name in RANGES and not RANGES[name][1](value):
-            example = usual(config, path)
+            example = default_of(config, path)
             example = str(example).lower() if isinstance(example, bool) else example
             example = "" if example is None else f", for example {path}={example}"
             raise Mistake(f"{path}={value} ({type(value).__name__}): expected {RANGES[name][0]}{example}.")
@@ -70,22 +70,22 @@ def check(config: DictConfig) -> None:
 def check_images(config: DictConfig) -> None:
     """Raises Mistake for images that the model isn't for, and for fewer than a batch, as far as that is known."""
     check_size(config, config.dataset.size)
-    if images := facts.known(config.dataset._target_).images:
+    if images := facts.get_facts(config.dataset._target_).images:
         check_count(config, images)
 
 
 def check_size(config: DictConfig, size: int) -> None:
     """Raises Mistake for images of a size, or smaller ones before, that the model isn't for."""
     try:
-        limits.check_size(module(config.model), size, config.dataset.get("progressive", []))
+        limits.check_size(get_module_name(config.model), size, config.dataset.get("progressive", []))
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
 
 
 def _check_knobs(group: str, config: DictConfig) -> None:
     """Raises Mistake for a knob that what is built with it doesn't take, and for one that it can't do without."""
-    target = config.get("_target_", "alexnet.engine.device.engine")
-    takes = parameters(target)
+    target = config.get("_target_", "alexnet.engine.device.choose_engine")
+    takes = read_parameters(target)
     if takes is None:
         return  # building it says so
     elsewhere = {"dataset": NOT_THE_SOURCES, "device": ("workers",)}.get(group, ())
@@ -97,19 +97,19 @@ def _check_knobs(group: str, config: DictConfig) -> None:
         raise Mistake(f"{group}.{unknown[0]} isn't a knob of {target.rpartition('.')[2]}{near}{of_another}")
     for name in known:
         if takes.get(name) and name not in config:
-            value = usual({group: config}, f"{group}.{name}")
+            value = default_of({group: config}, f"{group}.{name}")
             raise Mistake(f"{group}.{name} is missing: give {group}.{name}={'VALUE' if value is None else value}.")
 
 
 def check_count(config: DictConfig, images: int) -> None:
     """Raises Mistake where so many training images are too few."""
-    images -= facts.held_out(images, config.dataset.get("validation", 0))
-    facts.check_batch(config.batch_size, facts.taken(images, config.dataset.get("share", 1)))
+    images -= facts.count_held_out(images, config.dataset.get("validation", 0))
+    facts.check_batch(config.batch_size, facts.count_taken(images, config.dataset.get("share", 1)))
 
 
 def _check_channels(dataset: DictConfig) -> None:
     """Raises Mistake for as many numbers as the images have no channels."""
-    channels = facts.known(dataset._target_).channels
+    channels = facts.get_facts(dataset._target_).channels
     for name in ALL_IMAGES:
         value = dataset.get(name)
         if channels and isinstance(value, ListConfig) and len(value) not in (1, channels):
@@ -128,9 +128,9 @@ def _check_together(config: DictConfig) -> None:
     model = OmegaConf.to_container(config.model)
     columns = model.get("columns", 1)
     try:
-        limits.crossings(columns, model.get("cross", "none"))
+        limits.list_crossings(columns, model.get("cross", "none"))
         if "kernels" in model:
-            limits.shares(model["kernels"], columns)
+            limits.split_kernels(model["kernels"], columns)
         shape = {knob: model[knob] for knob in ("kernel_sizes", "pool_after", "pool_to", "hidden") if knob in model}
         limits.check_layers(columns, **shape)
     except ValueError as error:

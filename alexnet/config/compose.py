@@ -12,14 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from alexnet.config import options
-from alexnet.config.overrides import parsable
+from alexnet.config.overrides import make_parsable
 from alexnet.errors import Failure, Mistake, mistakes_end_the_program, nearest
 
 
-def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
+def compose_config(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     """What scripts/train.py would take from these overrides, unchecked, and the option taken of each group."""
     with hydra.initialize_config_dir(str(options.CONF), version_base="1.3"):
-        config = hydra.compose("train", [parsable(given) for given in overrides], return_hydra_config=True)
+        config = hydra.compose("train", [make_parsable(given) for given in overrides], return_hydra_config=True)
     return without_hydra(config), config.hydra.runtime.choices
 
 

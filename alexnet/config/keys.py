@@ -31,7 +31,7 @@ WITHOUT_EFFECT = (
 MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"model.dropout": 0.5, ...}: every value under its whole name, lists as they are, "???" where there is none."""
     leaves = {}
     for key in config:
@@ -39,13 +39,13 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         missing = isinstance(config, DictConfig) and OmegaConf.is_missing(config, key)
         value = "???" if missing else config[key]
         if isinstance(value, (Mapping, DictConfig)):
-            leaves |= flat(value, f"{path}.")
+            leaves |= flatten(value, f"{path}.")
         else:
             leaves[path] = value
     return leaves
 
 
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+def list_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """(key, before, after) of what isn't the same in both; None where it isn't there."""
     keys = list(dict.fromkeys([*before, *after]))
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]

@@ -27,7 +27,7 @@ def check_machine(config: DictConfig) -> None:
     if root is not None and Path(root).expanduser().is_file():
         raise Mistake(f"dataset.root={root} is a file: expected the folder that has the data.")
     if config.dataset._target_.endswith(".image_folder"):
-        place, _ = facts.image_folders(root)
+        place, _ = facts.find_image_folders(root)
         validation, share = config.dataset.get("validation", 0), config.dataset.get("share", 1)
         enough = max(config.batch_size / (1 - validation), 1 / (validation or 1)) / share + 2  # whatever is rounded
         count = facts.count_images(place, min(enough, sys.maxsize))
@@ -40,7 +40,7 @@ def check_machine(config: DictConfig) -> None:
         )
     try:
         if config.model.get("weights"):
-            limits.weights_file(config.model.weights)
+            limits.find_weights_file(config.model.weights)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
 

@@ -9,7 +9,7 @@ from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 
 
-def saved_config(run: Run) -> DictConfig:
+def load_saved_config(run: Run) -> DictConfig:
     """The folder's resolved configuration, checked: a stranger may have written it.
 
     A key that conf/train.yaml got after the run was saved has its usual value there, and that is printed.
@@ -18,16 +18,16 @@ def saved_config(run: Run) -> DictConfig:
     saved = run.config()
     if not saved:
         raise Mistake(f"{run.folder} isn't the folder of a run: there is no config.yaml in it.")
-    for key, value in keys.flat(saved).items():
+    for key, value in keys.flatten(saved).items():
         if "${" in f"{key} {value}":
             raise Mistake(f"{run.folder}/config.yaml is refused: {key} has an interpolation, ${{...}}.")
     try:
         config = OmegaConf.create(saved)
     except OmegaConfBaseException as error:
         raise Mistake(f"{run.folder}/config.yaml is refused: {' '.join(str(error).split())}") from error
-    for key in options.top_level():
+    for key in options.list_run_keys():
         if key not in config and key not in LAUNCH:
-            config[key] = options.usual(config, key)
+            config[key] = options.default_of(config, key)
             print(f"{run.folder}/config.yaml has no {key}: taken as {config[key]}, which is usual.")
     checks.check(config)
     return config

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @cache
-def parameters(target: str) -> dict[str, bool] | None:
+def read_parameters(target: str) -> dict[str, bool] | None:
     """What a class or function takes, and whether it must be given, read from the source: to import torch takes
     seconds. None where that isn't found.
 

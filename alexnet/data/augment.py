@@ -15,7 +15,7 @@ def crop(images: Tensor, size: int, padding: int, offsets: Tensor) -> Tensor:
     return windows[torch.arange(len(images), device=images.device), :, offsets[0], offsets[1]]
 
 
-def views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
+def take_views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
     """What of each image a test looks at: the centre (count 1), or the four corners and the centre, and those of its
     mirror image (count 10, §4.1). It is padded by `padding` black pixels a side.
 
@@ -67,7 +67,7 @@ def cut_mix(images: Tensor, labels: Tensor, classes: int, share: float) -> tuple
     return CutMix(num_classes=classes)(images, labels)
 
 
-def colour_shifts(factors: Tensor, components: Tensor) -> Tensor:
+def compute_colour_shifts(factors: Tensor, components: Tensor) -> Tensor:
     """What is added to all pixels of each image: sum over i of factor i times component i (§4.1), (B, C, 1, 1).
 
     factors: (B, C). components: (C, C), a row each: a principal component of the colours times its eigenvalue.

@@ -84,20 +84,20 @@ class Batches:
         count = len(self.labels)
         order = torch.arange(count)
         if self.shuffle:
-            order = torch.randperm(count, generator=randomness.generator(self.seed, randomness.ORDER, epoch))
-        draws = randomness.generator(self.seed, randomness.AUGMENTATION, epoch)
+            order = torch.randperm(count, generator=randomness.make_generator(self.seed, randomness.ORDER, epoch))
+        draws = randomness.make_generator(self.seed, randomness.AUGMENTATION, epoch)
         offsets = torch.randint(self.spare + 1, (2, count), generator=draws).to(self.device)
         mirrored = (torch.rand(count, generator=draws) < 0.5).to(self.device)
         if self.colour:
             factors = self.colour * torch.randn(count, len(self.components), generator=draws)
-            shifts = augment.colour_shifts(factors, self.components).to(self.device)
+            shifts = augment.compute_colour_shifts(factors, self.components).to(self.device)
         if self.cutout:
             centres = torch.randint(self.size, (2, count), generator=draws).to(self.device)
         labels = self.labels[order.to(self.device)]
         for step, images in enumerate(self._raw(order[start * self.batch_size :]), start):
             batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
             if self.views:
-                images = augment.views(images, self.size, self.crop, self.views)
+                images = augment.take_views(images, self.size, self.crop, self.views)
             elif self.spare:
                 images = augment.crop(images, self.size, self.crop, offsets[:, batch])
             if self.flip:

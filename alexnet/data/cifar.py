@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from alexnet.data.dataset import Dataset, Split, resized
+from alexnet.data.dataset import Dataset, Split, resize_images
 from alexnet.data.download import exclusive, fetch, intact
 
 
@@ -42,7 +42,7 @@ def _cifar(name: str, root: str, download: bool, url: str | None, size: int) -> 
                 extract_archive(archive, folder)
                 splits = load()
     train, test = (
-        Split(resized(torch.from_numpy(split.data).permute(0, 3, 1, 2), size), torch.tensor(split.targets))
+        Split(resize_images(torch.from_numpy(split.data).permute(0, 3, 1, 2), size), torch.tensor(split.targets))
         for split in splits
     )
     return Dataset(splits[0].classes, 3, size, train, test)

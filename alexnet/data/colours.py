@@ -13,7 +13,7 @@ SAMPLE = 10_000  # images at most, evenly spaced: all of ImageNet would be 250 G
 CHUNK = 32  # images in memory at a time
 
 
-def measured(split: Split) -> dict[str, list]:
+def measure_colours(split: Split) -> dict[str, list]:
     """mean: (C,), of pixel values in [0, 1]. components: (C, C), a row each, largest first: a principal component of
     the colours (a unit vector) times its eigenvalue (the variance along it).
 

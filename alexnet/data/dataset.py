@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from alexnet.data import augment, facts, randomness
-from alexnet.data.image_files import ImageFiles, class_and_name
+from alexnet.data.image_files import ImageFiles, get_class_and_name
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Dataset:
                 digest.update(split.images.numpy())
             else:
                 for path in split.paths:
-                    digest.update(f"{class_and_name(path)} {os.path.getsize(path)}\n".encode())
+                    digest.update(f"{get_class_and_name(path)} {os.path.getsize(path)}\n".encode())
             digest.update(split.labels.numpy())
         return digest.hexdigest()
 
@@ -71,21 +71,21 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
     """
     if fraction == 0:
         return train, None
-    count = facts.held_out(len(train), fraction)
-    order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT))
+    count = facts.count_held_out(len(train), fraction)
+    order = torch.randperm(len(train), generator=randomness.make_generator(seed, randomness.SPLIT))
     return train.subset(order[count:].sort().values), train.subset(order[:count].sort().values)
 
 
-def part(train: Split, share: float, seed: int) -> Split:
+def take_part(train: Split, share: float, seed: int) -> Split:
     """A random `share` of the training split, 1 for all of it; raises Mistake where that is no image at all."""
     if share == 1:
         return train
-    count = facts.taken(len(train), share)
-    order = torch.randperm(len(train), generator=randomness.generator(seed, randomness.SPLIT, 2))
+    count = facts.count_taken(len(train), share)
+    order = torch.randperm(len(train), generator=randomness.make_generator(seed, randomness.SPLIT, 2))
     return train.subset(order[:count].sort().values)
 
 
-def resized(images: Tensor, size: int) -> Tensor:
+def resize_images(images: Tensor, size: int) -> Tensor:
     """(N, C, H, W) to (N, C, size, size), bilinear with anti-aliasing; as they are where that is their size."""
     images = images.contiguous()
     return images if images.shape[2:] == (size, size) else augment.resize(images, size)

@@ -2,7 +2,7 @@
 
 import torch
 
-from alexnet.data.dataset import Dataset, Split, resized
+from alexnet.data.dataset import Dataset, Split, resize_images
 
 
 def digits(size: int) -> Dataset:
@@ -12,7 +12,7 @@ def digits(size: int) -> Dataset:
 
     data = load_digits()
     pixels = torch.from_numpy(data.images).float()[:, None] * (255 / 16)  # (N, 1, 8, 8), values 0 to 16
-    images = resized(pixels, size).round().clamp(0, 255).byte().repeat(1, 3, 1, 1)
+    images = resize_images(pixels, size).round().clamp(0, 255).byte().repeat(1, 3, 1, 1)
     labels = torch.from_numpy(data.target).long()
     parts = train_test_split(range(len(labels)), test_size=0.2, random_state=0, stratify=data.target)
     train, test = (Split(images[part], labels[part]) for part in map(torch.tensor, parts))

@@ -31,12 +31,12 @@ FACTS = {
 }
 
 
-def known(target: str) -> Facts:
+def get_facts(target: str) -> Facts:
     """Of the dataset that the function `target` loads."""
     return FACTS.get(target.rpartition(".")[2], Facts())
 
 
-def held_out(images: int, fraction: float) -> int:
+def count_held_out(images: int, fraction: float) -> int:
     """How many of the training images the `fraction` for validation is. Raises Mistake where none, or all, would be."""
     count = round(fraction * images)
     if fraction and not 0 < count < images:
@@ -47,7 +47,7 @@ def held_out(images: int, fraction: float) -> int:
     return count
 
 
-def taken(images: int, share: float) -> int:
+def count_taken(images: int, share: float) -> int:
     """How many the `share` of the images is. Raises Mistake where it is none."""
     count = round(share * images)
     if count == 0:
@@ -63,7 +63,7 @@ def check_batch(batch_size: int, images: int) -> None:
         )
 
 
-def image_folders(root: str) -> tuple[Path, Path]:
+def find_image_folders(root: str) -> tuple[Path, Path]:
     """root/train, and root/test or else root/val. Raises Mistake where they aren't there."""
     folder = Path(root).expanduser()
     expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alexnet.data.dataset import Dataset, Split, resized
+from alexnet.data.dataset import Dataset, Split, resize_images
 from alexnet.data.download import exclusive, fetch
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Data
                     fetch(f"{base}/{packed}", home / packed, md5, download)
         files = find()
     images, labels, test_images, test_labels = map(_idx, files)
-    train = Split(resized(images[:, None], size), labels.long())
-    test = Split(resized(test_images[:, None], size), test_labels.long())
+    train = Split(resize_images(images[:, None], size), labels.long())
+    test = Split(resize_images(test_images[:, None], size), test_labels.long())
     return Dataset(source.classes, 1, size, train, test)
 
 

@@ -56,7 +56,7 @@ class ImageFiles:
         return images
 
 
-def class_and_name(path: str) -> str:
+def get_class_and_name(path: str) -> str:
     """CLASS/FILE, which stays the same wherever the data are."""
     return "/".join(path.split(os.sep)[-2:])
 

@@ -9,7 +9,7 @@ import torch
 from alexnet.data import facts, imagenet
 from alexnet.data.dataset import Dataset, Split
 from alexnet.data.image_files import ImageFiles, scan
-from alexnet.data.pixel_cache import stored
+from alexnet.data.pixel_cache import cached
 from alexnet.errors import Mistake
 
 log = logging.getLogger(__name__)
@@ -44,12 +44,12 @@ def image_folder(
 
 def _scanned(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[list[str], list[int]]]:
     """The classes, and the files and labels of the training and of the test split."""
-    places = facts.image_folders(root)
+    places = facts.find_image_folders(root)
     classes, *train = scan(places[0])
     if len(classes) < 2:
         raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")
     if imagenet.is_flat(places[1]):
-        return classes, train, imagenet.validation(places[1], classes)
+        return classes, train, imagenet.find_validation_images(places[1], classes)
     test_classes, *test = scan(places[1])
     if classes != test_classes:
         only = [
@@ -63,4 +63,4 @@ def _scanned(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[l
 
 def _files(paths: Sequence[str], size: int, cache: str | None) -> ImageFiles:
     files = ImageFiles(paths, size)
-    return stored(files, cache) if cache else files
+    return cached(files, cache) if cache else files

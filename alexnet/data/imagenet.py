@@ -19,7 +19,7 @@ def is_flat(place: Path) -> bool:
     return kinds == {False}
 
 
-def validation(place: Path, classes: Sequence[str]) -> tuple[list[str], list[int]]:
+def find_validation_images(place: Path, classes: Sequence[str]) -> tuple[list[str], list[int]]:
     """The images in a flat folder, in order of their names, and their labels, places in `classes`.
 
     Line n of the ground truth is the class of the image numbered n: a synset (n01440764), or the development kit's

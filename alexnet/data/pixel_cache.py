@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 128  # images decoded between two writes: 24 MiB of 256 x 256 pixels
 
 
-def stored(files: ImageFiles, folder: str) -> ImageFiles:
+def cached(files: ImageFiles, folder: str) -> ImageFiles:
     """The same images, to be read from one file of pixels in `folder`, which is made where it isn't there.
 
     What was decoded before an interruption isn't decoded again. The files as they are, with a line in the log,

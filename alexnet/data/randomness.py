@@ -11,12 +11,12 @@ import torch
 WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP = range(5)  # STEP: what is drawn within one, such as dropout
 
 
-def derived_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:
+def derive_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:
     """A well-mixed seed in [0, 2**63) for one purpose at one moment of the run."""
     words = np.random.SeedSequence([seed, purpose, epoch, step]).generate_state(1, np.uint64)
     return int(words[0] >> np.uint64(1))
 
 
-def generator(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> torch.Generator:
+def make_generator(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> torch.Generator:
     """A CPU generator at that seed: the same draws whatever device the images are on."""
-    return torch.Generator().manual_seed(derived_seed(seed, purpose, epoch, step))
+    return torch.Generator().manual_seed(derive_seed(seed, purpose, epoch, step))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from alexnet.engine.convolutions import FastConv2d, change_convolutions
 from alexnet.engine.im2col import Im2colConv2d
-from alexnet.engine.processor import cpu_units, fastest, is_zen5, keep_freed_memory
+from alexnet.engine.processor import choose_precision, is_zen5, keep_freed_memory, list_cpu_units
 from alexnet.engine.winograd import WinogradConv2d
 from alexnet.errors import Mistake
 from alexnet.models.columns import place
@@ -75,7 +75,7 @@ class Engine:
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
 
 
-def engine(
+def choose_engine(
     name: str,
     threads: int | None = None,
     precision: str = "auto",
@@ -113,7 +113,7 @@ def engine(
             f"give device.precision=auto or float32."
         )
     if precision == "auto":
-        precision = fastest(device)
+        precision = choose_precision(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     capture = capture and device.type == "cuda" and precision != "fp16" and not placed
@@ -121,7 +121,7 @@ def engine(
     if device.type == "cpu" and not compile:  # cuDNN and the compiler have their own
         if precision == "float32" and (not is_zen5() if winograd is None else winograd):
             convolution = WinogradConv2d
-        elif precision == "bf16" and "amx_bf16" in cpu_units():
+        elif precision == "bf16" and "amx_bf16" in list_cpu_units():
             convolution = Im2colConv2d
     return Engine(device, precision, memory_format, fused, compile, capture, convolution, placed)
 

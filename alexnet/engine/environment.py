@@ -28,7 +28,7 @@ def describe(engine: Engine, fingerprint: str) -> dict[str, Any]:
         "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
         "platform": platform.platform(),
         "device": str(device),
-        "device_name": device_name(device),
+        "device_name": get_device_name(device),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -57,7 +57,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def device_name(device: torch.device) -> str:
+def get_device_name(device: torch.device) -> str:
     """The maker's name of the GPU, or of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

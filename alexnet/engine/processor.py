@@ -26,7 +26,7 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, 2**31 - 1)
 
 
-def fastest(device: torch.device) -> str:
+def choose_precision(device: torch.device) -> str:
     """bf16 where the device multiplies it faster than float32, fp16 on GPUs that are too old for it, else float32.
 
     On a processor that lists it, it is measured: with AVX512-BF16 some take twice as long. The two take turns on one
@@ -37,7 +37,7 @@ def fastest(device: torch.device) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if device.type == "mps":
         return "float32"
-    units = cpu_units()
+    units = list_cpu_units()
     if units and not any(unit.endswith("bf16") for unit in units):
         return "float32"
     matrices = [torch.ones(512, 512, dtype=dtype, device=device) for dtype in (torch.float32, torch.bfloat16)]
@@ -48,7 +48,7 @@ def fastest(device: torch.device) -> str:
     return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair prepares
 
 
-def cpu_units() -> set[str]:
+def list_cpu_units() -> set[str]:
     """What the processor lists, such as avx512_bf16 and amx_bf16, as torch tells; empty where an older torch can't."""
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return {name for name, value in capabilities.items() if value is True}
@@ -64,7 +64,7 @@ def is_zen5(about: Path = Path("/proc/cpuinfo")) -> bool:
     return "AuthenticAMD" in said and family is not None and int(family[1]) >= 26
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
+def measure_matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
     """Operations a second in a product of two large square matrices: the best of some repeats."""
     size = 8192 if device.type == "cuda" else 2048  # on a GPU smaller ones take hardly longer than to be sent there
     matrix = torch.randn(size, size, device=device).to(dtype)  # a GPU multiplies ones faster than numbers of all sorts

@@ -21,7 +21,7 @@ def above_zero(kind: type) -> Callable[[str], float]:
     return number
 
 
-def on_run_folder(description: str, action: Callable[[str, Sequence[str]], int]) -> None:
+def run_on_folder(description: str, action: Callable[[str, Sequence[str]], int]) -> None:
     """A script that takes a folder and overrides: calls action(folder, overrides), which gives the exit status."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")

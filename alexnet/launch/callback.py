@@ -12,11 +12,11 @@ from omegaconf import DictConfig, open_dict
 from alexnet.config import checks
 from alexnet.config.compose import checking, without_hydra
 from alexnet.config.machine import check_machine
-from alexnet.config.overrides import quoted
+from alexnet.config.overrides import quote
 from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
-from alexnet.launch.sweep_report import report, statuses
-from alexnet.launch.sweep_resume import existing
+from alexnet.launch.sweep_report import count_statuses, write_report
+from alexnet.launch.sweep_resume import find_existing_sweep
 from alexnet.runs.folder import check_space, claim
 
 
@@ -47,12 +47,12 @@ class Launch(Callback):
         with checking(), open_dict(config):
             sweep.check(config)
             parallel.check(config)
-            planned = sweep.jobs(config)
+            planned = sweep.list_jobs(config)
             configs, subdirs = [], []
             for number, overrides in enumerate(planned):
                 each = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
                 each.hydra.job.num = number
-                subdirs.append(sweep.subdir(each.hydra))
+                subdirs.append(sweep.get_subdir(each.hydra))
                 configs.append(without_hydra(each))
                 checks.check(configs[-1])
                 checks.check_images(configs[-1])
@@ -64,18 +64,18 @@ class Launch(Callback):
             for each in configs:
                 check_machine(each)
             if config.resume:
-                folder = str(existing(config))
+                folder = str(find_existing_sweep(config))
             else:
                 way_out = "give a folder on another disk with hydra.sweep.dir=FOLDER"
                 check_space(Path(config.hydra.sweep.dir), disk_bytes(configs), way_out)
                 folder = str(claim(config.hydra.sweep.dir))
             config.hydra.sweep.dir = folder
-            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(folder)}")  # each job is composed anew
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(folder)}")  # each job is composed anew
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """The table of all jobs; status 1 where one of them didn't finish. In a search to diverge is a result."""
-        print(report(config.hydra))
-        counts = statuses(config.hydra.sweep.dir)
+        print(write_report(config.hydra))
+        counts = count_statuses(config.hydra.sweep.dir)
         print(f"{counts['finished']} of {counts.total()} ok")
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
         if set(counts) - results:
@@ -84,7 +84,7 @@ class Launch(Callback):
 
 def disk_bytes(configs: Sequence[DictConfig]) -> int:
     """What the runs' folders may come to, at most, in bytes."""
-    from alexnet.training.build import disk_bytes
+    from alexnet.training.build import estimate_disk_bytes
 
-    needs = [disk_bytes(config) for config in configs]
+    needs = [estimate_disk_bytes(config) for config in configs]
     return sum(kept for kept, _ in needs) + max((replacing for _, replacing in needs), default=0)

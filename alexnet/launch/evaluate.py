@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
-from alexnet.config.overrides import overridden
-from alexnet.config.saved import saved_config
+from alexnet.config.overrides import with_overrides
+from alexnet.config.saved import load_saved_config
 from alexnet.runs.folder import Run
 
 
-def reevaluate(folder: str, overrides: Sequence[str]) -> int:
+def evaluate(folder: str, overrides: Sequence[str]) -> int:
     """Prints the test figures of the folder's weights to the last digit; 1 where result.json should have the same.
 
     overrides: where data or device are others here, such as dataset.root=FOLDER; or for another test, such as
@@ -17,15 +17,15 @@ def reevaluate(folder: str, overrides: Sequence[str]) -> int:
     Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
     """
     run = Run(folder)
-    config, changed = overridden(saved_config(run), overrides)
+    config, changed = with_overrides(load_saved_config(run), overrides)
     check_machine(config)
     from alexnet.training.build import assemble  # torch takes seconds to import: not for a typing error
-    from alexnet.training.evaluation import load_chosen, test_figures
+    from alexnet.training.evaluation import compute_test_figures, load_chosen_weights
 
     recorded = run.result() or {}
     training = assemble(config)
-    load_chosen(training, run, overrides)
-    figures = test_figures(training)
+    load_chosen_weights(training, run, overrides)
+    figures = compute_test_figures(training)
     for key in (
         "test_accuracy",
         "test_top5_accuracy",

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, open_dict
 
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
-from alexnet.launch.sweep_report import job_name, report, score
+from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
@@ -36,7 +36,7 @@ class Parallel(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.config = hydra_context, task_function, config
-        self.gpus = gpus()
+        self.gpus = list_gpus()
         self.at_once = self.jobs or len(self.gpus) or 2
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -52,21 +52,21 @@ class Parallel(Launcher):
         with Signals() as signals:
             try:
                 while waiting or running:
-                    with signals.whole():  # no process is ever started and not yet known
+                    with signals.uninterrupted():  # no process is ever started and not yet known
                         for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
                             config = waiting.pop(0)
                             gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
                             running[slot] = start(self.task, config, gpu), config
                     wait([process.sentinel for process, _ in running.values()])
-                    with signals.whole():
+                    with signals.uninterrupted():
                         for slot, (process, config) in list(running.items()):
                             if process.exitcode is not None:
                                 del running[slot]
                                 tell(config, process.exitcode)
-                                report(self.config.hydra)
+                                write_report(self.config.hydra)
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(report(self.config.hydra))
+                print(write_report(self.config.hydra))
                 sys.exit(interrupted.exit_status)
         return [returned(config) for config in configs]
 
@@ -80,7 +80,7 @@ class Parallel(Launcher):
             config.hydra.mode = RunMode.RUN  # in its process the job is alone, and ends it with its exit status
             # In the configuration and not only in the process, so that reproducing the job gives the same weights;
             # and a job that goes on keeps its number, however many are left beside it.
-            begun = Run(folder(config)).config().get("device", {}).get("threads") if config.resume else None
+            begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
             config.device.threads = config.device.threads or begun or max(1, THREADS // at_once)
         return config
 
@@ -92,7 +92,7 @@ def check(config: DictConfig) -> None:
         raise Mistake(f"hydra.launcher.jobs={jobs}: expected a whole number, 1 or more, or null.")
 
 
-def gpus() -> list[str]:
+def list_gpus() -> list[str]:
     """The CUDA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
@@ -105,7 +105,7 @@ def gpus() -> list[str]:
 def start(task: TaskFunction, config: DictConfig, gpu: str | None) -> BaseProcess:
     """The job's process, started."""
     # So that a process that dies at once is a job of the sweep nonetheless.
-    (folder(config) / ".hydra").mkdir(parents=True, exist_ok=True)
+    (get_folder(config) / ".hydra").mkdir(parents=True, exist_ok=True)
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpu))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process begins like that, see _run
     try:
@@ -158,21 +158,21 @@ def stop(running: dict[int, tuple[BaseProcess, DictConfig]], number: int) -> Non
         signal.signal(which, handler)
 
 
-def folder(config: DictConfig) -> Path:
-    return Path(config.hydra.sweep.dir) / sweep.subdir(config.hydra)
+def get_folder(config: DictConfig) -> Path:
+    return Path(config.hydra.sweep.dir) / sweep.get_subdir(config.hydra)
 
 
 def told_as_done(config: DictConfig) -> bool:
-    run = Run(folder(config))
+    run = Run(get_folder(config))
     if not (config.resume and run.is_done()):
         return False
-    print(f"{job_name(config.hydra)} is done: {run.result()['status']}")
+    print(f"{format_job_name(config.hydra)} is done: {run.result()['status']}")
     return True
 
 
 def tell(config: DictConfig, exit_status: int) -> None:
     """The job's one line. exit_status: the process's; below 0 the number of the signal that killed it."""
-    name, result = job_name(config.hydra), Run(folder(config)).result()
+    name, result = format_job_name(config.hydra), Run(get_folder(config)).result()
     if exit_status < 0:
         print(
             f"{name} was killed by {signal.Signals(-exit_status).name}. If memory ran out, run fewer at once "
@@ -187,11 +187,11 @@ def tell(config: DictConfig, exit_status: int) -> None:
             flush=True,
         )
     else:
-        log = folder(config) / "train.log"
+        log = get_folder(config) / "train.log"
         print(f"{name} ended early, with exit status {exit_status}; {log} says why.", file=sys.stderr)
 
 
 def returned(config: DictConfig) -> JobReturn:
     job = JobReturn(overrides=list(config.hydra.overrides.task), status=JobStatus.COMPLETED)
-    job.return_value = score(Run(folder(config)))
+    job.return_value = score_run(Run(get_folder(config)))
     return job

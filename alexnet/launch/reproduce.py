@@ -7,8 +7,8 @@ from typing import Any
 from alexnet.comparison.difference import brief
 from alexnet.config import checks, keys
 from alexnet.config.machine import check_machine
-from alexnet.config.overrides import overridden
-from alexnet.config.saved import saved_config
+from alexnet.config.overrides import with_overrides
+from alexnet.config.saved import load_saved_config
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 
@@ -23,7 +23,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     Raises Mistake where the folder isn't a run's, or its configuration or an override is refused.
     """
     original = Run(folder)
-    config, differences = overridden(saved_config(original), overrides)
+    config, differences = with_overrides(load_saved_config(original), overrides)
     checks.check_images(config)
     check_machine(config)
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
@@ -74,6 +74,6 @@ def verdict(original: Run, run: Run) -> tuple[bool, str]:
 
 def environment_differences(original: Run, run: Run) -> list[tuple[str, Any, Any]]:
     """What differs between the two environments, apart from the command and where it was given."""
-    environments = [keys.flat(of.environment() or {}) for of in (original, run)]
+    environments = [keys.flatten(of.environment() or {}) for of in (original, run)]
     told = ("command", "working_directory", "reproduces", "started", "earlier", "extended_from")
-    return [difference for difference in keys.differing(*environments) if difference[0].split(".")[0] not in told]
+    return [difference for difference in keys.list_changes(*environments) if difference[0].split(".")[0] not in told]

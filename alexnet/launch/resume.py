@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 
 from alexnet.config.keys import MAY_CHANGE
-from alexnet.config.overrides import overridden
-from alexnet.config.saved import saved_config
+from alexnet.config.overrides import with_overrides
+from alexnet.config.saved import load_saved_config
 from alexnet.errors import Mistake
 from alexnet.launch import train
-from alexnet.launch.sweep_resume import command
+from alexnet.launch.sweep_resume import rebuild_command
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute, log_to
 
@@ -23,11 +23,11 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
     if run.sweep():
         if overrides:
             raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
-        sys.argv = [sys.argv[0], *command(folder)]
+        sys.argv = [sys.argv[0], *rebuild_command(folder)]
         train.main()
         return 0
-    config = saved_config(run)
-    changed, differences = overridden(config, overrides)
+    config = load_saved_config(run)
+    changed, differences = with_overrides(config, overrides)
     others = [key for key, _, _ in differences if key not in MAY_CHANGE]
     if others:
         raise Mistake(

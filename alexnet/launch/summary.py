@@ -8,8 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.comparison import tables
 from alexnet.config import checks, options
-from alexnet.config.compose import composed
-from alexnet.data.facts import known as known_facts
+from alexnet.config.compose import compose_config
+from alexnet.data.facts import get_facts as known_facts
 from alexnet.errors import Mistake
 from alexnet.models import limits
 
@@ -32,9 +32,9 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
     from alexnet.models import drawing  # matplotlib and torch take seconds to import: not for a typing error
     from alexnet.models.layer_table import walk
-    from alexnet.training.build import weightless
+    from alexnet.training.build import build_weightless
 
-    layers = walk(weightless(config, **facts), facts["channels"], facts["size"])
+    layers = walk(build_weightless(config, **facts), facts["channels"], facts["size"])
     size = f"{facts['channels']}x{facts['size']}x{facts['size']}"
     print(f"{name}: images of {size} in {facts['classes']:,} classes{assumed}\n")
     print(table(layers))
@@ -51,7 +51,7 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
 
 def _configured(overrides: Sequence[str]) -> tuple[DictConfig, str]:
     """The checked configuration, and the name of its model's file."""
-    config, choices = composed(overrides)
+    config, choices = compose_config(overrides)
     if OmegaConf.is_missing(config.dataset, "root"):
         config.dataset.root = "."  # no data is read
     checks.check(config)
@@ -65,7 +65,7 @@ def _facts(
 
     A model says what it was published for; that counts where no dataset is chosen.
     """
-    published = limits.PUBLISHED.get(options.module(config.model))
+    published = limits.PUBLISHED.get(options.get_module_name(config.model))
     known = known_facts(config.dataset._target_)
     facts, remark = {"classes": known.classes, "channels": known.channels, "size": config.dataset.size}, ""
     chosen = any(override.startswith(("dataset", "experiment")) for override in overrides)
@@ -111,14 +111,14 @@ def _shape(layer: "Layer") -> str:
 
 def _crosses(config: DictConfig, facts: dict[str, int]) -> str:
     """What each choice of `cross` sends and weighs."""
-    from alexnet.models.columns import bytes_crossed
-    from alexnet.training.build import weightless
+    from alexnet.models.columns import count_bytes_crossed
+    from alexnet.training.build import build_weightless
 
     rows = []
     for cross in limits.CROSS:
         other = OmegaConf.merge(config, {"model": {"cross": cross}})
-        network = weightless(other, **facts)
-        crossed = bytes_crossed(network, facts["channels"], facts["size"])
+        network = build_weightless(other, **facts)
+        crossed = count_bytes_crossed(network, facts["channels"], facts["size"])
         parameters = sum(parameter.numel() for parameter in network.parameters())
         rows.append([f"model.cross={cross}", f"{crossed:>9,}", f"{parameters:>10,}"])
     return tables.text(["between the columns, for an image", "bytes", "parameters"], rows)

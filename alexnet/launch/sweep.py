@@ -15,7 +15,7 @@ from alexnet.errors import Mistake, nearest
 from alexnet.launch import search
 
 
-def jobs(config: DictConfig) -> list[list[str]]:
+def list_jobs(config: DictConfig) -> list[list[str]]:
     """The overrides of each job, as Hydra's own sweeper will make them; of a search, the two extremes."""
     params = config.hydra.sweeper.get("params")
     if params is not None and not isinstance(params, DictConfig):
@@ -24,7 +24,7 @@ def jobs(config: DictConfig) -> list[list[str]]:
         return search.extremes(config)
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []
-    found = grid(params, config.hydra.overrides.task)
+    found = expand_grid(params, config.hydra.overrides.task)
     if not found:
         raise Mistake(f"{' '.join(config.hydra.overrides.task)}: this sweep has no job; a range(0,3) has 0, 1 and 2.")
     return found
@@ -42,7 +42,7 @@ def check(config: DictConfig) -> None:
     for given in config.hydra.overrides.task:
         if given.lstrip("+").startswith("experiment=") and "," in given:
             _check_experiments(given)
-    flat = keys.flat({key: config[key] for key in config if key != "hydra"})
+    flat = keys.flatten({key: config[key] for key in config if key != "hydra"})
     known = [path.removesuffix("._target_") for path in flat]
     if asked.best_of is not None and asked.best_of not in known:
         raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{nearest(asked.best_of, known)}")
@@ -59,7 +59,7 @@ def _check_experiments(given: str) -> None:
             )
 
 
-def subdir(settings: DictConfig) -> str:
+def get_subdir(settings: DictConfig) -> str:
     """The job's folder, in the sweep's. Raises Mistake for one where it wouldn't be found. settings: its hydra node."""
     folder = Path(str(settings.sweep.subdir))
     if not folder.parts or any(name.startswith((".", "/")) for name in folder.parts):
@@ -80,7 +80,7 @@ def check_subdirs(subdirs: Sequence[str]) -> None:
             )
 
 
-def grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[list[str]]:
+def expand_grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[list[str]]:
     """Every combination of the values given, in the order in which Hydra numbers the jobs."""
     given = [f"{key}={value}" for key, value in (params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())

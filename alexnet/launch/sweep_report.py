@@ -9,15 +9,15 @@ from omegaconf import DictConfig
 
 from alexnet.errors import Damaged, nearest
 from alexnet.launch.sweep import without_launch
-from alexnet.runs.folder import Run, find
+from alexnet.runs.folder import Run, find_runs
 
 
-def job_name(settings: DictConfig) -> str:
+def format_job_name(settings: DictConfig) -> str:
     """'job 1 (optimizer.lr=0.1)'. settings: the job's hydra node."""
     return f"job {settings.job.num} ({' '.join(without_launch(settings.overrides.task))})"
 
 
-def score(run: Run) -> float | None:
+def score_run(run: Run) -> float | None:
     """What a search maximises: the best validation accuracy, 0 for a run that diverged; None for one that has no end.
 
     What was killed, or failed for another reason than its values, must not count against them.
@@ -26,7 +26,7 @@ def score(run: Run) -> float | None:
     return {"finished": result.get("validation_accuracy"), "diverged": 0.0}.get(result.get("status"))
 
 
-def report(settings: DictConfig) -> str:
+def write_report(settings: DictConfig) -> str:
     """Writes sweep.csv, sweep.md and sweep.png of the jobs so far, and returns the table for the console.
 
     A row is a configuration, averaged over its seeds. settings: Hydra's, which say where, and in the callback what
@@ -55,9 +55,9 @@ def report(settings: DictConfig) -> str:
     return describe("text", comparison)
 
 
-def statuses(folder: str | Path) -> Counter[str]:
+def count_statuses(folder: str | Path) -> Counter[str]:
     """How many of the sweep's jobs have finished, diverged, failed and so on."""
-    return Counter(map(_status, find(folder)))
+    return Counter(map(_status, find_runs(folder)))
 
 
 def _status(run: Run) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet.config.keys import differing, flat
-from alexnet.config.overrides import quoted
+from alexnet.config.keys import flatten, list_changes
+from alexnet.config.overrides import quote
 from alexnet.errors import Mistake
 from alexnet.launch import search
-from alexnet.launch.sweep import grid, without_launch
+from alexnet.launch.sweep import expand_grid, without_launch
 from alexnet.runs.folder import Run
 
 # The folder may be a stranger's: of its overrides only these are typed again. Others could have Hydra call anything.
@@ -28,7 +28,7 @@ PLAIN_SETTINGS = re.compile(
 WHERE = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir")  # settings that resume=FOLDER stands for
 
 
-def existing(config: DictConfig) -> Path:
+def find_existing_sweep(config: DictConfig) -> Path:
     """The sweep's folder to go on in. Raises Mistake where it is none, or was to have other jobs."""
     folder, settings = config.resume, OmegaConf.to_container(config.hydra)
     started = Run(folder).sweep()
@@ -45,7 +45,7 @@ def existing(config: DictConfig) -> Path:
 def _other_settings(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """In which of Hydra's settings two sweeps differ, where jobs depend on them. A search may get more trials."""
     before, after = (
-        flat(
+        flatten(
             {
                 "launcher": each["launcher"],
                 "sweeper": {**each["sweeper"], "trials": None},
@@ -55,7 +55,7 @@ def _other_settings(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
         )
         for each in (started, now)
     )
-    return [f"with {key}={new} in place of {old}" for key, old, new in differing(before, after)]
+    return [f"with {key}={new} in place of {old}" for key, old, new in list_changes(before, after)]
 
 
 def _other_jobs(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -64,7 +64,9 @@ def _other_jobs(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if started["sweeper"].get("_target_") == search.TARGET:
         jobs = [[sorted(before)], [sorted(after)]]  # numbered as they are chosen, whatever the order here
     else:
-        jobs = [[sorted(job) for job in grid(started["sweeper"].get("params"), given)] for given in (before, after)]
+        jobs = [
+            [sorted(job) for job in expand_grid(started["sweeper"].get("params"), given)] for given in (before, after)
+        ]
     if jobs[0] == jobs[1]:
         return []
     missing = [f"without {given}" for given in before if given not in after]
@@ -75,7 +77,7 @@ def _other_jobs(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [*missing, *added] or [order]
 
 
-def command(folder: str) -> list[str]:
+def rebuild_command(folder: str) -> list[str]:
     """The arguments of scripts/train.py that go on with the sweep.
 
     Raises Mistake for one that was started with what isn't taken from a folder, Damaged for what is no sweep's.
@@ -90,7 +92,7 @@ def command(folder: str) -> list[str]:
             f"{folder} was started with {' '.join(refused)}, which isn't taken from a folder, for anybody may have "
             f"written it: to go on, give the sweep's own command with resume={folder}"
         )
-    return ["--multirun", *settings, *task, f"resume={quoted(folder)}"]
+    return ["--multirun", *settings, *task, f"resume={quote(folder)}"]
 
 
 def _is_plain(setting: str, task: Sequence[str]) -> bool:

@@ -15,10 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 from alexnet.config import options
 from alexnet.config.compose import checking
 from alexnet.config.keys import LAUNCH
-from alexnet.config.overrides import parsable
+from alexnet.config.overrides import make_parsable
 from alexnet.errors import Mistake
 from alexnet.launch import parallel, search
-from alexnet.launch.sweep_report import job_name, report, score
+from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
 
@@ -28,7 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a trace
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal without Chinese still gets its lines
-    arguments = map(parsable, sys.argv[1:])
+    arguments = map(make_parsable, sys.argv[1:])
     # Wherever it was given: Hydra takes options before and behind all overrides, but not among them.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -51,13 +51,13 @@ def job(config: DictConfig) -> float | None:
     trained = OmegaConf.masked_copy(config, [key for key in config if key not in LAUNCH])
     if settings.mode is not RunMode.MULTIRUN:
         sys.exit(execute(trained, run))
-    name = job_name(settings)
+    name = format_job_name(settings)
     if config.resume and run.is_done():
         print(f"{name} is done: {run.result()['status']}")
     else:
         exit_status = execute(trained, run, f"{name} ended early: ")
-        table = report(settings)
+        table = write_report(settings)
         if exit_status > 128:  # a person wants the sweep to stop, not only this job
             print(table)
             sys.exit(exit_status)
-    return score(run)
+    return score_run(run)

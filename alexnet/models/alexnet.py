@@ -20,7 +20,7 @@
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.limits import check_size, weights_file
+from alexnet.models.limits import check_size, find_weights_file
 
 
 class AlexNet(nn.Module):
@@ -85,7 +85,7 @@ class AlexNet(nn.Module):
 
 def _read(file: str) -> dict[str, Tensor]:
     """The state dict in the file. Never runs code from it. Raises ValueError where there is none."""
-    path = weights_file(file)
+    path = find_weights_file(file)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the unpickler makes of a file that is none

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from alexnet.models import layers
-from alexnet.models.columns import ColumnNetwork, seen
-from alexnet.models.limits import check_choice, check_size, crossings, shares
+from alexnet.models.columns import ColumnNetwork, prepend_cross
+from alexnet.models.limits import check_choice, check_size, list_crossings, split_kernels
 
 
 class AlexNet2012(ColumnNetwork):
@@ -48,8 +48,8 @@ class AlexNet2012(ColumnNetwork):
         dropout: float = 0.5,
         activation: str = "relu",
     ):
-        crossing, kernels = crossings(columns, cross), shares(kernels, columns)
-        act = layers.activation(activation)
+        crossing, kernels = list_crossings(columns, cross), split_kernels(kernels, columns)
+        act = layers.choose_activation(activation)
         check_choice("pool", pool)
         check_size("alexnet_2012", size)
         # conv1 has no padding, but its last window may reach over the edge: 224 pixels are taken as 227.
@@ -59,15 +59,15 @@ class AlexNet2012(ColumnNetwork):
             side = (side - pool) // 2 + 1
 
         def convolution(number: int, kernel: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
-            crosses, inputs = seen(number, kernels[number - 2] if number > 1 else channels, crossing)
+            crosses, inputs = prepend_cross(number, kernels[number - 2] if number > 1 else channels, crossing)
             layer = nn.Conv2d(inputs, kernels[number - 1], kernel, stride, padding)
             return [*crosses, _initial(layer, bias=number in (2, 4, 5)), act()]
 
         def normalised_pool() -> list[nn.Module]:
-            return [*([layers.local_response_norm()] if lrn else []), nn.MaxPool2d(pool, 2)]
+            return [*([layers.make_local_response_norm()] if lrn else []), nn.MaxPool2d(pool, 2)]
 
         def hidden(number: int, inputs: int) -> list[nn.Module]:
-            crosses, inputs = seen(number, inputs, crossing)
+            crosses, inputs = prepend_cross(number, inputs, crossing)
             return [*crosses, _initial(nn.Linear(inputs, 4096 // columns), bias=1), act(), nn.Dropout(dropout)]
 
         convolutions = [

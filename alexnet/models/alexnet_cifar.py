@@ -25,9 +25,9 @@ from itertools import chain
 from torch import nn
 
 from alexnet.models import layers
-from alexnet.models.columns import ColumnNetwork, seen
-from alexnet.models.layers import MaxPoolTo, pooled
-from alexnet.models.limits import check_choice, check_layers, check_size, crossings, shares
+from alexnet.models.columns import ColumnNetwork, prepend_cross
+from alexnet.models.layers import MaxPoolTo, compute_pooled_side
+from alexnet.models.limits import check_choice, check_layers, check_size, list_crossings, split_kernels
 
 
 class AlexNetCifar(ColumnNetwork):
@@ -65,25 +65,25 @@ class AlexNetCifar(ColumnNetwork):
         normalisation: str = "none",
         initialisation: str = "torch",
     ):
-        crossing, kernels = crossings(columns, cross), shares(kernels, columns)
-        act = layers.activation(activation)
+        crossing, kernels = list_crossings(columns, cross), split_kernels(kernels, columns)
+        act = layers.choose_activation(activation)
         check_choice("normalisation", normalisation)
         check_choice("initialisation", initialisation)
         check_layers(columns, kernel_sizes, pool_after, pool_to, hidden)
         check_size("alexnet_cifar", size)
-        side = pool_to or pooled(pooled(pooled(size)))
+        side = pool_to or compute_pooled_side(compute_pooled_side(compute_pooled_side(size)))
 
         def convolution(number: int) -> list[nn.Module]:
-            crosses, inputs = seen(number, kernels[number - 2] if number > 1 else channels, crossing)
+            crosses, inputs = prepend_cross(number, kernels[number - 2] if number > 1 else channels, crossing)
             outputs = kernels[number - 1]
             batch = [nn.BatchNorm2d(outputs)] if normalisation == "batch" else []
-            lrn = [layers.local_response_norm()] if normalisation == "lrn" and number <= 2 else []
+            lrn = [layers.make_local_response_norm()] if normalisation == "lrn" and number <= 2 else []
             kernel = kernel_sizes[number - 1]
             pool = [MaxPoolTo(side) if number == 5 else nn.MaxPool2d(3, 2)] if number in pool_after else []
             return [*crosses, nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), *batch, act(), *lrn, *pool]
 
         def fully_connected(number: int, inputs: int) -> list[nn.Module]:
-            crosses, inputs = seen(number, inputs, crossing)
+            crosses, inputs = prepend_cross(number, inputs, crossing)
             return [nn.Dropout(dropout), *crosses, nn.Linear(inputs, hidden // columns), act()]
 
         convolutions = [

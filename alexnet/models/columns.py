@@ -44,7 +44,7 @@ class Columns(nn.ModuleList):
         if isinstance(maps, Tensor):
             maps = [maps.to(next(column.parameters()).device) for column in self]
         if self.training:
-            draw_apart([each.device for each in maps])
+            seed_apart([each.device for each in maps])
         for layers in zip(*self, strict=True):
             if isinstance(layers[0], Cross):
                 maps = layers[0](maps)
@@ -74,7 +74,7 @@ class ColumnNetwork(nn.Module):
         return self.classifier([torch.flatten(each, 1) for each in maps])
 
 
-def seen(number: int, inputs: int, crossing: Sequence[int]) -> tuple[list[nn.Module], int]:
+def prepend_cross(number: int, inputs: int, crossing: Sequence[int]) -> tuple[list[nn.Module], int]:
     """What stands before a column's layer of that number, and how many inputs the layer has, of `inputs` a column."""
     return ([Cross()], 2 * inputs) if number in crossing else ([], inputs)
 
@@ -94,7 +94,7 @@ def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
 
 
 @torch.no_grad()
-def bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
+def count_bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
     """Bytes that an image's forward pass sends between columns, counted while one goes through; 0 for one column.
 
     The backward pass sends as many back, as gradients. Under torch.autocast they are of its
@@ -114,7 +114,7 @@ def bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
     return sum(sent)
 
 
-def draw_apart(devices: Sequence[torch.device]) -> None:
+def seed_apart(devices: Sequence[torch.device]) -> None:
     """Gives the dropout of each GPU a seed of its own: torch.manual_seed gives all the same, for the same units.
 
     It is drawn from the processor's generator. So with dropout two GPUs don't repeat one to the last digit.

@@ -36,13 +36,13 @@ class CudaConvnet(nn.Module):
         self, classes: int, channels: int, size: int, activation: str = "relu", lrn: bool = False, pool: int = 3
     ):
         super().__init__()
-        act = layers.activation(activation)
+        act = layers.choose_activation(activation)
         check_choice("pool", pool)
         check_size("cuda_convnet", size)
         side = size
         for _ in range(3):
             side = -(-(side - pool) // 2) + 1  # the last window may reach over the edge
-        norm = [layers.local_response_norm()] if lrn else []
+        norm = [layers.make_local_response_norm()] if lrn else []
         # There is no padding to count; saying so leads torch.compile around a wrong gradient (pytorch#198119).
         average = partial(nn.AvgPool2d, pool, 2, ceil_mode=True, count_include_pad=False)
         self.features = nn.Sequential(

@@ -10,13 +10,13 @@ from alexnet.models.limits import check_choice
 ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
-def activation(name: str) -> Callable[[], nn.Module]:
+def choose_activation(name: str) -> Callable[[], nn.Module]:
     """What makes a layer of that activation, relu, tanh or gelu. Raises ValueError for another name."""
     check_choice("activation", name)
     return ACTIVATIONS[name]
 
 
-def local_response_norm() -> nn.LocalResponseNorm:
+def make_local_response_norm() -> nn.LocalResponseNorm:
     """§3.3, with k=2, n=5, alpha=1e-4, beta=0.75. torch divides alpha by n, the paper doesn't."""
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
 
@@ -33,7 +33,7 @@ class MaxPoolTo(nn.MaxPool2d):
 
     def fits(self, maps: Tensor) -> bool:
         """Whether 3x3 windows with stride 2 leave that side of the maps."""
-        return pooled(maps.shape[-1]) == self.side
+        return compute_pooled_side(maps.shape[-1]) == self.side
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.fits(maps):
@@ -44,6 +44,6 @@ class MaxPoolTo(nn.MaxPool2d):
         return torch.stack([rows[:, :, :, window].amax(3) for window in windows], 3)
 
 
-def pooled(size: int) -> int:
+def compute_pooled_side(size: int) -> int:
     """The side that a 3x3 max-pool with stride 2 and no padding leaves."""
     return (size - 3) // 2 + 1

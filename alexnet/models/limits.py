@@ -70,7 +70,7 @@ def check_devices(devices: Any, columns: int) -> None:
         )
 
 
-def weights_file(weights: str) -> Path:
+def find_weights_file(weights: str) -> Path:
     """The file of that name. Raises ValueError where there is none."""
     path = Path(weights).expanduser()
     if not path.is_file():
@@ -78,7 +78,7 @@ def weights_file(weights: str) -> Path:
     return path
 
 
-def crossings(columns: int, cross: str) -> tuple[int, ...]:
+def list_crossings(columns: int, cross: str) -> tuple[int, ...]:
     """The numbers of the layers that see the maps of both columns; none where there is one column.
 
     Raises ValueError for another number of columns than 1 or 2, or another word than those of CROSS.
@@ -89,7 +89,7 @@ def crossings(columns: int, cross: str) -> tuple[int, ...]:
     return CROSS[cross] if columns == 2 else ()
 
 
-def shares(kernels: Sequence[int], columns: int) -> list[int]:
+def split_kernels(kernels: Sequence[int], columns: int) -> list[int]:
     """One column's kernels of each of the five convolutions. Raises ValueError where they can't be shared evenly."""
     good = isinstance(kernels, (list, tuple)) and len(kernels) == 5
     if not good or not all(type(count) is int and 0 < count <= 2**16 and count % columns == 0 for count in kernels):

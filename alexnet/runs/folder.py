@@ -70,7 +70,7 @@ def claim(wanted: str | Path) -> Path:
         ) from error
 
 
-def find(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None) -> list["Run"]:
+def find_runs(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None) -> list["Run"]:
     """The runs in a folder at any depth, or the folder itself where it is one; 2 before 10.
 
     Links are not followed, so no run is met twice. unreadable: called for a folder that can't be listed.
@@ -82,7 +82,7 @@ def find(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None)
             found.append(path)
             folders.clear()
         folders[:] = [name for name in folders if not name.startswith(".")]
-    return [Run(path) for path in sorted(found, key=in_natural_order)]
+    return [Run(path) for path in sorted(found, key=natural_sort_key)]
 
 
 def check_space(folder: Path, needed: int, way_out: str) -> None:
@@ -96,7 +96,7 @@ def check_space(folder: Path, needed: int, way_out: str) -> None:
         )
 
 
-def in_natural_order(path: str | Path) -> list[str | int]:
+def natural_sort_key(path: str | Path) -> list[str | int]:
     """What to sort paths by: numbers in them as numbers."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path))]
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet.config import checks, options
 from alexnet.data import colours, facts, randomness
 from alexnet.data.batches import Batches
-from alexnet.data.dataset import Dataset, Split, part, split_validation
+from alexnet.data.dataset import Dataset, Split, split_validation, take_part
 from alexnet.engine import device as devices
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
@@ -42,7 +42,7 @@ class Training:
     train: Batches
     validation: Batches | None
     test: Batches
-    seen: Batches
+    train_subset: Batches
     model: torch.nn.Module
     forward: Callable[[torch.Tensor], torch.Tensor]
     optimizer: torch.optim.Optimizer
@@ -83,7 +83,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     """
     engine = _engine(config)
     dataset, train, validation, test, seen, sample, measured = _data(config, engine, dataset)
-    torch.manual_seed(randomness.derived_seed(config.seed, randomness.WEIGHTS))
+    torch.manual_seed(randomness.derive_seed(config.seed, randomness.WEIGHTS))
     found = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = _call("model", config.model, **found)
     if getattr(model, "whitens", False):
@@ -116,18 +116,18 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     )
 
 
-def weightless(config: DictConfig, classes: int, channels: int, size: int) -> torch.nn.Module:
+def build_weightless(config: DictConfig, classes: int, channels: int, size: int) -> torch.nn.Module:
     """The configuration's network on the meta device: shapes without values, so nothing is allocated."""
     with torch.device("meta"):
         return _call("model", config.model, classes=classes, channels=channels, size=size)
 
 
-def disk_bytes(config: DictConfig) -> tuple[int, int]:
+def estimate_disk_bytes(config: DictConfig) -> tuple[int, int]:
     """What the run's folder comes to at most, and what it takes more while a checkpoint replaces another.
 
     Known before the data is: for images of three channels, and 1,000 classes where their number isn't known.
     """
-    model = weightless(config, _classes(config.dataset), channels=3, size=config.dataset.size)
+    model = build_weightless(config, _classes(config.dataset), channels=3, size=config.dataset.size)
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     checkpoint = 3 * weights  # with up to two moments for every weight
     return checkpoint + (weights if config.dataset.get("validation") else 0) + 5 * 2**20, checkpoint
@@ -135,7 +135,7 @@ def disk_bytes(config: DictConfig) -> tuple[int, int]:
 
 def _classes(dataset: DictConfig) -> int:
     """At most how many classes the dataset has, as far as that can be told without reading it."""
-    known = facts.known(dataset._target_).classes
+    known = facts.get_facts(dataset._target_).classes
     train = Path(str(dataset.get("root"))).expanduser() / "train"
     folders = sum(1 for path in train.iterdir() if path.is_dir()) if train.is_dir() else 0
     return known or folders or 1000
@@ -143,7 +143,7 @@ def _classes(dataset: DictConfig) -> int:
 
 def _engine(config: DictConfig) -> Engine:
     knobs = {name: value for name, value in _knobs(config.device).items() if name != "workers"}  # those are the data's
-    return devices.engine(**knobs)
+    return devices.choose_engine(**knobs)
 
 
 def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
@@ -168,7 +168,7 @@ def _data(
     fraction, share = images.pop("validation", 0), images.pop("share", 1)
     dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
     train, validation = split_validation(dataset.train, fraction, config.seed)
-    train = part(train, share, config.seed)
+    train = take_part(train, share, config.seed)
     facts.check_batch(config.batch_size, len(train))
     measured = _measured(dataset, images)
     images |= measured
@@ -185,7 +185,7 @@ def _data(
             **others,
         )
 
-    order = torch.randperm(len(train), generator=randomness.generator(config.seed, randomness.SPLIT, 1))
+    order = torch.randperm(len(train), generator=randomness.make_generator(config.seed, randomness.SPLIT, 1))
     seen = train.subset(order[: len(dataset.test)].sort().values)
     # Views from half as far out as training's: few of those were at the corners, and held-out images say so too.
     tested = {"views": images.get("views", 1), "crop": (images.get("crop", 0) + 1) // 2}
@@ -209,7 +209,7 @@ def _measured(dataset: Dataset, images: dict[str, Any]) -> dict[str, Any]:
     colour_shift = images.get("colour", 0) > 0 and images.get("components") is None
     if images.get("mean", 0) is not None and not colour_shift:
         return {}
-    return {name: value for name, value in colours.measured(dataset.train).items() if images.get(name) is None}
+    return {name: value for name, value in colours.measure_colours(dataset.train).items() if images.get(name) is None}
 
 
 def _call(group: str, config: DictConfig, *arguments: Any, **found: Any) -> Any:
@@ -225,7 +225,7 @@ def _call(group: str, config: DictConfig, *arguments: Any, **found: Any) -> Any:
 def _target(group: str, config: DictConfig) -> Callable[..., Any]:
     """The class or function: its name must be in conf/, and what the name leads to of the group's kind."""
     name = config._target_
-    if name not in options.targets(group):
+    if name not in options.list_targets(group):
         raise Mistake(f"{group}._target_={name} isn't named by any file in conf/{group}.")
     target = get_object(name)
     kind = {"model": torch.nn.Module, "optimizer": torch.optim.Optimizer}.get(group)

@@ -44,7 +44,7 @@ def evaluate(training: Training, batches: Batches) -> Evaluation:
     loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
     with training.enough_memory():
         for images, labels in batches.epoch():
-            logits = averaged(training.forward(images), len(labels))  # (B, K)
+            logits = average_views(training.forward(images), len(labels))  # (B, K)
             best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
             confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
@@ -54,13 +54,13 @@ def evaluate(training: Training, batches: Batches) -> Evaluation:
     return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)
 
 
-def averaged(logits: Tensor, count: int) -> Tensor:
+def average_views(logits: Tensor, count: int) -> Tensor:
     """Logits (V * B, K) of V views of each of `count` images as one (B, K), whose softmax is the views' mean (§4.1)."""
     views = len(logits) // count
     return logits if views == 1 else logits.log_softmax(1).view(views, count, -1).logsumexp(0) - log(views)
 
 
-def test_figures(training: Training) -> dict[str, Any]:
+def compute_test_figures(training: Training) -> dict[str, Any]:
     """The network on the test split, as result.json holds it: plain values."""
     test = evaluate(training, training.test)
     return {
@@ -75,7 +75,7 @@ def test_figures(training: Training) -> dict[str, Any]:
     }
 
 
-def load_chosen(training: Training, run: Run, overrides: Sequence[str] = ()) -> None:
+def load_chosen_weights(training: Training, run: Run, overrides: Sequence[str] = ()) -> None:
     """Gives the network the run's weights: of the best validation epoch, or of the end where there is no validation.
 
     overrides: what was given in place of the run's own configuration. Raises Mistake where they are damaged or

@@ -72,7 +72,7 @@ def _execute(config: DictConfig, run: Run, label: str, parent: Run | None) -> in
                 # torch takes seconds to import: only once the values are known to be good.
                 from alexnet.training.loop import train
             seconds_before, started = state.seconds(), environment.setdefault("started", started)
-            with signals.whole():
+            with signals.uninterrupted():
                 run.begin(_text(config), environment, state.epoch, state.steps(training))
                 as_it_was = False
             result = train(run, training, state, signals, TEXTS[config.language])
@@ -156,11 +156,11 @@ def as_measured(config: DictConfig, run: Run) -> DictConfig:
 
 def refuse_another(config: DictConfig, run: Run) -> None:
     """Raises Mistake where the folder's run has another configuration, but for what may change: see MAY_CHANGE."""
-    given = keys.flat(OmegaConf.to_container(config, resolve=True))
+    given = keys.flatten(OmegaConf.to_container(config, resolve=True))
     # A key that conf/ got since the run began has its usual value.
     others = [
         f"{key}: {before} -> {given.get(key)}"
-        for key, before in keys.flat(run.config()).items()
+        for key, before in keys.flatten(run.config()).items()
         if given.get(key) != before and key not in MAY_CHANGE
     ]
     if others:
@@ -172,9 +172,9 @@ def refuse_another(config: DictConfig, run: Run) -> None:
 
 def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
     """Raises Mistake where the run's disk hasn't the room for what it still has to write."""
-    from alexnet.training.build import disk_bytes
+    from alexnet.training.build import estimate_disk_bytes
 
-    kept, replacing = disk_bytes(config)
+    kept, replacing = estimate_disk_bytes(config)
     there = sum(path.stat().st_size for path in run.checkpoints.glob("*.pt"))
     way_out = "give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)"
     if there:

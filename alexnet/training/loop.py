@@ -14,12 +14,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from alexnet.data import augment, randomness
 from alexnet.errors import Diverged, Mistake
-from alexnet.models.columns import bytes_crossed
+from alexnet.models.columns import count_bytes_crossed
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.runs.texts import Texts
 from alexnet.training.build import Training
-from alexnet.training.evaluation import evaluate, load_chosen, test_figures
+from alexnet.training.evaluation import compute_test_figures, evaluate, load_chosen_weights
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, Tally
 
@@ -43,14 +43,14 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
     logger.info(texts.finished)
 
     if training.validation:
-        load_chosen(training, run)
-    test = test_figures(training)
+        load_chosen_weights(training, run)
+    test = compute_test_figures(training)
     check_finite(test["test_loss"], "The test loss after the last step")
     test_seconds = perf_counter() - tested
-    seen = evaluate(training, training.seen)
+    seen = evaluate(training, training.train_subset)
     accuracy = test["test_accuracy"]
     with training.engine.mixed():
-        crossed = bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
+        crossed = count_bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
     logger.info(texts.test_accuracy.format(100 * accuracy))
     from alexnet.runs import plots  # takes a second to import: not before the first step
 
@@ -66,7 +66,7 @@ def train(run: Run, training: Training, state: State, signals: Signals, texts: T
         "error_gap": seen.top1 - test["test_accuracy"],
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
         "bytes_crossed_per_image": crossed,
-        "weights_sha256": weights_sha256(training.model),
+        "weights_sha256": hash_weights(training.model),
         "training_seconds": round(training_seconds, 3),
         "test_seconds": round(test_seconds, 3),
         "images_per_second": round(state.epoch * len(training.train.labels) / training_seconds, 1),
@@ -120,13 +120,13 @@ def fit(run: Run, training: Training, state: State, signals: Signals) -> None:
             while state.epoch < training.epochs:
                 train_epoch(run, training, state, signals, bar)
                 validation = training.validation and evaluate(training, training.validation)
-                check_finite(state.whole.loss(), f"The loss in epoch {state.epoch + 1}")
+                check_finite(state.epoch_tally.loss(), f"The loss in epoch {state.epoch + 1}")
                 if validation:
                     check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}")
-                with signals.whole():
+                with signals.uninterrupted():
                     finish_epoch(run, training, state, validation)
         except Interrupted:
-            with signals.whole():
+            with signals.uninterrupted():
                 save(run, training, state)
             raise
 
@@ -136,20 +136,20 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
     steps = len(training.train)
     training.model.train()
     for images, labels in training.train.epoch(state.epoch, start=state.batch):
-        with signals.whole():  # a step is taken and recorded whole, or not at all
-            rate = learning_rate(training, state.epoch, state.batch, state.errors)
+        with signals.uninterrupted():  # a step is taken and recorded whole, or not at all
+            rate = compute_learning_rate(training, state.epoch, state.batch, state.errors)
             set_learning_rate(training, rate)
             figures = step(training, images, labels, state.epoch, state.batch)
             state.batch += 1
-            state.whole.add(figures, len(labels))
-            state.window.add(figures, len(labels))
-            full = state.window.batches >= training.log_every  # a run may go on with another
+            state.epoch_tally.add(figures, len(labels))
+            state.window_tally.add(figures, len(labels))
+            full = state.window_tally.batches >= training.log_every  # a run may go on with another
             # Reading the loss makes a GPU wait, so there it is looked at once a window only.
             if full or training.engine.device.type == "cpu":
-                check_finite(state.window.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
+                check_finite(state.window_tally.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
             if full:
                 record_window(run, state, steps, rate)
-                state.window = Tally(training.engine.device)
+                state.window_tally = Tally(training.engine.device)
             if perf_counter() - state.saved_at > 60 * training.checkpoint_minutes:
                 save(run, training, state)
         bar.update()
@@ -157,7 +157,7 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
 
 def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> Tensor:
     """One step: images (B, C, H, W), labels (B,). Returns, on the device, the loss and how many were right, (2,)."""
-    torch.manual_seed(randomness.derived_seed(training.seed, randomness.STEP, epoch, batch))
+    torch.manual_seed(randomness.derive_seed(training.seed, randomness.STEP, epoch, batch))
     images, targets = augment.cut_mix(images, labels, len(training.dataset.classes), training.cutmix)
     if training.recorder:
         return training.recorder(update, training, images, labels, targets)
@@ -184,7 +184,7 @@ def check_finite(loss: float, which: str) -> None:
         )
 
 
-def learning_rate(training: Training, epoch: int, batch: int, errors: list[float]) -> float:
+def compute_learning_rate(training: Training, epoch: int, batch: int, errors: list[float]) -> float:
     """Of the step of that number. errors: of the epochs before."""
     progress = epoch + batch / len(training.train)
     return training.optimizer.defaults["lr"] * training.schedule(progress, training.epochs, errors)
@@ -199,7 +199,7 @@ def set_learning_rate(training: Training, rate: float) -> None:
 
 
 def record_window(run: Run, state: State, steps: int, rate: float) -> None:
-    row = state.window.row()
+    row = state.window_tally.row()
     place = {"epoch": state.epoch + 1, "batch": state.batch, "step": state.epoch * steps + state.batch}
     run.record_window({**place, **row, "learning_rate": rate})
     logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {row['loss']:.3f}")
@@ -207,7 +207,7 @@ def record_window(run: Run, state: State, steps: int, rate: float) -> None:
 
 def finish_epoch(run: Run, training: Training, state: State, validation) -> None:
     """Records and saves the epoch, and goes on to the next. validation: its Evaluation, or None."""
-    row = state.whole.row()
+    row = state.epoch_tally.row()
     run.record_epoch(
         {
             "epoch": state.epoch + 1,
@@ -215,13 +215,15 @@ def finish_epoch(run: Run, training: Training, state: State, validation) -> None
             **row,
             "validation_loss": validation and validation.loss,
             "validation_accuracy": validation and validation.top1,
-            "learning_rate": learning_rate(training, state.epoch, state.batch - 1, state.errors),  # the last step's
-            "seconds": round(state.whole.seconds(), 3),
+            "learning_rate": compute_learning_rate(
+                training, state.epoch, state.batch - 1, state.errors
+            ),  # the last step's
+            "seconds": round(state.epoch_tally.seconds(), 3),
         }
     )
     state.errors.append(1 - (validation.top1 if validation else row["accuracy"]))
     state.epoch, state.batch = state.epoch + 1, 0
-    state.whole, state.window = Tally(training.engine.device), Tally(training.engine.device)
+    state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
     warn_at_chance(row["loss"], len(training.dataset.classes), state.epoch)
     if validation and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
@@ -254,7 +256,7 @@ def save(run: Run, training: Training, state: State) -> None:
     state.saving_seconds = state.saved_at - began
 
 
-def weights_sha256(model: nn.Module) -> str:
+def hash_weights(model: nn.Module) -> str:
     """SHA-256 over the names, types, shapes and bytes of all weights and buffers."""
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():

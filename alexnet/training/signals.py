@@ -28,7 +28,7 @@ class Signals:
             signal.signal(number, handler)
 
     @contextmanager
-    def whole(self):
+    def uninterrupted(self):
         """What stands within is done to its end before `Interrupted` is raised."""
         self._deferring = True
         try:

@@ -54,8 +54,8 @@ class Tally:
 class State:
     """Where training stands between two steps: with the weights, all that its rest depends on."""
 
-    whole: Tally  # of the current epoch
-    window: Tally
+    epoch_tally: Tally  # of the current epoch
+    window_tally: Tally
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current one
     errors: list[float] = field(default_factory=list)  # of each finished epoch, for the schedule
@@ -69,7 +69,12 @@ class State:
     def saved(self) -> dict[str, Any]:
         """All of it as plain values, times as seconds so far."""
         plain = {name: getattr(self, name) for name in ("epoch", "batch", "errors", "best_accuracy", "best_epoch")}
-        return {**plain, "whole": self.whole.saved(), "window": self.window.saved(), "seconds": self.seconds()}
+        return {
+            **plain,
+            "whole": self.epoch_tally.saved(),
+            "window": self.window_tally.saved(),
+            "seconds": self.seconds(),
+        }
 
     @classmethod
     def restored(cls, saved: dict[str, Any], device: torch.device) -> "State":
