@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from alexnet.config import checks
 from alexnet.config.overrides import with_overrides
-from conftest import ROOT
+from support.programs import ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
 DOCUMENTS = ["README.md", "docs/paper.md", "docs/speed.md"]

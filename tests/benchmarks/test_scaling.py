@@ -1,0 +1,70 @@
+"""The fitted cost is the measured points' own, and the prediction follows from it."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+
+import cost
+from support.programs import ROOT, run_script
+
+POINT = cost.Point("alexnet", 0, 64, 224, 1000, 61_000_000, 4e9, 4_000_000, 1.0, 10**9)
+
+
+def points():
+    """Settings that cost exactly 10 ps an operation, 2 ns a weight; 16 bytes a weight, 1.5 activations, 1.1 images."""
+    return [
+        replace(
+            POINT,
+            images=images,
+            batch_size=batch,
+            weights=weights,
+            seconds=10e-12 * batch * 4e9 + 2e-9 * weights,
+            memory=int(16 * weights + 1.5 * batch * 4_000_000 + 1.1 * images * 3 * 224**2),
+        )
+        for images in (0, 1000)
+        for batch in (16, 256)
+        for weights in (90_000, 61_000_000)
+    ]
+
+
+def test_the_fit_finds_the_cost_that_points_were_made_with():
+    fitted = cost.fit(points())
+    expected = [10e-12, 2e-9, 16, 1.5, 1.1]
+    assert list(fitted.values())[:5] == pytest.approx(expected, rel=1e-4)
+    assert fitted["time_error"] < 1e-4 and fitted["memory_error"] < 1e-4
+
+
+def test_imagenet_is_steps_times_a_step():
+    """90 epochs of 1,281,167 images in batches of 128; a GPU at a third of 300 T/s, links of 50 GB/s."""
+    steps = 1_281_167 * 90 / 128
+    days = cost.predict(cost.fit(points()), POINT, 1_281_167, 90, 128, gpu=(300e12, 1 / 3, 50e9))
+    assert days["this device"] == pytest.approx(steps * (10e-12 * 128 * 4e9 + 2e-9 * 61e6) / 86400, rel=1e-3)
+    assert days["1 GPU"] == pytest.approx(steps * 128 * 4e9 / 100e12 / 86400)
+    exchange = 2 * 7 / 8 * 4 * 61e6 / 50e9
+    assert days["8 GPUs"] == pytest.approx(steps / 8 * (128 * 4e9 / 100e12 + exchange) / 86400)
+
+
+def test_a_point_is_measured_with_the_models_own_counts(compose):
+    """Also where the step whose operations are counted is the rest of an epoch, of fewer images."""
+    config = compose("dataset=digits", "model=cuda_convnet", "batch_size=8", "device.threads=1")
+    point, rate = cost.measure(config, "cuda_convnet", 28, 32, 10, 0.1)
+    assert (point.weights, point.images, point.batch_size, point.classes) == (89_578, 28, 8, 10)
+    forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
+    assert point.operations == 3 * sum(forward) - forward[0]
+    assert 0 < 8 * point.operations / point.seconds < 2 * rate
+    assert point.memory > 0
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        (["--gpu-share", "1.1"], "--gpu-share 1.1: expected a number above 0, at most 1"),
+        (["model=alexnet"], "model=alexnet: the points have their own models and images"),
+        (["device.threads=0"], "device.threads=0 (int): expected a whole number from 1 to 1024"),
+    ],
+)
+def test_a_mistake_is_one_message_before_anything_is_measured(typed, said):
+    done = run_script([sys.executable, str(ROOT / "benchmarks" / "scaling.py"), *typed], ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1

@@ -1,0 +1,49 @@
+"""A folder larger than the limit is streamed, in memory that its size doesn't change."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from support.photographs import SYNSETS, photograph, save
+from support.programs import ROOT
+
+
+@pytest.fixture
+def large(tmp_path):
+    """960 photographs of 256 x 256 pixels: 180 MiB decoded."""
+    for label, synset in enumerate(SYNSETS):
+        folder = tmp_path / "large" / "train" / synset
+        for number in range(4):
+            photo = folder / f"{number}.JPEG"
+            save(photograph(label, number).resize((256, 256)), photo)
+            for copy in range(number + 4, 480, 4):
+                shutil.copy(photo, folder / f"{copy}.JPEG")
+        (tmp_path / "large" / "val" / synset).mkdir(parents=True)
+        shutil.copy(photo, tmp_path / "large" / "val" / synset)
+    return tmp_path / "large"
+
+
+def held(*arguments):
+    """What streaming_memory.py prints, in a process of its own."""
+    command = [sys.executable, str(ROOT / "tests" / "support" / "streaming_memory.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return list(map(float, done.stdout.split()))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+def test_streaming_takes_the_same_memory_however_large_the_folder(large, tmp_path):
+    """With a limit of 16 MiB no process grows by more than a fraction of the folder, decoding by itself or with
+    workers and the cache. That such growth would be seen shows the same folder held in memory."""
+    limit = 16 * 2**20 / (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for how in (["", 2], [tmp_path / "cache", 0]):
+        start, *standing = held(large, limit, *how)
+        assert len(standing) == 60
+        # MiB. A worker that kept its half of the batches between those ends would grow by 75.
+        assert max(standing[-10:]) - max(standing[:10]) < 30, how
+        assert standing[-1] - start < 120, how  # with what is imported meanwhile
+    start, *standing = held(large, 0.9, tmp_path / "cache", 0)
+    assert standing[-1] - start > 180

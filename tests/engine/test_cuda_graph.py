@@ -1,0 +1,99 @@
+"""On a GPU a recorded step does what the step does, to the last bit, and nothing in a window waits for the GPU."""
+
+import pytest
+import torch
+
+from alexnet.data.batches import Batches
+from alexnet.errors import Failure
+from alexnet.training.build import assemble
+from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
+from support.images import small_data
+from support.runs import run_in
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+
+
+@pytest.fixture
+def augmented(images):
+    """All that is random: crops, mirror images, hidden squares, colours, CutMix, dropout; at two sizes of images."""
+    return [
+        *small_data(images), "dataset.size=24", "dataset.progressive=[16]", "dataset.crop=2", "dataset.flip=true",
+        "dataset.cutout=4", "dataset.colour=0.1", "cutmix=0.5", "label_smoothing=0.1", "optimizer.lr=0.01",
+        "model.normalisation=batch", "batch_size=3", "epochs=4",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16", "fp16"])
+def test_recorded_or_not_a_run_ends_in_the_same_bits(compose, tmp_path, augmented, optimizer, precision):
+    settings = [*augmented, f"optimizer={optimizer}", "optimizer.lr=0.001", f"device.precision={precision}"]
+    training, recorded = run_in(tmp_path / "recorded", compose(*settings))
+    _, plain = run_in(tmp_path / "plain", compose(*settings, "device.capture=false"))
+    assert bool(training.recorder) == (optimizer != "rmsprop" and precision != "fp16")
+    if training.recorder:
+        shapes = {shape for _, (shape, *_), *_ in training.recorder.recordings}
+        assert shapes == {(3, 3, 16, 16), (3, 3, 24, 24)}
+    for figure in ("weights_sha256", "test_loss", "training_accuracy"):
+        assert recorded[figure] == plain[figure]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("first, second", [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_run_goes_on_on_another_device(compose, tmp_path, augmented, optimizer, first, second):
+    """To rounding, and without dropout, whose random numbers are each device's own."""
+    settings = [
+        *augmented, f"optimizer={optimizer}", "optimizer.lr=0.001", "model.dropout=0", "cutmix=0",
+        "device.precision=float32",
+    ]  # fmt: skip
+    run_in(tmp_path / "moved", compose(*settings, "epochs=2", f"device={first}"))
+    _, moved = run_in(tmp_path / "moved", compose(*settings, "epochs=4", f"device={second}"))
+    run_in(tmp_path / "stayed", compose(*settings, "epochs=2", f"device={second}"))
+    _, stayed = run_in(tmp_path / "stayed", compose(*settings, "epochs=4", f"device={second}"))
+    assert moved["test_loss"] == pytest.approx(stayed["test_loss"], rel=0.1)
+
+
+@pytest.mark.parametrize("settings", [[], ["dataset.memory_share=0"], ["device.capture=false"]])
+def test_nothing_in_an_epoch_waits_for_the_gpu(compose, augmented, settings):
+    training = assemble(compose(*augmented, *settings))
+
+    def epoch(number, waits):
+        for batch, (images, labels) in enumerate(training.train.epoch(number)):
+            if waits and batch == 0:  # the epoch's random numbers are sent with its first batch
+                torch.cuda.set_sync_debug_mode("error")
+            set_learning_rate(training, compute_learning_rate(training, number, batch, []))
+            step(training, images, labels, number, batch)
+
+    try:
+        epoch(0, False)  # in which steps of the first size are recorded
+        epoch(1, True)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_batches_are_the_processors(compose, augmented):
+    """The same order, crops and mirror images, whatever the device; pixels to rounding."""
+    training = assemble(compose(*augmented))
+    there = training.train
+    here = assemble(compose(*augmented, "device=cpu")).train
+    assert isinstance(there, Batches) and there.images.device.type == "cuda"
+    for epoch in (0, 3):
+        for (images, labels), (expected, classes) in zip(there.epoch(epoch), here.epoch(epoch), strict=True):
+            assert labels.tolist() == classes.tolist()
+            torch.testing.assert_close(images.cpu(), expected, rtol=0, atol=1e-4)
+
+
+def test_too_large_a_batch_is_told_with_what_to_try(compose, augmented):
+    training = assemble(compose(*augmented, "device.precision=float32"))
+    images, labels = next(training.train.epoch())
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(1e-9)
+    try:
+        with (
+            pytest.raises(
+                Failure, match=r"batch_size=3 of 3x24x24.*more memory.*cuda.*try batch_size=1 or device\.prec"
+            ),
+            training.enough_memory(),
+        ):
+            step(training, images, labels, 0, 0)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)

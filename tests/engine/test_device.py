@@ -1,0 +1,141 @@
+"""Whatever the device settings, a run resumes to the same bits, and computes what float32 does to their precision."""
+
+import shutil
+
+import pytest
+import torch
+
+from alexnet.config import checks
+from alexnet.engine import device as devices
+from alexnet.engine import processor
+from alexnet.engine.processor import is_zen5
+from alexnet.errors import Mistake
+from alexnet.runs.folder import Run
+from alexnet.training.build import assemble
+from support.images import small_data
+from support.runs import run_in
+
+COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
+SETTINGS = [
+    "precision=float32",
+    "precision=bf16",
+    "precision=fp16",
+    "channels_last=false",
+    "fused=false",
+    "deterministic=false",
+    "capture=false",
+    pytest.param("compile=true", marks=COMPILER),
+]
+
+
+@pytest.fixture
+def augmented(small):
+    return [*small, "dataset.size=16", "dataset.crop=2", "dataset.flip=true", "optimizer.lr=0.01"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setting):
+    """One epoch, then a second one from the checkpoint: as two epochs at a stretch."""
+    settings = [*augmented, f"device.{setting}"]
+    _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
+    run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
+    _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
+    assert resumed["weights_sha256"] == unbroken["weights_sha256"]
+    assert resumed["test_loss"] == unbroken["test_loss"]
+    losses = [[window["loss"] for window in Run(tmp_path / name).windows()] for name in ("unbroken", "resumed")]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("first, second", [("true", "false"), ("false", "true")])
+def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, optimizer, first, second):
+    """As when it goes on elsewhere: the ways differ in rounding alone."""
+    settings = [*augmented, "device.precision=float32", f"optimizer={optimizer}", "optimizer.lr=0.001"]
+    run_in(tmp_path / "changed", compose(*settings, "epochs=1", f"device.fused={first}"))
+    training, changed = run_in(tmp_path / "changed", compose(*settings, "epochs=2", f"device.fused={second}"))
+    _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2", f"device.fused={second}"))
+    assert bool(training.optimizer.param_groups[0]["fused"]) == (second == "true")
+    assert changed["test_loss"] == pytest.approx(unbroken["test_loss"], rel=1e-4)
+
+
+def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
+    """The batch of 24 is large enough for all of conv2 to conv5 to take them."""
+    weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # which a resumed run takes from its checkpoint
+    settings = [*small_data(images), "batch_size=24", "device.precision=float32", "device.winograd=true", *weights]
+    _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
+    run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
+    _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
+    _, direct = run_in(tmp_path / "direct", compose(*settings, "epochs=2", "device.winograd=false"))
+    assert resumed["weights_sha256"] == unbroken["weights_sha256"] != direct["weights_sha256"]
+    assert resumed["test_loss"] == unbroken["test_loss"]
+
+
+@pytest.mark.parametrize(
+    "setting, tolerance",
+    [
+        ("precision=bf16", 0.03),  # 8 bits of mantissa
+        ("precision=fp16", 0.005),  # 11 bits
+        ("channels_last=false", 1e-5),
+        ("fused=false", 1e-5),
+        pytest.param("compile=true", 1e-5, marks=COMPILER),
+    ],
+)
+def test_a_setting_changes_losses_by_its_rounding_alone(compose, tmp_path, augmented, setting, tolerance):
+    config = compose(*augmented, "device.precision=float32", "epochs=1")
+    run_in(tmp_path / "float32", config)
+    run_in(tmp_path / "other", compose(*augmented, "device.precision=float32", "epochs=1", f"device.{setting}"))
+    float32, other = ([window["loss"] for window in Run(tmp_path / name).windows()] for name in ("float32", "other"))
+    assert other == pytest.approx(float32, rel=tolerance)
+
+
+@pytest.mark.parametrize("precision, dtype", [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_products_are_in_the_precision_and_weights_in_float32(compose, augmented, precision, dtype):
+    training = assemble(compose(*augmented, f"device.precision={precision}"))
+    seen = []
+    training.model.features[0].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
+    images, _ = next(training.train.epoch())
+    assert training.forward(images).dtype == torch.float32
+    assert seen == [dtype]
+    assert {parameter.dtype for parameter in training.model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("rates, chosen", [((100, 80), "float32"), ((100, 120), "float32"), ((100, 230), "bf16")])
+def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rates, chosen):
+    """There are processors that list bf16 instructions and are slower with them. Other work on the machine, which makes
+    ten times as long of every second product here, for a while, isn't mistaken for that."""
+    rate = dict(zip((torch.float32, torch.bfloat16), rates, strict=True))
+    disturbed = iter([1, 10] * 6 + [1] * 99)
+    monkeypatch.setattr(processor, "_product_seconds", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
+    monkeypatch.setattr(processor, "list_cpu_units", lambda: {"avx512_bf16"})
+    assert devices.choose_engine("cpu").precision == chosen
+    monkeypatch.setattr(processor, "list_cpu_units", lambda: {"avx2"})  # then bf16 isn't even tried
+    assert devices.choose_engine("cpu").precision == "float32"
+
+
+@pytest.mark.parametrize(
+    "said, zen5",
+    [
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 26\n", True),
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 25\n", False),
+        ("vendor_id\t: GenuineIntel\ncpu family\t: 6\n", False),
+        ("processor\t: 0\nCPU implementer\t: 0x41\n", False),
+    ],
+)
+def test_a_zen_5_is_known_by_its_family(tmp_path, said, zen5):
+    """There torch's own convolutions are faster in float32 than those with fewer multiplications."""
+    about = tmp_path / "cpuinfo"
+    assert not is_zen5(about)  # a system without it
+    about.write_text(said)
+    assert is_zen5(about) == zen5
+
+
+def test_tf32_on_a_processor_is_one_sentence():
+    with pytest.raises(Mistake, match=r"device\.precision=tf32 on cpu.*give device\.precision=auto"):
+        devices.choose_engine("cpu", precision="tf32")
+
+
+def test_a_choice_in_place_of_an_experiments_own_says_how_to_leave_out_what_was_set_for_that(compose):
+    given = ["experiment=fast", "dataset=digits", "schedule=constant", "~schedule.rise"]
+    with pytest.raises(Mistake, match=r"schedule\.start isn't a knob of constant; there are none.*~schedule\.start$"):
+        checks.check(compose(*given))
+    checks.check(compose(*given, "~schedule.start"))

@@ -1,0 +1,199 @@
+"""scripts/train.py as a person meets it: full disks, help, languages, terminals, signals."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
+from support.images import small_data
+from support.programs import ROOT, list_run_folders, train_command
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk(megabytes) gives a folder on a file system of that size."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(megabytes):
+        options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(disk)]
+        if subprocess.run(["mount", *options], capture_output=True).returncode:
+            pytest.skip("no right to mount a small file system here")
+        return disk
+
+    yield mount
+    subprocess.run(["umount", disk], capture_output=True)
+
+
+def test_a_disk_too_small_for_the_run_is_told_before_training(train, images, small_disk):
+    disk = small_disk(300)
+    done = train(*small_data(images), f"hydra.run.dir={disk}/run")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "MB free" in done.stderr and "hydra.run.dir=FOLDER" in done.stderr
+    assert not Run(disk / "run").windows()
+
+
+def test_a_disk_too_small_for_the_sweep_is_told_and_no_folder_is_made(train, images, small_disk):
+    disk = small_disk(300)
+    done = train("-m", *small_data(images), "seed=0,1", f"hydra.sweep.dir={disk}/day/sweep")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "MB free" in done.stderr and "hydra.sweep.dir=FOLDER" in done.stderr
+    assert not list(disk.iterdir())
+
+
+def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, small_disk, tmp_path):
+    """Another program takes the space during training: status failed, exit 1, the previous checkpoint whole."""
+    disk = small_disk(80)
+    process = subprocess.Popen(
+        train_command(*small, "epochs=100", f"hydra.run.dir={disk}/run"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (disk / "run" / "checkpoints" / "last.pt").is_file():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    with contextlib.suppress(OSError), open(disk / "other", "wb") as other:
+        while True:
+            other.write(bytes(1 << 20))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "No space is left" in errors and "Traceback" not in errors
+    run = Run(disk / "run")
+    assert checkpoints.load(run.checkpoints, "last")["state"]["epoch"] >= 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--cfg", "job"],
+        ["--cfg", "job", "--resolve"],
+        ["+optimizer.nesterow=true"],
+        ["-m", "dataset=image_folder", "dataset.root=nowhere", "seed=0,1"],
+        ["resume=nowhere", "-m", "seed=0,1"],
+        ["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"],
+    ],
+)
+def test_help_and_mistakes_do_not_import_torch(arguments):
+    program = (
+        f"import sys; sys.argv = ['train.py', *{arguments!r}]\n"
+        "from alexnet.launch.train import main\n"
+        "try: main()\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == (0 if arguments[0].startswith("--") else 2), done.stderr
+    if arguments == ["--help"]:
+        for group in ("model", "dataset", "optimizer", "schedule", "device", "experiment"):
+            assert re.search(rf"^{group}: \w+", done.stdout, re.M)
+        assert "python scripts/train.py -m optimizer.lr=0.1,0.01,0.001" in done.stdout
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
+def test_no_script_imports_torch_for_its_help(script):
+    program = (
+        f"import runpy, sys; sys.argv = [{script!r}, '--help']\n"
+        f"try: runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and len(done.stdout) > 200, done.stderr
+
+
+@pytest.mark.parametrize(
+    "language, last_lines",
+    [
+        ("en", ["Training finished.", "Test accuracy: {}%", "Training curve saved to: {}"]),
+        ("zh", ["训练完成！", "测试集准确率: {}%", "训练损失曲线已保存为: {}"]),
+    ],
+)
+def test_the_console_is_the_tutorials(train, small, tmp_path, language, last_lines):
+    """A line a window, the end, the accuracy with two digits, where the plot is; nothing else, nothing twice."""
+    done = train(*small, f"language={language}")
+    assert done.returncode == 0, done.stderr
+    (folder,) = list_run_folders(tmp_path)
+    run = Run(folder)
+    accuracy = f"{100 * run.result()['test_accuracy']:.2f}"
+    expected = [
+        f"[Epoch {window['epoch']:.0f}, Batch {window['batch']:.0f}] Loss: {window['loss']:.3f}"
+        for window in run.windows()
+    ]
+    expected += [last_lines[0], last_lines[1].format(accuracy), last_lines[2].format(run.curve)]
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("After epoch")]
+    assert lines == expected and len(run.windows()) == 6
+    assert run.curve.is_file()
+
+
+def test_a_terminal_shows_a_bar_and_every_line_once(small, tmp_path):
+    """Under a real pseudo-terminal: tqdm's bar with remaining time, the log lines above it."""
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    process = subprocess.Popen(train_command(*small, "epochs=1"), cwd=tmp_path, stdout=other, stderr=other)
+    os.close(other)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(main, 4096)
+        except OSError:  # the terminal's end
+            break
+        shown += piece
+        if not piece:
+            break
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    assert re.search(r"\d+%\|.*\[\d\d:\d\d<\d\d:\d\d", text)
+    assert text.count("[Epoch 1, Batch 2] Loss") == 1 and text.count("Training finished.") == 1
+
+
+def test_ctrl_c_pressed_twice_ends_the_run_as_once_does(small, tmp_path):
+    """In a terminal it goes to the workers that decode as well; and they take a moment to end."""
+    process = subprocess.Popen(
+        train_command(*small, "epochs=1000", "dataset.memory_share=0", "device.workers=2"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while "Batch" not in process.stdout.readline():
+        pass
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    (folder,) = list_run_folders(tmp_path)
+    assert Run(folder).result()["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, number, status):
+    process = subprocess.Popen(
+        train_command(*small, "epochs=1000"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()  # the first window is trained
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    (folder,) = list_run_folders(tmp_path)
+    run = Run(folder)
+    assert run.result()["status"] == "interrupted"
+    saved = checkpoints.load(run.checkpoints, "last")["state"]
+    steps = saved["epoch"] * 6 + saved["batch"]
+    assert steps >= 2 and steps // 2 == len(run.windows())
+    assert run.curve.is_file()

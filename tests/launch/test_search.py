@@ -1,0 +1,157 @@
+"""hydra/sweeper=search: what a person may rely on when Optuna chooses the values."""
+
+import sys
+
+import hydra
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from alexnet.errors import Mistake
+from alexnet.launch import search
+from alexnet.launch.sweep_report import score_run
+from alexnet.runs.folder import Run
+from support.programs import ROOT
+
+
+@pytest.fixture
+def searching():
+    """The configuration of a search with these overrides."""
+
+    def searching(*overrides):
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return hydra.compose("train", ["hydra/sweeper=search", *overrides], return_hydra_config=True)
+
+    return searching
+
+
+def test_a_search_keeps_its_study_and_goes_on(train, small, tmp_path):
+    """A trial counts with its validation accuracy, a diverged one with 0; with resume more trials are added."""
+    optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    command = ["-m", "hydra/sweeper=search", *small, "epochs=1", "dataset.validation=0.3"]
+    command += ["optimizer.lr=choice(0.01,1e30)", "optimizer.momentum=interval(0.8,0.9)"]
+    first = train(*command, "hydra.sweeper.trials=3", "hydra.sweep.dir=found")
+    again = train(*command, "hydra.sweeper.trials=3", "resume=found")
+    assert "The search is done" in again.stdout and "best of 3 trials" in again.stdout
+    second = train(*command, "hydra.sweeper.trials=4", "resume=found")
+    for done, trials in ((first, 3), (again, 3), (second, 4)):
+        assert f"best of {trials} trials" in done.stdout and "Traceback" not in done.stderr
+        assert done.returncode == 0
+
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/found/study.db")
+    results = [Run(tmp_path / "found" / str(trial.number)).result() for trial in study.trials]
+    assert {result["status"] for result in results} == {"finished", "diverged"}
+    assert [trial.value for trial in study.trials] == [result.get("validation_accuracy", 0) for result in results]
+    assert all(
+        set(trial.params) == {"optimizer.lr", "optimizer.momentum", "optimizer.weight_decay"} for trial in study.trials
+    )
+    assert len({trial.params["optimizer.momentum"] for trial in study.trials}) == 4
+
+
+class StoppedOnce:
+    """A launcher whose second job is stopped by a signal."""
+
+    def __init__(self):
+        self.launched = []
+
+    def launch(self, jobs, initial_job_idx):
+        self.launched.append((initial_job_idx, jobs))
+        if len(self.launched) == 2:
+            raise SystemExit(130)
+        return [JobReturn(status=JobStatus.COMPLETED, _return_value=0.5)]
+
+
+def test_an_interrupted_search_goes_on_to_the_number_that_it_was_to_have(searching, tmp_path):
+    """The trial that was cut off comes first, with its values and in its folder."""
+    pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    sweeper = search.Search(trials=3, params=None)
+    sweeper.config, sweeper.launcher = searching(f"hydra.sweep.dir={tmp_path}"), StoppedOnce()
+    with pytest.raises(SystemExit):
+        sweeper.sweep([])
+    sweeper.sweep([])
+    numbers = [number for number, _ in sweeper.launcher.launched]
+    assert numbers == [0, 1, 1, 2]
+    assert sweeper.launcher.launched[1] == sweeper.launcher.launched[2] != sweeper.launcher.launched[3]
+    sweeper.sweep([])  # complete
+    assert len(sweeper.launcher.launched) == 4
+    sweeper.trials = 5
+    sweeper.sweep([])
+    assert [number for number, _ in sweeper.launcher.launched[4:]] == [3, 4]
+
+
+class FailsAtFirst:
+    """A launcher whose jobs 1 and 3 have no result in the first call."""
+
+    def __init__(self):
+        self.launched = []
+
+    def launch(self, jobs, initial_job_idx):
+        numbers = range(initial_job_idx, initial_job_idx + len(jobs))
+        values = [None if number in (1, 3) and number not in self.launched else number / 10 for number in numbers]
+        self.launched += numbers
+        return [JobReturn(status=JobStatus.COMPLETED, _return_value=value) for value in values]
+
+
+def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path, capsys):
+    """It was killed, or the disk was full: its values are not the worst, and going on runs it again."""
+    optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    sweeper = search.Search(trials=4, params=None)
+    sweeper.config, sweeper.launcher = searching(f"hydra.sweep.dir={tmp_path}"), FailsAtFirst()
+    sweeper.sweep([])
+    assert "best of 2 trials: job 2" in capsys.readouterr().out
+    sweeper.sweep([])
+    assert sweeper.launcher.launched == [0, 1, 2, 3, 1, 3]
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")
+    assert [trial.value for trial in study.trials] == [0.0, 0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize(
+    "result, expected",
+    [
+        ({"status": "finished", "validation_accuracy": 0.5}, 0.5),
+        ({"status": "diverged"}, 0.0),
+        ({"status": "failed"}, None),
+        ({"status": "interrupted"}, None),
+        (None, None),
+    ],
+)
+def test_only_a_loss_that_is_no_number_counts_as_the_worst(tmp_path, result, expected):
+    if result:
+        Run(tmp_path).write_result(result)
+    assert score_run(Run(tmp_path)) == expected
+
+
+def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):
+    """The preset's own ranges for sgd, without momentum for adam; the command line goes before them."""
+    assert set(search.split(searching())[1]) == {
+        "optimizer.lr",
+        "optimizer.momentum",
+        "optimizer.weight_decay",
+        "batch_size",
+    }
+    fixed, space = search.split(searching("optimizer=adam", "batch_size=64"))
+    assert fixed == ["batch_size=64", "optimizer=adam"] and set(space) == {"optimizer.lr", "optimizer.weight_decay"}
+    assert "log" in space["optimizer.lr"].tags and (space["optimizer.lr"].start, space["optimizer.lr"].end) == (
+        1e-4,
+        0.1,
+    )
+
+
+def test_a_search_may_name_its_folders_by_what_it_draws(train, small):
+    """Which values are drawn isn't known before, so that two trials with the same folder aren't foreseen."""
+    pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    command = ["-m", "hydra/sweeper=search", *small, "dataset.validation=0.3", "hydra.sweeper.trials=1"]
+    by_rate = train(*command, "epochs=1", "batch_size=choice(4,8,12)", "hydra.sweep.subdir=lr-${optimizer.lr}")
+    assert by_rate.returncode == 0 and "1 of 1 ok" in by_rate.stdout
+
+
+def test_a_search_needs_a_validation_split(train, tmp_path):
+    pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    done = train("-m", "hydra/sweeper=search", "dataset=digits")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "dataset.validation=0.1" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_optuna_the_command_that_installs_it_is_told(searching, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(Mistake, match=r"pip install -e '\.\[search\]'"):
+        search.extremes(searching("dataset.validation=0.1"))

@@ -1,0 +1,293 @@
+"""Sweeps tell the truth while they run, and go on where they were cut."""
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import hydra
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from alexnet.errors import Mistake
+from alexnet.launch.sweep_resume import find_existing_sweep, rebuild_command
+from alexnet.runs.folder import Run
+from support.programs import ROOT, list_run_folders, run_script, train_command
+
+RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
+
+
+def table(sweep):
+    with open(sweep / "sweep.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(rows):
+    """What an unbroken sweep and one that was cut must have in common."""
+    return [
+        {name: value for name, value in row.items() if not name.startswith(("seconds", "images_per_second", "folders"))}
+        for row in rows
+    ]
+
+
+def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path):
+    """Three jobs, one diverges: numbered folders, one line with its cause, a table best first, '2 of 3 ok', exit 1."""
+    metrics = "hydra.callbacks.alexnet.metrics=[test_accuracy,test_eror]"
+    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001", metrics)
+    assert done.returncode == 1
+    assert "metrics: no run here has test_eror; did you mean test_error?" in done.stderr
+    assert sorted(folder.name for folder in list_run_folders(tmp_path)) == ["0", "1", "2"]
+    (sweep,) = {folder.parent for folder in list_run_folders(tmp_path)}
+    assert sweep.parent.parent == tmp_path / "outputs"
+    (told,) = [line for line in done.stderr.splitlines() if "ended early" in line]
+    assert told.startswith("job 0 (") and "optimizer.lr=1e+30" in told and "Try a lower optimizer.lr" in told
+    assert "Traceback" not in done.stderr + done.stdout
+    assert (
+        "Traceback" in (sweep / "0" / "train.log").read_text()
+        and "Traceback" not in (sweep / "1" / "train.log").read_text()
+    )
+    assert done.stdout.splitlines()[-1] == "2 of 3 ok"
+    rows = table(sweep)
+    assert [row["status"] for row in rows] == ["finished", "finished", "diverged"]
+    accuracies = [float(row["test_accuracy"]) for row in rows[:2]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    for row in rows[:2]:
+        assert float(row["test_accuracy"]) == Run(tmp_path / row["folders"]).result()["test_accuracy"]
+        assert row["optimizer.lr"] in done.stdout and row["folders"] in done.stdout
+    assert (sweep / "sweep.png").stat().st_size > 10_000 and "| optimizer.lr |" in (sweep / "sweep.md").read_text()
+
+
+def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, small, tmp_path):
+    assert train("-m", *small, "epochs=1", "seed=range(0,2)", "optimizer.lr=0.01", "hydra.sweep.dir=s").returncode == 0
+    assert train(*small, "epochs=1", "seed=1", "optimizer.lr=0.01", "hydra.run.dir=alone").returncode == 0
+    inside, alone = Run(tmp_path / "s" / "1").result(), Run(tmp_path / "alone").result()
+    assert inside["weights_sha256"] == alone["weights_sha256"]
+    (row,) = table(tmp_path / "s")
+    both = [Run(tmp_path / "s" / str(seed)).result()["test_accuracy"] for seed in (0, 1)]
+    assert row["n"] == "2" and float(row["test_accuracy"]) == pytest.approx(sum(both) / 2)
+
+
+def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train, small, tmp_path):
+    """Two activations at two rates: a row for each at its better one, by the epochs to 25% training error."""
+    rates = ["optimizer.lr=0.02,1e-9", "seed=0", "epochs=8", "hydra.sweep.dir=s"]
+    done = train("experiment=paper/relu", *[given for given in small if not given.startswith("epochs")], *rates)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "4 of 4 ok", done.stderr
+    assert [(row["model.activation"], row["optimizer.lr"]) for row in table(tmp_path / "s")] in (
+        [("relu", "0.02"), ("tanh", "0.02")],
+        [("tanh", "0.02"), ("relu", "0.02")],
+    )
+    for row in table(tmp_path / "s"):
+        errors = [1 - epoch["accuracy"] for epoch in Run(tmp_path / row["folders"]).epochs()]
+        first = next(number for number, error in enumerate(errors, 1) if error <= 0.25)
+        assert first - 1 <= float(row["epochs_to_25"]) <= first
+    assert "each with the best of optimizer.lr=1e-09,0.02" in (tmp_path / "s" / "sweep.md").read_text()
+
+
+def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(train, small, tmp_path):
+    """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders, by
+    scripts/resume.py and by the sweep's own command."""
+    arguments = ["-m", *small, "epochs=2", "optimizer.lr=0.02,0.01,0.005", "checkpoint_minutes=0.001"]
+    assert train(*arguments, "hydra.sweep.dir=whole").returncode == 0
+    sweep, kept = tmp_path / "扫 (1)", tmp_path / "kept"
+    slow = [*train_command(*arguments), f"hydra.sweep.dir={sweep.name}"]
+    process = subprocess.Popen(slow, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (sweep / "1" / "losses.csv").is_file():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (row,) = table(sweep)
+    assert row["status"] == "finished" and row["folders"] == "扫 (1)/0"
+    first = (sweep / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns
+
+    for go_on in ([*RESUME, sweep.name], train_command(*arguments, f"resume={sweep.name}")):
+        shutil.copytree(sweep, kept)
+        done = run_script(go_on, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "is done: finished" in done.stdout and done.stdout.splitlines()[-1] == "3 of 3 ok"
+        assert (sweep / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
+        assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == ["0", "1", "2"]
+        assert without_times(table(sweep)) == without_times(table(tmp_path / "whole"))
+        for job in "012":
+            ends = [Run(folder / job).result()["weights_sha256"] for folder in (sweep, tmp_path / "whole")]
+            assert ends[0] == ends[1]
+        shutil.rmtree(sweep)
+        kept.rename(sweep)
+
+
+def test_other_arguments_than_the_sweeps_are_refused_with_the_difference(train, small, tmp_path):
+    assert train("-m", *small, "epochs=1", "seed=0,1", "hydra.sweep.dir=s").returncode == 0
+    refused = train("-m", *small, "epochs=3", "seed=0,1", "resume=s")
+    assert refused.returncode == 2 and "without epochs=1, with epochs=3" in refused.stderr
+    nowhere = train("-m", *small, "resume=nowhere")
+    assert nowhere.returncode == 2 and "isn't the folder of a sweep" in nowhere.stderr
+    parallel = train("-m", *small, "epochs=1", "seed=0,1", "resume=s", "hydra/launcher=parallel")
+    assert parallel.returncode == 2 and "with hydra.launcher._target_=hydra_plugins.alexnet.Parallel" in parallel.stderr
+    alone = train(*small, "resume=s")
+    assert alone.returncode == 2 and "scripts/resume.py s" in alone.stderr
+
+
+LAUNCHERS = {name: f"hydra_plugins.alexnet.{name}" for name in ("Parallel", "Search")}
+
+
+def hydra_settings(task=(), hydra=(), launcher="Basic", sweeper="BasicSweeper", trials=3, subdir="${hydra.job.num}"):
+    """What multirun.yaml holds of Hydra's settings, as far as they matter here."""
+    return {
+        "launcher": {"_target_": LAUNCHERS.get(launcher, launcher)},
+        "sweeper": {"_target_": LAUNCHERS.get(sweeper, f".{sweeper}"), "params": None, "trials": trials},
+        "sweep": {"dir": "s", "subdir": subdir},
+        "overrides": {"task": list(task), "hydra": ["hydra.mode=MULTIRUN", "hydra.sweep.dir=s", *hydra]},
+    }
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """begun(task=["seed=0,1"]) makes a folder as such a sweep leaves it."""
+
+    def begun(**settings):
+        (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra_settings(**settings)}))
+        return str(tmp_path)
+
+    return begun
+
+
+RATES_AND_SEEDS = ["optimizer.lr=0.1,0.2", "seed=0,1"]
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        (RATES_AND_SEEDS, ["optimizer.lr=0.1,0.2", "seed=choice(0,1)", "resume=s"], None),
+        (["optimizer=adam", "seed=0,1"], ["seed=0,1", "optimizer=adam"], None),
+        (
+            RATES_AND_SEEDS,
+            ["seed=0,1", "optimizer.lr=0.1,0.2"],
+            "job 1 was optimizer.lr=0.1 seed=1 and would be optimizer.lr=0.2 seed=0",
+        ),
+        (RATES_AND_SEEDS, ["optimizer.lr=0.2,0.1", "seed=0,1"], "without optimizer.lr=0.1,0.2, with optimizer.lr=0.2"),
+        (["seed=0,1"], ["seed=0,1,2"], "without seed=0,1, with seed=0,1,2"),
+        (["seed=1", "seed=2"], ["seed=2", "seed=1"], "job 0 was seed=2 and would be seed=1"),
+    ],
+)
+def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before, after, said):
+    """Whatever words they are given in; an order that numbers them otherwise is refused with the first of them."""
+    config = OmegaConf.create({"resume": begun(task=before), "hydra": hydra_settings(task=after)})
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        if said is None:
+            assert find_existing_sweep(config) == Path(config.resume)
+        else:
+            with pytest.raises(Mistake, match=re.escape(said)):
+                find_existing_sweep(config)
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        ({}, {"launcher": "Parallel"}, "hydra.launcher._target_=hydra_plugins.alexnet.Parallel in place of Basic"),
+        ({"launcher": "Parallel"}, {}, "hydra.launcher._target_=Basic in place of hydra_plugins.alexnet.Parallel"),
+        ({}, {"subdir": "same"}, "hydra.sweep.subdir=same in place of ${hydra.job.num}"),
+        ({"sweeper": "Search"}, {"sweeper": "Search", "trials": 9}, None),
+    ],
+)
+def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, said):
+    config = OmegaConf.create({"resume": begun(**before), "hydra": hydra_settings(**after)})
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        if said is None:
+            assert find_existing_sweep(config) == Path(config.resume)
+        else:
+            with pytest.raises(Mistake, match=re.escape(said)):
+                find_existing_sweep(config)
+
+
+def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
+    given = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.subdir=lr-${optimizer.lr}"]
+    folder = begun(task=["optimizer.lr=0.1,0.2", "resume=s"], hydra=given)
+    assert rebuild_command(folder) == ["--multirun", *given, "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
+
+
+@pytest.mark.parametrize(
+    "task, settings",
+    [
+        (["hydra.callbacks.x._target_=os.system"], []),
+        (["+hydra.callbacks.x._target_=os.system"], []),
+        (["--config-dir=elsewhere"], []),
+        (["optimizer@hydra.callbacks.x=sgd"], []),
+        (["dataset.root=${oc.env:HOME}"], []),
+        ([], ["+hydra.callbacks.x._target_=os.system"]),
+        ([], ["hydra.launcher._target_=os.system"]),
+        ([], ["hydra.sweep.subdir=../elsewhere"]),
+        ([], ["hydra.sweep.subdir=/elsewhere"]),
+        ([], ["hydra.sweep.subdir=${oc.env:HOME}"]),
+        (["dataset.root=../elsewhere"], ["hydra.sweep.subdir=${dataset.root}"]),
+    ],
+)
+def test_a_strangers_sweep_cannot_have_hydra_run_or_write_anything(begun, task, settings):
+    folder = begun(task=task, hydra=settings)
+    with pytest.raises(Mistake, match=r"isn't taken from a folder.* give the sweep's own command with resume="):
+        rebuild_command(folder)
+
+
+@pytest.mark.parametrize("sweeper", ["basic", "search"])
+def test_params_that_are_no_mapping_are_a_mistake(train, tmp_path, sweeper):
+    done = train("-m", f"hydra/sweeper={sweeper}", "hydra.sweeper.params=5", "dataset.validation=0.1")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "hydra.sweeper.params=5" in done.stderr and "did you mean" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("launcher", ["basic", "parallel"])
+def test_two_jobs_of_one_folder_are_a_mistake_before_any_runs(train, tmp_path, launcher):
+    given = ["-m", f"hydra/launcher={launcher}", "optimizer.lr=0.1,0.01", "seed=0,1", "dry_run=true"]
+    by_rate = train(*given, "hydra.sweep.subdir=lr-${optimizer.lr}")
+    assert by_rate.returncode == 2 and by_rate.stderr.count("\n") == 1
+    assert "jobs 0 and 1 would both have the folder lr-0.1" in by_rate.stderr
+    by_both = train(*given, "hydra.sweep.subdir=${hydra.job.override_dirname}")
+    assert by_both.returncode == 0, by_both.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("jobs, arguments", [(1, ["seed=3"]), (6, ["-m", "optimizer.lr=0.1,0.01", "seed=range(0,3)"])])
+def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, arguments):
+    done = train(*arguments, "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == jobs + 1 and all(line.startswith(f"job {n}: ") for n, line in enumerate(lines[:-1]))
+    assert f"{jobs} job{'s' * (jobs > 1)} in outputs/" in lines[-1] and "MB of disk; nothing was run" in lines[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_jobs_memory_is_free_before_the_next_begins(small, tmp_path):
+    """Job 0 fails in the middle of training with its network alive; job 1 looks for networks before it builds one."""
+    program = f"""
+import gc, sys
+sys.argv = ["train.py", "-m", *{small!r}, "epochs=1", "seed=0,1", "hydra.sweep.dir=s"]
+import torch
+from alexnet.launch import train
+from alexnet.training import build, loop
+fit, assemble, alive = loop.fit, build.assemble, []
+
+def failing(run, training, state, signals):
+    if training.seed == 0:
+        network = training.model
+        raise RuntimeError("out of memory")
+    fit(run, training, state, signals)
+
+def watched(config):
+    gc.collect()
+    alive.append(sum(isinstance(thing, torch.nn.Module) for thing in gc.get_objects()))
+    return assemble(config)
+
+loop.fit, build.assemble = failing, watched
+try:
+    train.main()
+except SystemExit as end:
+    assert end.code == 1
+print(alive)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[0, 0]", done.stderr
+    assert "RuntimeError: out of memory" in done.stderr and "1 of 2 ok" in done.stdout
