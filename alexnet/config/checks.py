@@ -46,10 +46,12 @@ def check(config: DictConfig) -> None:
                 f"{group}._target_={config[group].get('_target_')} isn't one of the {group}s here "
                 f"({', '.join(sorted(offered))}): only what a file in conf/{group} names can be built."
             )
+    if not isinstance(config.get("report", OmegaConf.create({})), DictConfig):
+        raise Mistake(f"report={config.report}: expected report.metrics=[NAME,...] and report.best_of=KEY.")
     for prefix, place in [("", config), *((f"{group}.", config[group]) for group in GROUPS)]:
         for key in place:
             mapping = not OmegaConf.is_missing(place, key) and isinstance(place[key], DictConfig)
-            if mapping and (prefix or key not in GROUPS):
+            if mapping and (prefix or key not in (*GROUPS, "report")):
                 raise Mistake(f"{prefix}{key}={place[key]} is a mapping: expected {RANGES.get(key, ('a value',))[0]}.")
     for path, value in flatten(config).items():
         group, _, name = path.rpartition(".")

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
 
 
-LAUNCH = ("resume", "dry_run")  # how to launch, and no part of what is trained
+LAUNCH = ("resume", "dry_run", "report")  # how to launch, and no part of what is trained
 
 
 # They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.

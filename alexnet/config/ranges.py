@@ -65,6 +65,13 @@ _address = (
 _text = "a text", lambda value: isinstance(value, str) and value != ""
 
 RANGES = {
+    "metrics": (
+        "a list of names, such as [test_accuracy,error_gap]",
+        lambda value: (
+            isinstance(value, (list, ListConfig)) and len(value) > 0 and all(isinstance(name, str) for name in value)
+        ),
+    ),
+    "best_of": _or_null(_text),
     "seed": _whole(0),
     "epochs": _whole(1),
     "batch_size": _whole(1),

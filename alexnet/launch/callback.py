@@ -21,10 +21,7 @@ from alexnet.runs.folder import check_space, claim
 
 
 class Launch(Callback):
-    """What Hydra calls before the first and after the last job. metrics, best_of: what a sweep is compared by."""
-
-    def __init__(self, metrics: Sequence[str], best_of: str | None):
-        pass  # report, which every job calls, reads them from the configuration
+    """What Hydra calls before the first job and after the last one."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes a folder that is this run's alone."""
@@ -74,7 +71,7 @@ class Launch(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """The table of all jobs; status 1 where one of them didn't finish. In a search to diverge is a result."""
-        print(write_report(config.hydra))
+        print(write_report(config.hydra.sweep.dir, config.report))
         counts = count_statuses(config.hydra.sweep.dir)
         print(f"{counts['finished']} of {counts.total()} ok")
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}

@@ -63,10 +63,10 @@ class Parallel(Launcher):
                             if process.exitcode is not None:
                                 del running[slot]
                                 tell(config, process.exitcode)
-                                write_report(self.config.hydra)
+                                write_report(self.config.hydra.sweep.dir, self.config.report)
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(write_report(self.config.hydra))
+                print(write_report(self.config.hydra.sweep.dir, self.config.report))
                 sys.exit(interrupted.exit_status)
         return [returned(config) for config in configs]
 

@@ -7,7 +7,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import keys, options
 from alexnet.config.keys import LAUNCH
@@ -36,16 +36,14 @@ def check(config: DictConfig) -> None:
         if not isinstance(config.hydra[plugin], DictConfig):
             given = f"hydra.{plugin}={config.hydra[plugin]}"
             raise Mistake(f"{given}: expected hydra/{plugin}=NAME, such as hydra/{plugin}=basic.")
-    where, asked = "hydra.callbacks.alexnet", config.hydra.callbacks.alexnet
-    if not isinstance(asked.metrics, ListConfig) or not all(isinstance(name, str) for name in asked.metrics or [None]):
-        raise Mistake(f"{where}.metrics={asked.metrics}: expected a list of names, such as [test_accuracy,error_gap].")
     for given in config.hydra.overrides.task:
         if given.lstrip("+").startswith("experiment=") and "," in given:
             _check_experiments(given)
     flat = keys.flatten({key: config[key] for key in config if key != "hydra"})
     known = [path.removesuffix("._target_") for path in flat]
-    if asked.best_of is not None and asked.best_of not in known:
-        raise Mistake(f"{where}.best_of={asked.best_of}: not a key of these runs{nearest(asked.best_of, known)}")
+    best_of = config.report.best_of
+    if best_of is not None and best_of not in known:
+        raise Mistake(f"report.best_of={best_of}: not a key of these runs{nearest(best_of, known)}")
 
 
 def _check_experiments(given: str) -> None:
@@ -95,4 +93,4 @@ def plan(planned: Sequence[Sequence[str]], needed: int, folder: Path) -> str:
 
 
 def without_launch(overrides: Sequence[str]) -> list[str]:
-    return [given for given in overrides if given.partition("=")[0].lstrip("+") not in LAUNCH]
+    return [given for given in overrides if given.lstrip("+").partition("=")[0].partition(".")[0] not in LAUNCH]

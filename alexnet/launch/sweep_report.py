@@ -26,11 +26,10 @@ def score_run(run: Run) -> float | None:
     return {"finished": result.get("validation_accuracy"), "diverged": 0.0}.get(result.get("status"))
 
 
-def write_report(settings: DictConfig) -> str:
+def write_report(sweep_folder: str, asked: DictConfig) -> str:
     """Writes sweep.csv, sweep.md and sweep.png of the jobs so far, and returns the table for the console.
 
-    A row is a configuration, averaged over its seeds. settings: Hydra's, which say where, and in the callback what
-    to compare by.
+    A row is a configuration, averaged over its seeds. asked: the configuration's `report`, what to compare by.
     """
     # Here and not above: they take longer to import than --help or a mistake should take to answer.
     from alexnet.comparison.configurations import METRICS, compare, is_epochs_to
@@ -38,14 +37,14 @@ def write_report(settings: DictConfig) -> str:
     from alexnet.comparison.records import read_all
     from alexnet.comparison.tables import describe
 
-    folder, asked = Path(settings.sweep.dir), settings.callbacks.alexnet
+    folder = Path(sweep_folder)
     records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))
     there = {*METRICS, *(name for record in records for name in record.metrics)}  # before the first end only METRICS
     metrics = [name for name in asked.metrics if name in there or is_epochs_to(name)]
     unknown = [name for name in asked.metrics if name not in metrics]
     if unknown and there - {*METRICS}:
         near = nearest(unknown[0], sorted(there))
-        print(f"hydra.callbacks.alexnet.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
+        print(f"report.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
     comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
     _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
     _write(folder / "sweep.md", describe("markdown", comparison) + "\n")

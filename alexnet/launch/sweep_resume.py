@@ -83,7 +83,7 @@ def rebuild_command(folder: str) -> list[str]:
     Raises Mistake for one that was started with what isn't taken from a folder, Damaged for what is no sweep's.
     """
     overrides = Run(folder).sweep()["overrides"]
-    task = without_launch(overrides["task"])
+    task = [given for given in overrides["task"] if given.partition("=")[0].lstrip("+") not in ("resume", "dry_run")]
     settings = [given for given in overrides["hydra"] if given.partition("=")[0].lstrip("+") not in WHERE]
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
     refused += [given for given in settings if not _is_plain(given, task)]

@@ -56,7 +56,7 @@ def job(config: DictConfig) -> float | None:
         print(f"{name} is done: {run.result()['status']}")
     else:
         exit_status = execute(trained, run, f"{name} ended early: ")
-        table = write_report(settings)
+        table = write_report(settings.sweep.dir, config.report)
         if exit_status > 128:  # a person wants the sweep to stop, not only this job
             print(table)
             sys.exit(exit_status)

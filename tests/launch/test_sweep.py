@@ -36,7 +36,7 @@ def without_times(rows):
 
 def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path):
     """Three jobs, one diverges: numbered folders, one line with its cause, a table best first, '2 of 3 ok', exit 1."""
-    metrics = "hydra.callbacks.alexnet.metrics=[test_accuracy,test_eror]"
+    metrics = "report.metrics=[test_accuracy,test_eror]"
     done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001", metrics)
     assert done.returncode == 1
     assert "metrics: no run here has test_eror; did you mean test_error?" in done.stderr
