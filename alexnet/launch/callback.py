@@ -17,7 +17,8 @@ from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import count_statuses, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
-from alexnet.runs.folder import check_space, claim
+from alexnet.runs.files import check_space
+from alexnet.runs.folder import claim
 
 
 class Launch(Callback):

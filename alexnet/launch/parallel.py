@@ -187,7 +187,7 @@ def tell(config: DictConfig, exit_status: int) -> None:
             flush=True,
         )
     else:
-        log = get_folder(config) / "train.log"
+        log = Run(get_folder(config)).log
         print(f"{name} ended early, with exit status {exit_status}; {log} says why.", file=sys.stderr)
 
 

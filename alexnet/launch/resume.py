@@ -9,7 +9,7 @@ from alexnet.config.saved import load_saved_config
 from alexnet.errors import Mistake
 from alexnet.launch import train
 from alexnet.launch.sweep_resume import rebuild_command
-from alexnet.runs.folder import Run
+from alexnet.runs.folder import Run, Sweep
 from alexnet.training.job import execute, log_to
 
 
@@ -20,7 +20,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
     devices and what can't change a number.
     """
     run = Run(folder)
-    if run.sweep():
+    if Sweep(folder).settings() is not None:
         if overrides:
             raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
         sys.argv = [sys.argv[0], *rebuild_command(folder)]

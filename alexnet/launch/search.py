@@ -12,6 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.errors import Mistake
+from alexnet.runs.folder import Sweep
 
 if TYPE_CHECKING:
     import optuna
@@ -40,9 +41,9 @@ class Search(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         import optuna
 
-        folder = Path(self.config.hydra.sweep.dir)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
-        study = open_study(folder, self.config.seed)
+        sweep = Sweep(self.config.hydra.sweep.dir)
+        OmegaConf.save(self.config, sweep.multirun)
+        study = open_study(sweep.study, self.config.seed)
         fixed, space = split(self.config)
         at_once = getattr(self.launcher, "at_once", 1)
         left = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
@@ -71,12 +72,12 @@ class Search(Sweeper):
                 study.tell(trial.number, job.return_value)
 
 
-def open_study(folder: Path, seed: int) -> "optuna.Study":
-    """The study in the folder, a new one where there is none."""
+def open_study(path: Path, seed: int) -> "optuna.Study":
+    """The study in that file, a new one if there is none."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = f"sqlite:///{(folder / 'study.db').absolute()}"
+    storage = f"sqlite:///{path.absolute()}"
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
     # A study that goes on must not draw the same random numbers again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))

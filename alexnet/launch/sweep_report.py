@@ -1,6 +1,5 @@
 """A sweep's report, written again after each of its jobs."""
 
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,7 +8,8 @@ from omegaconf import DictConfig
 
 from alexnet.errors import Damaged, nearest
 from alexnet.launch.sweep import without_launch
-from alexnet.runs.folder import Run, find_runs
+from alexnet.runs.files import replace_text, replacing
+from alexnet.runs.folder import Run, Sweep, find_runs
 
 
 def format_job_name(settings: DictConfig) -> str:
@@ -37,8 +37,8 @@ def write_report(sweep_folder: str, asked: DictConfig) -> str:
     from alexnet.comparison.records import read_all
     from alexnet.comparison.tables import describe
 
-    folder = Path(sweep_folder)
-    records = read_all([str(folder)], lambda line: print(line, file=sys.stderr))
+    sweep = Sweep(sweep_folder)
+    records = read_all([str(sweep.folder)], lambda line: print(line, file=sys.stderr))
     there = {*METRICS, *(name for record in records for name in record.metrics)}  # before the first end only METRICS
     metrics = [name for name in asked.metrics if name in there or is_epochs_to(name)]
     unknown = [name for name in asked.metrics if name not in metrics]
@@ -46,11 +46,10 @@ def write_report(sweep_folder: str, asked: DictConfig) -> str:
         near = nearest(unknown[0], sorted(there))
         print(f"report.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
     comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
-    _write(folder / "sweep.csv", describe("csv", comparison) + "\n")
-    _write(folder / "sweep.md", describe("markdown", comparison) + "\n")
-    aside = folder / ".sweep.png"
-    draw(comparison, aside)
-    os.replace(aside, folder / "sweep.png")
+    replace_text(sweep.csv, describe("csv", comparison) + "\n")
+    replace_text(sweep.markdown, describe("markdown", comparison) + "\n")
+    with replacing(sweep.picture) as temporary:
+        draw(comparison, temporary)
     return describe("text", comparison)
 
 
@@ -64,9 +63,3 @@ def _status(run: Run) -> str:
         return (run.result() or {}).get("status", "unfinished")
     except Damaged:
         return "damaged"
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)

@@ -13,7 +13,7 @@ from alexnet.config.overrides import quote
 from alexnet.errors import Mistake
 from alexnet.launch import search
 from alexnet.launch.sweep import expand_grid, without_launch
-from alexnet.runs.folder import Run
+from alexnet.runs.folder import Sweep
 
 # The folder may be a stranger's: of its overrides only these are typed again. Others could have Hydra call anything.
 PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)
@@ -31,7 +31,7 @@ WHERE = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir")  # settings that resu
 def find_existing_sweep(config: DictConfig) -> Path:
     """The sweep's folder to go on in. Raises Mistake where it is none, or was to have other jobs."""
     folder, settings = config.resume, OmegaConf.to_container(config.hydra)
-    started = Run(folder).sweep()
+    started = Sweep(folder).settings()
     if started is None:
         raise Mistake(f"resume={folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
     if changes := [*_other_settings(started, settings), *_other_jobs(started, settings)]:
@@ -82,7 +82,7 @@ def rebuild_command(folder: str) -> list[str]:
 
     Raises Mistake for one that was started with what isn't taken from a folder, Damaged for what is no sweep's.
     """
-    overrides = Run(folder).sweep()["overrides"]
+    overrides = Sweep(folder).settings()["overrides"]
     task = [given for given in overrides["task"] if given.partition("=")[0].lstrip("+") not in ("resume", "dry_run")]
     settings = [given for given in overrides["hydra"] if given.partition("=")[0].lstrip("+") not in WHERE]
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]

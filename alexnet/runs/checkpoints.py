@@ -12,29 +12,36 @@ from typing import Any
 import torch
 
 from alexnet.errors import Damaged
+from alexnet.runs.files import replacing
 
 logger = logging.getLogger(__name__)
 
 
 def save(folder: Path, name: str, state: dict[str, Any]) -> None:
-    """`NAME.pt`, written aside, synced, then renamed; the one that it replaces is there until that is done."""
+    """Writes `NAME.pt`. There is a whole checkpoint at any moment: the one before, until this one is on the disk.
+
+    Raises OSError if the disk is full.
+    """
     folder.mkdir(exist_ok=True)
-    path, aside, before = folder / f"{name}.pt", folder / f"{name}.part", folder / "previous.pt"
+    path, before = folder / f"{name}.pt", folder / "previous.pt"
+    with replacing(path) as temporary:
+        _write(temporary, state)
+        if name == "last" and path.exists():
+            os.replace(path, before)
+    _sync(folder)
+    before.unlink(missing_ok=True)
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
     try:
-        with open(aside, "wb") as file:
+        with open(path, "wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException as error:
-        aside.unlink(missing_ok=True)  # on a full disk this makes room for result.json
-        if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):  # how torch tells a full disk
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # this is how torch reports a full disk
             raise error.__context__ from None
         raise
-    if name == "last" and path.exists():
-        os.replace(path, before)
-    os.replace(aside, path)
-    _sync(folder)
-    before.unlink(missing_ok=True)
 
 
 def load(folder: Path, name: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from alexnet.config import checks, keys, options
 from alexnet.config.keys import MAY_CHANGE, MEASURED
 from alexnet.config.machine import check_machine
 from alexnet.errors import Diverged, Failure, Mistake
-from alexnet.runs.folder import Run, check_space
+from alexnet.runs.files import check_space
+from alexnet.runs.folder import Run
 from alexnet.runs.texts import TEXTS
 from alexnet.training.signals import Interrupted, Signals
 
@@ -47,7 +48,7 @@ def execute(config: DictConfig, run: Run, label: str = "", parent: Run | None = 
 def log_to(run: Run) -> None:
     """Console and train.log as Hydra sets them up, where Hydra itself hasn't."""
     settings = OmegaConf.load(options.CONF / "hydra" / "job_logging" / "alexnet.yaml")
-    settings.handlers.file.filename = str(run.folder / "train.log")
+    settings.handlers.file.filename = str(run.log)
     logging.config.dictConfig(OmegaConf.to_container(settings))
 
 

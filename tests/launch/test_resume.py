@@ -199,11 +199,11 @@ def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeyp
 def test_a_run_without_room_for_its_first_files_stays_as_it_was(trained, capsys):
     """The disk fills up in the moment in which training is to go on."""
     run = trained()
-    (run.folder / "environment.json.part").symlink_to("/dev/full")
+    (run.folder / ".environment.part.json").symlink_to("/dev/full")
     before = content(run)
     assert resume(str(run.folder), ["epochs=2"]) == 1
     assert "No space is left" in capsys.readouterr().err
-    assert content(run) == {name: text for name, text in before.items() if not name.endswith(".part")}
+    assert content(run) == {name: text for name, text in before.items() if ".part" not in name}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_checkpoint_that_finds_no_room_is_told_as_that(compose, small, tmp_pat
     """torch.save turns a full disk into a RuntimeError."""
     run = Run(tmp_path / "run")
     run.checkpoints.mkdir(parents=True)
-    (run.checkpoints / "last.part").symlink_to("/dev/full")
+    (run.checkpoints / ".last.part.pt").symlink_to("/dev/full")
     assert execute(compose(*small, "epochs=1"), run) == 1
     assert capsys.readouterr().err == f"No space is left on the disk of {run.folder}.\n"
     assert run.result()["status"] == "failed" and not list(run.checkpoints.iterdir())
