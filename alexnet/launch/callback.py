@@ -35,7 +35,7 @@ class Launch(Callback):
                     f"python scripts/resume.py {config.resume}"
                 )
             if config.dry_run:
-                print(sweep.plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
+                print(sweep.describe_plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
                 sys.exit()
             check_machine(config)
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
@@ -48,7 +48,7 @@ class Launch(Callback):
             planned = sweep.list_jobs(config)
             configs, subdirs = [], []
             for number, overrides in enumerate(planned):
-                each = GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+                each = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))
                 each.hydra.job.num = number
                 subdirs.append(sweep.get_subdir(each.hydra))
                 configs.append(without_hydra(each))
@@ -57,7 +57,7 @@ class Launch(Callback):
             if config.hydra.sweeper._target_ != search.TARGET:  # whose jobs are not these, but between them
                 sweep.check_subdirs(subdirs)
             if config.dry_run:
-                print(sweep.plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
+                print(sweep.describe_plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
                 check_machine(each)

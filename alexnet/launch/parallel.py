@@ -1,4 +1,7 @@
-"""A sweep's jobs several at a time on this machine: a process a job, threads and GPUs dealt out among them."""
+"""hydra/launcher=parallel: several jobs of a sweep at a time on this machine.
+
+Each job is a process with its share of the processor's threads and, if there are GPUs, one of them.
+"""
 
 import multiprocessing
 import os
@@ -7,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
@@ -24,69 +28,82 @@ from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
+Running = dict[int, tuple[SpawnProcess, DictConfig]]  # by slot; slot i has GPU i
 
 
 class Parallel(Launcher):
-    """hydra/launcher=parallel. jobs: how many at once; None is one a GPU, or 2 where there is none."""
+    """hydra/launcher=parallel. jobs: how many at a time; None is one per GPU, or 2 if there is none."""
 
-    __module__ = "hydra_plugins.alexnet"  # Hydra takes plugins from packages of that name alone
+    __module__ = "hydra_plugins.alexnet"  # Hydra accepts plugins from hydra_plugins only
 
     def __init__(self, jobs: int | None = None):
         self.jobs = jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.context, self.task, self.config = hydra_context, task_function, config
+        self.context, self.task, self.settings = hydra_context, task_function, config
         self.gpus = list_gpus()
         self.at_once = self.jobs or len(self.gpus) or 2
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Runs all jobs and returns what a search maximises, in their order; a signal stops them and the program."""
+        """Runs all jobs and returns their scores in order. A signal stops the jobs and ends the program."""
         setup_globals()
         at_once = min(self.at_once, len(job_overrides))
         configs = [
-            self.job_config(list(overrides), number, at_once)
+            self.compose_job(list(overrides), number, at_once)
             for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
-        waiting = [config for config in configs if not told_as_done(config)]
-        running: dict[int, tuple[BaseProcess, DictConfig]] = {}  # by slot; slot i has GPU i
+        waiting = [config for config in configs if not report_if_done(config)]
+        running: Running = {}
         with Signals() as signals:
             try:
                 while waiting or running:
-                    with signals.uninterrupted():  # no process is ever started and not yet known
-                        for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
-                            config = waiting.pop(0)
-                            gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
-                            running[slot] = start(self.task, config, gpu), config
+                    with signals.uninterrupted():  # every process that was started is in `running`
+                        self.start_jobs(waiting, running, at_once)
                     wait([process.sentinel for process, _ in running.values()])
                     with signals.uninterrupted():
-                        for slot, (process, config) in list(running.items()):
-                            if process.exitcode is not None:
-                                del running[slot]
-                                tell(config, process.exitcode)
-                                write_report(self.config.hydra.sweep.dir, self.config.report)
+                        self.collect_ended_jobs(running)
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(write_report(self.config.hydra.sweep.dir, self.config.report))
+                print(self.write_report())
                 sys.exit(interrupted.exit_status)
-        return [returned(config) for config in configs]
+        return [make_job_return(config) for config in configs]
 
-    def job_config(self, overrides: list[str], number: int, at_once: int) -> DictConfig:
-        """The job's configuration, with its share of the processor threads where none are given."""
+    def start_jobs(self, waiting: list[DictConfig], running: Running, at_once: int) -> None:
+        """Starts waiting jobs in the free slots."""
+        for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
+            config = waiting.pop(0)
+            gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
+            running[slot] = start(self.task, config, gpu), config
+
+    def collect_ended_jobs(self, running: Running) -> None:
+        """Prints how each ended job ended, and writes the sweep's report again."""
+        for slot, (process, config) in list(running.items()):
+            if process.exitcode is not None:
+                del running[slot]
+                print_end(config, process.exitcode)
+                self.write_report()
+
+    def write_report(self) -> str:
+        """The sweep's report: its table, for the console."""
+        return write_report(self.settings.hydra.sweep.dir, self.settings.report)
+
+    def compose_job(self, overrides: list[str], number: int, at_once: int) -> DictConfig:
+        """The job's configuration, with its share of the processor's threads if none are given."""
         from alexnet.engine.device import THREADS
 
-        config = self.context.config_loader.load_sweep_config(self.config, overrides)
+        config = self.context.config_loader.load_sweep_config(self.settings, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
             config.hydra.mode = RunMode.RUN  # in its process the job is alone, and ends it with its exit status
-            # In the configuration and not only in the process, so that reproducing the job gives the same weights;
-            # and a job that goes on keeps its number, however many are left beside it.
+            # The threads go into the configuration, so reproducing the job gives the same weights. A resumed job
+            # keeps its threads, however many jobs are left beside it.
             begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
             config.device.threads = config.device.threads or begun or max(1, THREADS // at_once)
         return config
 
 
 def check(config: DictConfig) -> None:
-    """Raises Mistake for a number of jobs at once that is none."""
+    """Raises Mistake if the number of parallel jobs isn't one."""
     jobs = config.hydra.launcher.get("jobs")
     if jobs is not None and (type(jobs) is not int or jobs < 1):
         raise Mistake(f"hydra.launcher.jobs={jobs}: expected a whole number, 1 or more, or null.")
@@ -102,12 +119,12 @@ def list_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def start(task: TaskFunction, config: DictConfig, gpu: str | None) -> BaseProcess:
-    """The job's process, started."""
-    # So that a process that dies at once is a job of the sweep nonetheless.
+def start(task: TaskFunction, config: DictConfig, gpu: str | None) -> SpawnProcess:
+    """Starts the job's process."""
+    # A process that dies at once still leaves a folder, so it counts as a job of the sweep.
     (get_folder(config) / ".hydra").mkdir(parents=True, exist_ok=True)
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpu))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process begins like that, see _run
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process inherits this; `_run` lifts it
     try:
         process.start()
     finally:
@@ -116,82 +133,91 @@ def start(task: TaskFunction, config: DictConfig, gpu: str | None) -> BaseProces
 
 
 def _run(task: TaskFunction, config: DictConfig, gpu: str | None) -> None:
-    """The job, in its process."""
-    os.setpgrp()  # the terminal's Ctrl-C goes to the sweep alone, which tells its jobs once
+    """Runs the job, in its process."""
+    os.setpgrp()  # the terminal's Ctrl-C goes to the sweep only, which then stops its jobs once
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch, which reads it, is imported later
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch reads it, and is imported later
     Thread(target=_end_with_the_sweep, daemon=True).start()
+    no_loader: Any = None  # the configuration is composed already
     try:
         with Signals(), open(os.devnull, "w") as nowhere:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
             setup_globals()
-            with redirect_stdout(nowhere), redirect_stderr(nowhere):  # all of it is in train.log
+            with redirect_stdout(nowhere), redirect_stderr(nowhere):  # train.log has all of it
                 ended = run_job(
                     task_function=task,
                     config=config,
                     job_dir_key="hydra.sweep.dir",
                     job_subdir_key="hydra.sweep.subdir",
-                    hydra_context=HydraContext(config_loader=None, callbacks=Callbacks()),
+                    hydra_context=HydraContext(config_loader=no_loader, callbacks=Callbacks()),
                 )
-            if isinstance(ended.return_value, Exception):  # a bug: a run's own errors end in execute
+            if isinstance(ended.return_value, Exception):  # a bug: `execute` catches a run's own errors
                 raise ended.return_value
     except Interrupted as interrupted:  # before there was anything to save
         sys.exit(interrupted.exit_status)
 
 
 def _end_with_the_sweep() -> None:
-    """Where the sweep is killed, its jobs save what they trained and end as well."""
-    multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGTERM)
+    """If the sweep is killed, its jobs save what they trained and end as well."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
-def stop(running: dict[int, tuple[BaseProcess, DictConfig]], number: int) -> None:
-    """Sends the signal to all jobs, waits until they have saved what they trained, and tells how each ended."""
-    signals = {which: signal.signal(which, signal.SIG_IGN) for which in STOP}  # impatience would lose their work
+def stop(running: Running, number: int) -> None:
+    """Sends the signal to all jobs, waits until they have saved what they trained, and prints how each ended."""
+    handlers = {which: signal.signal(which, signal.SIG_IGN) for which in STOP}  # a second Ctrl-C must not lose work
     for process, _ in running.values():
-        if process.exitcode is None:
+        if process.exitcode is None and process.pid is not None:
             os.kill(process.pid, number)
     for process, config in running.values():
         process.join()
-        tell(config, process.exitcode)
-    for which, handler in signals.items():
+        print_end(config, process.exitcode or 0)
+    for which, handler in handlers.items():
         signal.signal(which, handler)
 
 
 def get_folder(config: DictConfig) -> Path:
+    """The job's folder."""
     return Path(config.hydra.sweep.dir) / sweep.get_subdir(config.hydra)
 
 
-def told_as_done(config: DictConfig) -> bool:
+def get_name(config: DictConfig) -> str:
+    """'job 1 (optimizer.lr=0.1)'."""
+    return format_job_name(config.hydra.job.num, config.hydra.overrides.task)
+
+
+def report_if_done(config: DictConfig) -> bool:
+    """Whether a resumed sweep has finished this job already; then a line says so."""
     run = Run(get_folder(config))
-    if not (config.resume and run.is_done()):
+    result = run.result() if config.resume else None
+    if result is None or not run.is_done():
         return False
-    print(f"{format_job_name(config.hydra)} is done: {run.result()['status']}")
+    print(f"{get_name(config)} is done: {result['status']}")
     return True
 
 
-def tell(config: DictConfig, exit_status: int) -> None:
-    """The job's one line. exit_status: the process's; below 0 the number of the signal that killed it."""
-    name, result = format_job_name(config.hydra), Run(get_folder(config)).result()
+def print_end(config: DictConfig, exit_status: int) -> None:
+    """Prints one line on how the job ended. exit_status: below 0 it is the number of the signal that killed it."""
+    name, run = get_name(config), Run(get_folder(config))
+    result = run.result()
     if exit_status < 0:
         print(
             f"{name} was killed by {signal.Signals(-exit_status).name}. If memory ran out, run fewer at once "
-            f"with hydra.launcher.jobs. To go on with it: python scripts/resume.py {config.hydra.sweep.dir}",
+            f"with hydra.launcher.jobs. To resume it: python scripts/resume.py {config.hydra.sweep.dir}",
             file=sys.stderr,
         )
     elif result and "reason" in result and (result["status"] != "interrupted" or exit_status > 128):
         print(f"{name} ended early: {result['reason']}", file=sys.stderr)
     elif result and exit_status == 0:
-        print(
-            f"{name} {result['status']}: test accuracy {100 * result['test_accuracy']:.2f}%",
-            flush=True,
-        )
+        print(f"{name} {result['status']}: test accuracy {100 * result['test_accuracy']:.2f}%", flush=True)
     else:
-        log = Run(get_folder(config)).log
-        print(f"{name} ended early, with exit status {exit_status}; {log} says why.", file=sys.stderr)
+        print(f"{name} ended early, with exit status {exit_status}; {run.log} says why.", file=sys.stderr)
 
 
-def returned(config: DictConfig) -> JobReturn:
+def make_job_return(config: DictConfig) -> JobReturn:
+    """What Hydra expects of a finished job: the value that a search maximises."""
     job = JobReturn(overrides=list(config.hydra.overrides.task), status=JobStatus.COMPLETED)
     job.return_value = score_run(Run(get_folder(config)))
     return job

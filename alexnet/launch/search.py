@@ -1,4 +1,4 @@
-"""A sweep whose values are chosen as it goes, by Optuna, for the best validation accuracy."""
+"""hydra/sweeper=search: Optuna chooses each job's values, for the best validation accuracy."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,54 +19,50 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial, FrozenTrial
 
 TARGET = "hydra_plugins.alexnet.Search"
-Space = dict[str, IntervalSweep | list[str]]  # what to search over: an interval, or a choice
+Space = dict[str, IntervalSweep | list[str]]  # by key: an interval, or choices
 
 
 class Search(Sweeper):
-    """hydra/sweeper=search. trials: how many; params: {key: Hydra's interval(), choice() or a value}.
+    """hydra/sweeper=search. trials: their number; params: {key: Hydra's interval(), choice() or a value}.
 
-    The study is study.db in the sweep's folder, and a trial's number is its job's. In an existing folder the trials
-    without a result go on, for whatever reason they have none, and then more are made until there are `trials`.
+    study.db in the sweep's folder keeps the study. A trial has its job's number. A resumed search first resumes the
+    trials without a result, then adds trials until there are `trials`.
     """
 
-    __module__ = "hydra_plugins.alexnet"  # Hydra takes plugins from packages of that name alone
+    __module__ = "hydra_plugins.alexnet"  # Hydra accepts plugins from hydra_plugins only
 
     def __init__(self, trials: int, params: DictConfig):
         self.trials = trials
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+        self.settings = config  # Sweeper has a `config`, which may be None
+        self.jobs = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
         import optuna
 
-        sweep = Sweep(self.config.hydra.sweep.dir)
-        OmegaConf.save(self.config, sweep.multirun)
-        study = open_study(sweep.study, self.config.seed)
-        fixed, space = split(self.config)
-        at_once = getattr(self.launcher, "at_once", 1)
+        sweep = Sweep(self.settings.hydra.sweep.dir)
+        OmegaConf.save(self.settings, sweep.multirun)
+        study = open_study(sweep.study, self.settings.seed)
+        fixed, space = split_space(self.settings)
+        at_once = getattr(self.jobs, "at_once", 1)
         left = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
         if not left and len(study.trials) >= self.trials:
             print(f"The search is done; for more trials: hydra.sweeper.trials=N with N above {len(study.trials)}.")
-        for trials in consecutive(left):  # each goes on in its folder, from its checkpoint
+        for trials in group_consecutive(left):  # each is resumed in its folder, from its checkpoint
             self.launch(study, trials, fixed)
         while len(study.trials) < self.trials:
             together = min(at_once, self.trials - len(study.trials))
-            self.launch(study, [suggested(study, space) for _ in range(together)], fixed)
-        if told := study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
-            best = study.best_trial
-            values = " ".join(f"{key}={value}" for key, value in best.params.items())
-            accuracy = f"{100 * best.value:.2f}% of validation"
-            print(f"best of {len(told)} trials: job {best.number}, {accuracy}: {values}")
+            self.launch(study, [suggest_trial(study, space) for _ in range(together)], fixed)
+        print_best(study)
 
     def launch(self, study: "optuna.Study", trials: Sequence["BaseTrial"], fixed: list[str]) -> None:
-        """Runs trials of consecutive numbers and tells the study how good they are.
+        """Runs trials of consecutive numbers and tells the study their scores.
 
-        One that was killed, or failed, stays under way in the study: it isn't bad, and is to go on.
+        A trial that was killed or failed stays open in the study: it isn't a bad one, and can be resumed.
         """
         jobs = [[*fixed, *(f"{key}={value}" for key, value in trial.params.items())] for trial in trials]
-        ended = self.launcher.launch(jobs, initial_job_idx=trials[0].number)
+        ended = self.jobs.launch(jobs, initial_job_idx=trials[0].number)
         for trial, job in zip(trials, ended, strict=True):
             if job.return_value is not None:
                 study.tell(trial.number, job.return_value)
@@ -79,13 +75,23 @@ def open_study(path: Path, seed: int) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{path.absolute()}"
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    # A study that goes on must not draw the same random numbers again.
+    # A resumed study must not draw the same random numbers again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     return study
 
 
-def consecutive(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial"]]:
-    """In groups whose numbers follow one another, as a launcher numbers its jobs."""
+def print_best(study: "optuna.Study") -> None:
+    """Prints the best finished trial, if there is one."""
+    finished = [trial for trial in study.trials if trial.value is not None]
+    if finished:
+        best = max(finished, key=lambda trial: trial.value or 0.0)
+        values = " ".join(f"{key}={value}" for key, value in best.params.items())
+        accuracy = f"validation accuracy {100 * (best.value or 0.0):.2f}%"
+        print(f"best of {len(finished)} trials: job {best.number}, {accuracy}: {values}")
+
+
+def group_consecutive(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial"]]:
+    """Groups of trials whose numbers follow one another, since a launcher numbers its jobs so."""
     groups: list[list[FrozenTrial]] = []
     for trial in trials:
         if groups and groups[-1][-1].number == trial.number - 1:
@@ -95,41 +101,50 @@ def consecutive(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial"]]:
     return groups
 
 
-def suggested(study: "optuna.Study", space: Space) -> "optuna.Trial":
+def suggest_trial(study: "optuna.Study", space: Space) -> "optuna.Trial":
     """A new trial, with a value for every key."""
     trial = study.ask()
     for key, span in space.items():
         if isinstance(span, IntervalSweep):
-            trial.suggest_float(key, span.start, span.end, log="log" in span.tags)
+            low, high = get_ends(span)
+            trial.suggest_float(key, low, high, log="log" in span.tags)
         else:
             trial.suggest_categorical(key, span)
     return trial
 
 
-def split(config: DictConfig) -> tuple[list[str], Space]:
-    """What is the same in all trials, as overrides, and what is searched over.
+def split_space(config: DictConfig) -> tuple[list[str], Space]:
+    """The overrides that all trials share, and the space to search.
 
-    hydra.sweeper.params gives the usual space, of which a key that the configuration doesn't have is left out (adam
-    has no momentum); the command line goes before it.
+    hydra.sweeper.params is the default space. The command line takes precedence over it. A key that the configuration
+    doesn't have is left out: adam has no momentum.
     """
     params = config.hydra.sweeper.params or {}
-    usual = [f"{key}={span}" for key, span in params.items() if OmegaConf.select(config, key) is not None]
+    default = [f"{key}={span}" for key, span in params.items() if OmegaConf.select(config, key) is not None]
     given = {
         override.get_key_element(): override
-        for override in OverridesParser.create().parse_overrides([*usual, *config.hydra.overrides.task])
+        for override in OverridesParser.create().parse_overrides([*default, *config.hydra.overrides.task])
     }
     fixed = [f"{key}={each.get_value_element_as_str()}" for key, each in given.items() if not each.is_sweep_override()]
-    return fixed, {key: _span(override) for key, override in given.items() if override.is_sweep_override()}
+    return fixed, {key: _get_span(override) for key, override in given.items() if override.is_sweep_override()}
 
 
-def _span(override: Override) -> IntervalSweep | list[str]:
-    return override.value() if override.is_interval_sweep() else list(override.sweep_string_iterator())
+def _get_span(override: Override) -> IntervalSweep | list[str]:
+    span = override.value()
+    return span if isinstance(span, IntervalSweep) else list(override.sweep_string_iterator())
 
 
-def extremes(config: DictConfig) -> list[Sequence[str]]:
-    """The overrides of the jobs to check before the search: with both ends of every interval, and every choice.
+def get_ends(span: IntervalSweep) -> tuple[float, float]:
+    """Both ends of an interval. Raises Mistake if one is missing."""
+    if span.start is None or span.end is None:
+        raise Mistake(f"interval({span.start},{span.end}): expected both ends, such as interval(0.5,0.99).")
+    return span.start, span.end
 
-    Raises Mistake where there is nothing to search over or by, and where Optuna isn't installed.
+
+def list_extremes(config: DictConfig) -> Sequence[Sequence[str]]:
+    """The overrides of jobs with both ends of every interval and every choice, to be checked before the search.
+
+    Raises Mistake if there is nothing to search, no validation split to search by, or no Optuna.
     """
     try:
         import optuna  # noqa: F401
@@ -139,12 +154,14 @@ def extremes(config: DictConfig) -> list[Sequence[str]]:
     if type(trials) is not int or trials < 1:
         raise Mistake(f"hydra.sweeper.trials={trials}: expected a whole number, 1 or more.")
     if config.dry_run:
-        raise Mistake("dry_run=true lists the jobs of a sweep, but a search chooses them as it goes: leave it out.")
+        raise Mistake(
+            "dry_run=true lists the jobs of a sweep, but a search chooses them one after the other: leave it out."
+        )
     if config.dataset.validation == 0:
         raise Mistake("dataset.validation=0: a search chooses by validation accuracy; give dataset.validation=0.1.")
-    fixed, space = split(config)
+    fixed, space = split_space(config)
     if not space:
         raise Mistake("Nothing is left to search over: give for example 'optimizer.lr=tag(log,interval(1e-4,0.1))'.")
-    values = {key: (span.start, span.end) if isinstance(span, IntervalSweep) else span for key, span in space.items()}
+    values = {key: get_ends(span) if isinstance(span, IntervalSweep) else span for key, span in space.items()}
     jobs = max(map(len, values.values()))
     return [[*fixed, *(f"{key}={each[job % len(each)]}" for key, each in values.items())] for job in range(jobs)]

@@ -1,7 +1,7 @@
 """An interrupted sweep: whether a command would finish it, and the command that its folder stands for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,35 +15,32 @@ from alexnet.launch import search
 from alexnet.launch.sweep import expand_grid, without_launch
 from alexnet.runs.folder import Sweep
 
-# The folder may be a stranger's: of its overrides only these are typed again. Others could have Hydra call anything.
+# A stranger may have written the folder, and some overrides make Hydra call anything. Only these are used again.
 PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)
-
-
 PLAIN_SETTINGS = re.compile(
     r"hydra/(launcher|sweeper)=\w+|hydra\.(launcher\.jobs|sweeper\.trials|sweeper\.max_batch_size)=\w+"
     r"|hydra\.sweep\.subdir=(?!/|.*\.\.)[\w.=,/{}$-]+"
 )
-
-
-WHERE = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir")  # settings that resume=FOLDER stands for
+REPLACED = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "resume", "dry_run")  # by resume=FOLDER
 
 
 def find_existing_sweep(config: DictConfig) -> Path:
-    """The sweep's folder to go on in. Raises Mistake where it is none, or was to have other jobs."""
-    folder, settings = config.resume, OmegaConf.to_container(config.hydra)
+    """The folder of the sweep to resume. Raises Mistake if it isn't a sweep's, or has other jobs than this command."""
+    folder = config.resume
+    now: Any = OmegaConf.to_container(config.hydra)
     started = Sweep(folder).settings()
     if started is None:
         raise Mistake(f"resume={folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
-    if changes := [*_other_settings(started, settings), *_other_jobs(started, settings)]:
+    if changes := [*_list_other_settings(started, now), *_list_other_jobs(started, now)]:
         raise Mistake(
             f"resume={folder}: that sweep was started otherwise; this command is {', '.join(changes)}. "
-            f"To go on as it was: python scripts/resume.py {folder}"
+            f"To resume it as it was: python scripts/resume.py {folder}"
         )
     return Path(folder)
 
 
-def _other_settings(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """In which of Hydra's settings two sweeps differ, where jobs depend on them. A search may get more trials."""
+def _list_other_settings(started: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Hydra's settings in which two sweeps differ, of those that jobs depend on. A search may get more trials."""
     before, after = (
         flatten(
             {
@@ -58,44 +55,50 @@ def _other_settings(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [f"with {key}={new} in place of {old}" for key, old, new in list_changes(before, after)]
 
 
-def _other_jobs(started: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """In which overrides two sweeps differ, where their jobs do; the first other job where only the order does."""
+def _list_other_jobs(started: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The overrides in which two sweeps differ, if their jobs do; the first other job if only their order does."""
     before, after = (without_launch(each["overrides"]["task"]) for each in (started, now))
     if started["sweeper"].get("_target_") == search.TARGET:
-        jobs = [[sorted(before)], [sorted(after)]]  # numbered as they are chosen, whatever the order here
+        jobs = [[sorted(before)], [sorted(after)]]  # a search numbers its jobs as it chooses them
     else:
-        jobs = [
-            [sorted(job) for job in expand_grid(started["sweeper"].get("params"), given)] for given in (before, after)
-        ]
+        params = started["sweeper"].get("params")
+        jobs = [[sorted(job) for job in expand_grid(params, given)] for given in (before, after)]
     if jobs[0] == jobs[1]:
         return []
     missing = [f"without {given}" for given in before if given not in after]
     added = [f"with {given}" for given in after if given not in before]
+    if missing or added:
+        return [*missing, *added]
     pairs = enumerate(zip_longest(*jobs, fillvalue=["none"]))
-    number, old, new = next((number, *pair) for number, pair in pairs if pair[0] != pair[1])
-    order = f"in another order: job {number} was {' '.join(old)} and would be {' '.join(new)}"
-    return [*missing, *added] or [order]
+    number, (old, new) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+    return [f"in another order: job {number} was {' '.join(old)} and would be {' '.join(new)}"]
 
 
 def rebuild_command(folder: str) -> list[str]:
-    """The arguments of scripts/train.py that go on with the sweep.
+    """The arguments of scripts/train.py that resume the sweep.
 
-    Raises Mistake for one that was started with what isn't taken from a folder, Damaged for what is no sweep's.
+    Raises Mistake if it isn't a sweep's folder or has overrides that aren't used from a folder.
     """
-    overrides = Sweep(folder).settings()["overrides"]
-    task = [given for given in overrides["task"] if given.partition("=")[0].lstrip("+") not in ("resume", "dry_run")]
-    settings = [given for given in overrides["hydra"] if given.partition("=")[0].lstrip("+") not in WHERE]
+    started = Sweep(folder).settings()
+    if started is None:
+        raise Mistake(f"{folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
+    task, settings = (
+        [given for given in started["overrides"][kind] if given.partition("=")[0].lstrip("+") not in REPLACED]
+        for kind in ("task", "hydra")
+    )
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
     refused += [given for given in settings if not _is_plain(given, task)]
     if refused:
         raise Mistake(
-            f"{folder} was started with {' '.join(refused)}, which isn't taken from a folder, for anybody may have "
-            f"written it: to go on, give the sweep's own command with resume={folder}"
+            f"{folder} was started with {' '.join(refused)}. That isn't used from a folder, which anybody may have "
+            f"written: to resume the sweep, give its own command with resume={folder}"
         )
     return ["--multirun", *settings, *task, f"resume={quote(folder)}"]
 
 
 def _is_plain(setting: str, task: Sequence[str]) -> bool:
     """Whether one of Hydra's settings can only choose a launcher or sweeper, or name folders inside the sweep's."""
-    by_values = "${" in setting.replace("${hydra.job.num}", "")  # then no value may be a path to elsewhere
-    return bool(PLAIN_SETTINGS.fullmatch(setting)) and not (by_values and any(re.search(r"/|\.\.", it) for it in task))
+    if not PLAIN_SETTINGS.fullmatch(setting):
+        return False
+    names_values = "${" in setting.replace("${hydra.job.num}", "")  # then no value may be a path to elsewhere
+    return not (names_values and any(re.search(r"/|\.\.", given) for given in task))

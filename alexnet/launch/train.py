@@ -1,5 +1,6 @@
-"""Around Hydra: checks before any work, folders of one's own, errors in a sentence, exit statuses."""
+"""scripts/train.py: from the command line to one run, or with -m to a sweep."""
 
+import io
 import os
 import signal
 import sys
@@ -24,20 +25,21 @@ from alexnet.training.job import execute
 
 
 def main() -> None:
-    """scripts/train.py: from the command line to one run, or with -m to a sweep of them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a trace
+    """Runs the program. Hydra composes the configuration, calls the callback, then `job` once or once per job."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a stack trace
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal without Chinese still gets its lines
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Chinese still prints the line
     arguments = map(make_parsable, sys.argv[1:])
-    # Wherever it was given: Hydra takes options before and behind all overrides, but not among them.
+    # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra reports errors by itself, at length and with status 1
-    for plugin in (parallel.Parallel, search.Search):  # Hydra itself finds none in an editable install
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
+    for plugin in (parallel.Parallel, search.Search):  # Hydra finds no plugins in an editable install
         Plugins.instance().register(plugin)
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # a job's own errors end in execute
+    except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # `execute` catches a job's own errors
         if wants_trace:
             raise
         with checking():
@@ -45,19 +47,20 @@ def main() -> None:
 
 
 def job(config: DictConfig) -> float | None:
-    """One run: alone it ends the program with its exit status; in a sweep it returns what a search maximises."""
+    """Trains one run. A single run exits with its status; a sweep's job returns what a search maximises."""
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
-    trained = OmegaConf.masked_copy(config, [key for key in config if key not in LAUNCH])
+    trained = OmegaConf.masked_copy(config, [str(key) for key in config if key not in LAUNCH])
     if settings.mode is not RunMode.MULTIRUN:
         sys.exit(execute(trained, run))
-    name = format_job_name(settings)
-    if config.resume and run.is_done():
-        print(f"{name} is done: {run.result()['status']}")
+    name = format_job_name(settings.job.num, settings.overrides.task)
+    result = run.result()
+    if config.resume and result is not None and run.is_done():
+        print(f"{name} is done: {result['status']}")
     else:
         exit_status = execute(trained, run, f"{name} ended early: ")
         table = write_report(settings.sweep.dir, config.report)
-        if exit_status > 128:  # a person wants the sweep to stop, not only this job
+        if exit_status > 128:  # a signal stops the sweep, not only this job
             print(table)
             sys.exit(exit_status)
     return score_run(run)

@@ -17,7 +17,7 @@ MISTAKES = [
     (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 hides all of an image: give less than"),
     (["dataset=digits", "dataset.progressive=[20,40]"], "expected sides below dataset.size=32; 40 is none"),
     (["dataset=digits", "dataset.crop=32"], "dataset.crop=32 leaves crops nothing of the image: give less than"),
-    (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is a sweep of its own"),
+    (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is itself a sweep"),
     (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
     (["modl=alexnet_cifar"], "did you mean model?"),
     (["optimizer.lrr=0.1"], "did you mean optimizer.lr?"),

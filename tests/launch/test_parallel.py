@@ -142,14 +142,14 @@ def test_a_job_that_goes_on_keeps_its_number_of_threads(tmp_path, monkeypatch):
     loader = SimpleNamespace(load_sweep_config=lambda config, _: OmegaConf.create(config))
     launcher = parallel.Parallel()
     launcher.setup(hydra_context=SimpleNamespace(config_loader=loader), task_function=note_gpu, config=config)
-    assert [launcher.job_config([], number, at_once=1).device.threads for number in (0, 1)] == [device.THREADS, 77]
+    assert [launcher.compose_job([], number, at_once=1).device.threads for number in (0, 1)] == [device.THREADS, 77]
 
 
 def test_a_job_that_is_refused_to_go_on_is_not_told_as_it_ended_before(tmp_path, capsys):
     Run(tmp_path).write_result({"status": "interrupted", "reason": "stopped by SIGTERM"})
     settings = {"job": {"num": 0}, "overrides": {"task": []}, "sweep": {"dir": str(tmp_path.parent)}}
     settings["sweep"]["subdir"] = tmp_path.name
-    parallel.tell(OmegaConf.create({"hydra": settings}), exit_status=2)
+    parallel.print_end(OmegaConf.create({"hydra": settings}), exit_status=2)
     told = capsys.readouterr().err
     assert "ended early, with exit status 2" in told and "train.log says why" in told and "SIGTERM" not in told
 

@@ -122,13 +122,13 @@ def test_only_a_loss_that_is_no_number_counts_as_the_worst(tmp_path, result, exp
 
 def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):
     """The preset's own ranges for sgd, without momentum for adam; the command line goes before them."""
-    assert set(search.split(searching())[1]) == {
+    assert set(search.split_space(searching())[1]) == {
         "optimizer.lr",
         "optimizer.momentum",
         "optimizer.weight_decay",
         "batch_size",
     }
-    fixed, space = search.split(searching("optimizer=adam", "batch_size=64"))
+    fixed, space = search.split_space(searching("optimizer=adam", "batch_size=64"))
     assert fixed == ["batch_size=64", "optimizer=adam"] and set(space) == {"optimizer.lr", "optimizer.weight_decay"}
     assert "log" in space["optimizer.lr"].tags and (space["optimizer.lr"].start, space["optimizer.lr"].end) == (
         1e-4,
@@ -154,4 +154,4 @@ def test_a_search_needs_a_validation_split(train, tmp_path):
 def test_without_optuna_the_command_that_installs_it_is_told(searching, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(Mistake, match=r"pip install -e '\.\[search\]'"):
-        search.extremes(searching("dataset.validation=0.1"))
+        search.list_extremes(searching("dataset.validation=0.1"))
