@@ -14,6 +14,7 @@ def benchmark(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=200)
 
 
+@pytest.mark.slow
 def test_both_loops_are_measured_by_turns(tmp_path):
     """Two pairs with the small network: the ratios are of each pair's speeds; operations by the layers' own formula."""
     settings = ["model=cuda_convnet", "device.threads=1", "device.precision=float32"]

@@ -45,6 +45,7 @@ def test_imagenet_is_steps_times_a_step():
     assert days["8 GPUs"] == pytest.approx(steps / 8 * (128 * 4e9 / 100e12 + exchange) / 86400)
 
 
+@pytest.mark.slow
 def test_a_point_is_measured_with_the_models_own_counts(compose):
     """Also where the step whose operations are counted is the rest of an epoch, of fewer images."""
     config = compose("dataset=digits", "model=cuda_convnet", "batch_size=8", "device.threads=1")

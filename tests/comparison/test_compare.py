@@ -472,6 +472,7 @@ def test_plot_sets_out_words_with_their_intervals(tmp_path, monkeypatch):
     assert halves == pytest.approx([12.706 * 0.5, 12.706 * 1.0], rel=1e-3)  # Student's t, one degree of freedom
 
 
+@pytest.mark.slow
 def test_neither_table_nor_plot_nor_page_imports_torch(sweep, tmp_path):
     code = (
         "import runpy, sys; sys.argv[0] = sys.argv.pop(1);"
@@ -485,6 +486,7 @@ def test_neither_table_nor_plot_nor_page_imports_torch(sweep, tmp_path):
     assert (tmp_path / "curves.png").is_file() and (tmp_path / "page.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_it_quietly(sweep):
     script = f"'{sys.executable}' '{SCRIPT}' '{sweep}' | true"  # it has ended before the table is there
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -165,6 +165,7 @@ def test_another_url_is_checked_by_the_known_hash(cifar, server, tmp_path):
     assert [path.suffix for path in (tmp_path / "data").iterdir()] == [".lock"]  # nothing else is left
 
 
+@pytest.mark.slow
 def test_parallel_first_runs_download_once(tmp_path, server):
     """Three processes that start together ask the server for the archive once."""
     archive, _, hashes = build_cifar(tmp_path / "published", torchvision.datasets.CIFAR10)

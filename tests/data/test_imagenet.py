@@ -221,6 +221,7 @@ def test_what_was_measured_stays_with_the_run(compose, written, tmp_path, monkey
     assert Run("run0").config()["dataset"] == Run(list_run_folders(tmp_path)[0]).config()["dataset"]
 
 
+@pytest.mark.slow
 def test_paper_2012_is_section_5(compose, train, written, tmp_path):
     """§5's values; and on photographs of 64 pixels it trains, chooses, and tests on ten crops."""
     config = compose("experiment=paper_2012")

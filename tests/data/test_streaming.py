@@ -34,6 +34,7 @@ def held(*arguments):
     return list(map(float, done.stdout.split()))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
 def test_streaming_takes_the_same_memory_however_large_the_folder(large, tmp_path):
     """With a limit of 16 MiB no process grows by more than a fraction of the folder, decoding by itself or with

@@ -33,6 +33,7 @@ def augmented(small):
     return [*small, "dataset.size=16", "dataset.crop=2", "dataset.flip=true", "optimizer.lr=0.01"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setting):
     """One epoch, then a second one from the checkpoint: as two epochs at a stretch."""
@@ -46,6 +47,7 @@ def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setti
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("first, second", [("true", "false"), ("false", "true")])
 def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, optimizer, first, second):
@@ -58,6 +60,7 @@ def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, 
     assert changed["test_loss"] == pytest.approx(unbroken["test_loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
     """The batch of 24 is large enough for all of conv2 to conv5 to take them."""
     weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # which a resumed run takes from its checkpoint
@@ -70,6 +73,7 @@ def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose,
     assert resumed["test_loss"] == unbroken["test_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting, tolerance",
     [

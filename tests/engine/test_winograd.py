@@ -56,6 +56,7 @@ def test_a_processor_in_float32_takes_it_where_it_wins_and_the_option_turns_it_o
     assert not any(isinstance(layer, WinogradConv2d) for layer in sixteen.modules())
 
 
+@pytest.mark.slow
 def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
     losses, operations = [], []
     learns = ["model.initialisation=kaiming", "optimizer.lr=0.004", "model.dropout=0"]

@@ -36,6 +36,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], capture_output=True)
 
 
+@pytest.mark.slow
 def test_a_disk_too_small_for_the_run_is_told_before_training(train, images, small_disk):
     disk = small_disk(300)
     done = train(*small_data(images), f"hydra.run.dir={disk}/run")
@@ -52,6 +53,7 @@ def test_a_disk_too_small_for_the_sweep_is_told_and_no_folder_is_made(train, ima
     assert not list(disk.iterdir())
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_one_message_and_loses_nothing(train, small, small_disk, tmp_path):
     """Another program takes the space during training: status failed, exit 1, the previous checkpoint whole."""
     disk = small_disk(80)
@@ -137,6 +139,7 @@ def test_the_console_is_the_tutorials(train, small, tmp_path, language, last_lin
     assert run.curve.is_file()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_every_line_once(small, tmp_path):
     """Under a real pseudo-terminal: tqdm's bar with remaining time, the log lines above it."""
     main, other = pty.openpty()
@@ -158,6 +161,7 @@ def test_a_terminal_shows_a_bar_and_every_line_once(small, tmp_path):
     assert text.count("[Epoch 1, Batch 2] Loss") == 1 and text.count("Training finished.") == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_pressed_twice_ends_the_run_as_once_does(small, tmp_path):
     """In a terminal it goes to the workers that decode as well; and they take a moment to end."""
     process = subprocess.Popen(
@@ -179,6 +183,7 @@ def test_ctrl_c_pressed_twice_ends_the_run_as_once_does(small, tmp_path):
     assert Run(folder).result()["status"] == "interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, number, status):
     process = subprocess.Popen(

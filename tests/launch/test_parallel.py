@@ -23,6 +23,7 @@ from support.programs import ROOT, run_script, train_command
 PARALLEL = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.dir=sweep"]
 
 
+@pytest.mark.slow
 def test_a_job_among_others_gives_the_weights_that_it_gives_alone(train, small, tmp_path):
     """Three jobs, two at once, one of which diverges: a line a job, a log each, the same weights as alone."""
     done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001", *PARALLEL)
@@ -82,6 +83,7 @@ def command_line(pid):
         return b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number, to_all", [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_a_signal_stops_all_jobs_each_with_what_it_trained(begin, number, to_all):
     """Ctrl-C in a terminal goes to the whole group of processes, kill to the sweep alone."""
@@ -97,6 +99,7 @@ def test_a_signal_stops_all_jobs_each_with_what_it_trained(begin, number, to_all
         assert (saved["epoch"] * 6 + saved["batch"]) // 2 == len(run.windows()) > 0
 
 
+@pytest.mark.slow
 def test_a_killed_job_is_told_and_the_others_finish(begin, tmp_path):
     """As when memory runs out; the sweep then goes on with that job alone."""
     process, runs = begin("epochs=20")
@@ -117,6 +120,7 @@ def note_gpu(config):
     sys.exit(0)
 
 
+@pytest.mark.slow
 def test_jobs_at_the_same_time_have_a_gpu_each(tmp_path, monkeypatch):
     """One job a GPU without being asked, and only those that this process may use."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")

@@ -53,6 +53,7 @@ def settings(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule, others",
     [
@@ -89,6 +90,7 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp
     assert {path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()} <= {"last.pt", "best.pt"}
 
 
+@pytest.mark.slow
 def test_interrupted_then_resumed_then_extended(compose, settings, tmp_path):
     """SIGTERM in the middle, resumed with images from the disk, then epochs=4: as a run of 4 epochs from the start."""
     settings = [*settings, "model=cuda_convnet"]

@@ -24,6 +24,7 @@ def searching():
     return searching
 
 
+@pytest.mark.slow
 def test_a_search_keeps_its_study_and_goes_on(train, small, tmp_path):
     """A trial counts with its validation accuracy, a diverged one with 0; with resume more trials are added."""
     optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")

@@ -101,6 +101,7 @@ def test_no_data_is_needed_for_what_is_known_and_the_rest_is_said(tmp_path, caps
     assert first in capsys.readouterr().out.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_the_script_says_where_its_pictures_are(tmp_path):
     script = [sys.executable, str(ROOT / "scripts" / "summary.py"), "model=cuda_convnet", "--classes", "7"]
     done = subprocess.run([*script, "--out", "a/drawn.png"], cwd=tmp_path, capture_output=True, text=True)

@@ -71,6 +71,7 @@ def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, sma
     assert row["n"] == "2" and float(row["test_accuracy"]) == pytest.approx(sum(both) / 2)
 
 
+@pytest.mark.slow
 def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train, small, tmp_path):
     """Two activations at two rates: a row for each at its better one, by the epochs to 25% training error."""
     rates = ["optimizer.lr=0.02,1e-9", "seed=0", "epochs=8", "hydra.sweep.dir=s"]
@@ -87,6 +88,7 @@ def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train,
     assert "each with the best of optimizer.lr=1e-09,0.02" in (tmp_path / "s" / "sweep.md").read_text()
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(train, small, tmp_path):
     """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders, by
     scripts/resume.py and by the sweep's own command."""
@@ -119,6 +121,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(train, sma
         kept.rename(sweep)
 
 
+@pytest.mark.slow
 def test_other_arguments_than_the_sweeps_are_refused_with_the_difference(train, small, tmp_path):
     assert train("-m", *small, "epochs=1", "seed=0,1", "hydra.sweep.dir=s").returncode == 0
     refused = train("-m", *small, "epochs=3", "seed=0,1", "resume=s")
@@ -260,6 +263,7 @@ def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, argument
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_failed_jobs_memory_is_free_before_the_next_begins(small, tmp_path):
     """Job 0 fails in the middle of training with its network alive; job 1 looks for networks before it builds one."""
     program = f"""

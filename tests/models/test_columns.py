@@ -205,6 +205,7 @@ def test_in_16_bits_half_as_many_bytes_cross():
         assert 2 * count_bytes_crossed(network, 3, 32) == whole == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
 
 
+@pytest.mark.slow
 def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp_path, images):
     """[cpu,cpu] gives the same weights as one device, dropout included, and its checkpoint is the bare network's."""
     config = [*small_data(images), "model.columns=2", "epochs=1", "optimizer.lr=0.01", "device.precision=float32"]

@@ -20,6 +20,7 @@ from support.images import small_data, write_images
 from support.runs import run_in
 
 
+@pytest.mark.slow
 def test_the_loop_is_the_tutorials(compose, tmp_path):
     """Same weights, same batches, dropout off, float32: losses and accuracies of every window to 1e-6."""
     images = write_images(tmp_path / "images", train=44)
@@ -159,6 +160,7 @@ def test_the_learning_rate_follows_the_schedule(compose, tmp_path, small):
     assert rates == pytest.approx([0.01] * 3 + [0.001] * 3)
 
 
+@pytest.mark.slow
 def test_checkpoints_that_take_longer_than_epochs_are_fewer(compose, tmp_path, small, monkeypatch):
     """Of four short epochs only the first and the last end with one, which takes a second. The best epoch's weights are
     written with it: on their own they could be of a later epoch than a killed run goes on from."""
