@@ -10,7 +10,10 @@ from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
 from support.images import small_data
 from support.runs import run_in
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here"),
+]
 
 
 @pytest.fixture
