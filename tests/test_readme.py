@@ -15,7 +15,7 @@ from alexnet.config.overrides import with_overrides
 from support.programs import ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
-DOCUMENTS = ["README.md", "docs/paper.md", "docs/speed.md"]
+DOCUMENTS = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 
 
 def commands(name):
