@@ -1,1 +1,1 @@
-"""AlexNet as a Hydra research repo. The map of the modules is in docs/architecture.md."""
+"""AlexNet as a Hydra research repo. docs/architecture.md has the map of the folders."""

@@ -1,4 +1,4 @@
-"""Works out a run's test figures anew from its saved weights: python scripts/evaluate.py outputs/DATE/TIME"""
+"""Tests a run again with its saved weights: python scripts/evaluate.py outputs/DATE/TIME [dataset.views=10]"""
 
 from alexnet.launch.arguments import run_on_folder
 from alexnet.launch.evaluate import evaluate

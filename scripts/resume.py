@@ -1,4 +1,4 @@
-"""Goes on with a run or a sweep in its own folder: python scripts/resume.py outputs/DATE/TIME [epochs=40]"""
+"""Resumes a run or a sweep in its own folder: python scripts/resume.py outputs/DATE/TIME [epochs=40]"""
 
 from alexnet.launch.arguments import run_on_folder
 from alexnet.launch.resume import resume

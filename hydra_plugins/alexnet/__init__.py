@@ -1,4 +1,7 @@
-"""Where Hydra looks for launchers and sweepers; hydra_plugins itself is shared with others, so it has no __init__."""
+"""The launcher and the sweeper, where Hydra looks for plugins.
+
+hydra_plugins itself has no __init__.py: other packages put their plugins there too.
+"""
 
 from alexnet.launch.parallel import Parallel
 from alexnet.launch.search import Search
