@@ -1,4 +1,4 @@
-"""The single-column AlexNet (Krizhevsky 2014, "One weird trick"), key for key and number for number torchvision's.
+"""The single-column AlexNet (Krizhevsky 2014, "One weird trick"), with the same layers and keys as torchvision's.
 
 | layer             | output at 3x224x224 | parameters |
 |-------------------|---------------------|-----------:|
@@ -14,8 +14,10 @@
 | fc7               | 4096                | 16,781,312 |
 | fc8, 1000 classes | 1000                |  4,097,000 |
 
-61,100,840 in all. There is no response normalisation, and dropout stands before fc6 and fc7.
+It has 61,100,840 parameters. It has no response normalisation. Dropout comes before fc6 and fc7.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,69 +28,75 @@ from alexnet.models.limits import check_size, find_weights_file
 class AlexNet(nn.Module):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
-    dropout: probability before fc6 and fc7. weights: a file such as torchvision publishes, a state dict of this
-    network, for images normalised as torchvision's are.
+    dropout: probability, before fc6 and fc7.
+    weights: a file of weights as torchvision publishes it, a state dict of this network. Such weights expect images
+    that are normalised as torchvision normalises them.
 
-    Raises ValueError where the image is too small, or the file is missing, unreadable or of another network.
+    Raises ValueError if the images are too small, or if the file is missing, unreadable or of another network.
     """
 
     def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5, weights: str | None = None):
         super().__init__()
-        saved = _read(weights) if weights else None
         check_size("alexnet", size)
         self.features = nn.Sequential(
             nn.Conv2d(channels, 64, 11, stride=4, padding=2),  # (B, 64, 55, 55)
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, 2),  # (B, 64, 27, 27)
-            nn.Conv2d(64, 192, 5, padding=2),
+            nn.Conv2d(64, 192, 5, padding=2),  # (B, 192, 27, 27)
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, 2),  # (B, 192, 13, 13)
-            nn.Conv2d(192, 384, 3, padding=1),
+            nn.Conv2d(192, 384, 3, padding=1),  # (B, 384, 13, 13)
             nn.ReLU(inplace=True),
-            nn.Conv2d(384, 256, 3, padding=1),
+            nn.Conv2d(384, 256, 3, padding=1),  # (B, 256, 13, 13)
             nn.ReLU(inplace=True),
-            nn.Conv2d(256, 256, 3, padding=1),
+            nn.Conv2d(256, 256, 3, padding=1),  # (B, 256, 13, 13)
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, 2),  # (B, 256, 6, 6)
         )
         self.classifier = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Linear(256 * 6 * 6, 4096),
+            nn.Linear(256 * 6 * 6, 4096),  # (B, 4096)
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
-            nn.Linear(4096, 4096),
+            nn.Linear(4096, 4096),  # (B, 4096)
             nn.ReLU(inplace=True),
-            nn.Linear(4096, classes),
+            nn.Linear(4096, classes),  # (B, classes)
         )
-        if saved and not self.classifier[1].weight.is_meta:
-            self._load(saved, weights)
+        if weights is not None:
+            self._load(weights)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.features(images)
-        if maps.shape[2:] != (6, 6):  # at 224 pixels it would change nothing, and its CUDA gradient isn't reproducible
-            maps = nn.functional.adaptive_avg_pool2d(maps, 6)
+        if maps.shape[2:] != (6, 6):  # at 224 pixels pooling changes nothing, and its CUDA gradient isn't reproducible
+            maps = nn.functional.adaptive_avg_pool2d(maps, 6)  # (B, 256, 6, 6)
         return self.classifier(torch.flatten(maps, 1))
 
-    def _load(self, saved: dict[str, Tensor], file: str) -> None:
-        expected = self.state_dict()
-        for name in [*expected, *saved]:
-            given, wanted = (tuple(getattr(of.get(name), "shape", ())) or "missing" for of in (saved, expected))
-            if given != wanted:
+    def _load(self, file: str) -> None:
+        saved, own = _read(file), self.state_dict()
+        if own["classifier.1.weight"].is_meta:  # a network without values, built for its shapes
+            return
+        for name in [*own, *saved]:
+            given, expected = _describe_shape(saved.get(name)), _describe_shape(own.get(name))
+            if given != expected:
                 hint = ""
-                if name.startswith("classifier.6") and "missing" not in (given, wanted):
-                    hint = "; the data's classes are the first number"
+                if name.startswith("classifier.6") and name in saved and name in own:
+                    hint = "; the first number is the number of classes"
                 elif isinstance(saved.get("state_dict"), dict):
-                    hint = "; the state dict is within it, under state_dict: save that alone"
-                raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {wanted}{hint}")
+                    hint = "; the file holds a state dict under the key state_dict: save that alone"
+                raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {expected}{hint}")
         self.load_state_dict(saved)
 
 
-def _read(file: str) -> dict[str, Tensor]:
-    """The state dict in the file. Never runs code from it. Raises ValueError where there is none."""
+def _describe_shape(value: Any) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else "missing"
+
+
+def _read(file: str) -> dict[str, Any]:
+    """The state dict in the file. Never runs code from the file. Raises ValueError if the file holds no state dict."""
     path = find_weights_file(file)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the unpickler makes of a file that is none
+    except Exception as error:  # the unpickler raises many kinds for a file that isn't one of torch's
         raise ValueError(
             f"weights={file} can't be read as weights ({type(error).__name__}): expected a state dict, as "
             f"torch.save(model.state_dict(), FILE) writes it"

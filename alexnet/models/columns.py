@@ -1,7 +1,7 @@
-"""Columns: the same layers side by side, which see each other's feature maps only where a Cross stands (§3.2).
+"""Columns: the same layers side by side. A column sees the other column's feature maps only after a Cross (§3.2).
 
-On one device they are the two halves of a grouped network. `place` puts each on a device of its own, as in
-2012; then a Cross is where data goes from one device to the other.
+On one device, two columns are the two halves of a grouped network. `place` puts each column on its own device, as in
+2012. Then each Cross sends maps from one device to the other.
 """
 
 from collections.abc import Sequence
@@ -13,54 +13,59 @@ from alexnet.models.limits import check_devices
 
 
 class Cross(nn.Module):
-    """Gives every column the channels of all: (B, C, ...) of each column to (B, columns * C, ...) for each column."""
+    """Gives every column the maps of all columns: (B, C, ...) of each to (B, columns * C, ...) for each."""
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         return [torch.cat([each.to(own.device) for each in maps], 1) for own in maps]
 
     @staticmethod
     def bytes_sent(maps: Sequence[Tensor]) -> int:
-        """From one column to another: of each column's maps to all others."""
-        return sum(map(_bytes, maps)) * (len(maps) - 1)
+        """Bytes sent between columns: every column sends its maps to all others."""
+        return sum(each.nbytes for each in maps) * (len(maps) - 1)
 
 
 class Merge(nn.Module):
-    """Gives the last column's device the channels of all: (B, C, ...) of each column to one (B, columns * C, ...)."""
+    """Joins the maps of all columns on the last column's device: (B, C, ...) of each to one (B, columns * C, ...)."""
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         return torch.cat([each.to(maps[-1].device) for each in maps], 1)
 
     @staticmethod
     def bytes_sent(maps: Sequence[Tensor]) -> int:
-        """From one column to another: of all others' maps to the last."""
-        return sum(map(_bytes, maps[:-1]))
+        """Bytes sent between columns: every other column sends its maps to the last one."""
+        return sum(each.nbytes for each in maps[:-1])
 
 
 class Columns(nn.ModuleList):
-    """One nn.Sequential a column, all of the same layers."""
+    """One nn.Sequential per column. All have the same layers."""
 
     def forward(self, maps: Tensor | Sequence[Tensor]) -> list[Tensor]:
-        """maps: one (B, C, ...) a column, or one that all columns see. Gives one a column, where that column is."""
-        if isinstance(maps, Tensor):
-            maps = [maps.to(next(column.parameters()).device) for column in self]
+        """maps: one (B, C, ...) per column, or one that every column sees. Returns one per column, on its device."""
+        own = [maps.to(next(column.parameters()).device) for column in self] if isinstance(maps, Tensor) else list(maps)
         if self.training:
-            seed_apart([each.device for each in maps])
+            seed_apart([each.device for each in own])
         for layers in zip(*self, strict=True):
             if isinstance(layers[0], Cross):
-                maps = layers[0](maps)
+                own = layers[0](own)
             else:
-                maps = [layer(each) for layer, each in zip(layers, maps, strict=True)]
-        return maps
+                own = [layer(each) for layer, each in zip(layers, own, strict=True)]
+        return own
 
 
 class ColumnNetwork(nn.Module):
-    """`features` and `classifier` of one column or two: images (B, channels, size, size) to logits (B, classes).
+    """A network of one or two columns: images (B, channels, size, size) to logits (B, classes).
 
-    `features` gives (B, C, H, W), or with two columns a list of such, one a column.
+    `features` gives (B, C, H, W); with two columns it gives a list, one (B, C, H, W) per column.
     """
 
+    features: nn.Sequential | Columns
+    classifier: nn.Sequential
+
     def __init__(self, convolutions: Sequence[nn.Sequential], connected: Sequence[nn.Sequential], output: nn.Linear):
-        """A Sequential a column of its convolutions, one of its hidden fully connected layers; fc8 is for all."""
+        """convolutions, connected: one nn.Sequential per column, of its convolutions and of its fully connected layers.
+
+        output: the last layer, which all columns share.
+        """
         super().__init__()
         if len(convolutions) == 1:
             self.features, self.classifier = convolutions[0], nn.Sequential(*connected[0], output)
@@ -73,20 +78,26 @@ class ColumnNetwork(nn.Module):
             return self.classifier(torch.flatten(maps, 1))
         return self.classifier([torch.flatten(each, 1) for each in maps])
 
+    def convolutions(self) -> list[nn.Conv2d]:
+        """conv1 to conv5 of the first column, then of the second."""
+        return [layer for layer in self.features.modules() if isinstance(layer, nn.Conv2d)]
+
 
 def prepend_cross(number: int, inputs: int, crossing: Sequence[int]) -> tuple[list[nn.Module], int]:
-    """What stands before a column's layer of that number, and how many inputs the layer has, of `inputs` a column."""
+    """The layers to put before a column's layer of that number, a Cross or nothing, and the inputs of that layer.
+
+    inputs: channels or units that one column gives. crossing: numbers of the layers that see both columns.
+    """
     return ([Cross()], 2 * inputs) if number in crossing else ([], inputs)
 
 
 def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
-    """Moves each column to its device, and the rest, fc8, to the last one.
+    """Moves each column to its device, and the rest of the network, which is fc8, to the last one.
 
-    Raises ValueError where the network hasn't as many columns as there are devices.
+    Raises ValueError if the network hasn't as many columns as there are devices.
     """
     found = [module for module in network.modules() if isinstance(module, Columns)]
-    count = len(found[0]) if found else 1
-    check_devices(list(map(str, devices)), count)
+    check_devices(list(map(str, devices)), len(found[0]) if found else 1)
     network.to(devices[-1])
     for columns in found:
         for column, device in zip(columns, devices, strict=True):
@@ -95,12 +106,12 @@ def place(network: nn.Module, devices: Sequence[torch.device]) -> None:
 
 @torch.no_grad()
 def count_bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
-    """Bytes that an image's forward pass sends between columns, counted while one goes through; 0 for one column.
+    """Bytes that the forward pass of one image sends between columns; 0 for one column.
 
-    The backward pass sends as many back, as gradients. Under torch.autocast they are of its
-    type. The image, which every column is given, isn't counted.
+    They are counted while an image of zeros passes through. Under torch.autocast, maps have the size of its type. The
+    backward pass sends as many bytes back. The image itself, which every column gets, isn't counted.
     """
-    sent = []
+    sent: list[int] = []
     hooks = [
         module.register_forward_hook(lambda module, arguments, _: sent.append(module.bytes_sent(*arguments)))
         for module in network.modules()
@@ -115,14 +126,11 @@ def count_bytes_crossed(network: nn.Module, channels: int, size: int) -> int:
 
 
 def seed_apart(devices: Sequence[torch.device]) -> None:
-    """Gives the dropout of each GPU a seed of its own: torch.manual_seed gives all the same, for the same units.
+    """Gives each GPU after the first its own seed for dropout, drawn from the processor's generator.
 
-    It is drawn from the processor's generator. So with dropout two GPUs don't repeat one to the last digit.
+    torch.manual_seed gives all GPUs the same seed, so all columns would drop the same units. Therefore two GPUs with
+    dropout don't repeat the exact numbers of one.
     """
     for device in devices[1:]:
         if device.type == "cuda" and device != devices[0]:
-            torch.cuda.default_generators[device.index].manual_seed(torch.randint(2**62, ()).item())
-
-
-def _bytes(maps: Tensor) -> int:
-    return maps.numel() * maps.element_size()
+            torch.cuda.default_generators[device.index].manual_seed(int(torch.randint(2**62, ()).item()))

@@ -1,4 +1,4 @@
-"""The four-layer network for CIFAR-10 that came with cuda-convnet, the source of AlexNet ("18% error in 20 minutes").
+"""The four-layer CIFAR-10 network of cuda-convnet, the program that AlexNet grew out of ("18% error in 20 minutes").
 
 | layer            | output at 3x32x32 | parameters |
 |------------------|-------------------|-----------:|
@@ -10,9 +10,10 @@
 | average-pool 3/2 | 64 x 4 x 4        |            |
 | fc4, 10 classes  | 10                |     10,250 |
 
-89,578 in all: small enough to try things on. The weights start as torch's own, for pixels in [-1, 1] instead of
-0 to 255. lrn=true puts a response normalisation after the first two poolings, as there; but it is that of the 2012
-paper (§3.3), over neighbouring kernels, where cuda-convnet's own goes over neighbouring pixels.
+It has 89,578 parameters: small enough to try things out. Two things differ from cuda-convnet. The initial weights are
+torch's, for pixels in [-1, 1] instead of 0 to 255. With lrn=true, response normalisation follows the first two poolings
+as it does there, but over neighbouring kernels, as in the 2012 paper (§3.3); cuda-convnet's goes over neighbouring
+pixels.
 """
 
 from functools import partial
@@ -20,45 +21,47 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from alexnet.models import layers
+from alexnet.models.layers import choose_activation, make_local_response_norm
 from alexnet.models.limits import check_choice, check_size
 
 
 class CudaConvnet(nn.Module):
     """Three convolutions and a fully connected layer: images (B, channels, size, size) to logits (B, classes).
 
-    activation: relu | tanh | gelu. lrn: response normalisation after the first two poolings. pool: side of a pooling's
-    window, 3 | 2; its stride is 2, so that 3 overlaps, and both halve an even side. Raises ValueError where a knob
-    has another value, or the network isn't for images of that size.
+    activation: relu | tanh | gelu.
+    lrn: response normalisation after the first two poolings.
+    pool: side of the pooling window, 3 | 2; the stride is 2, so windows of 3 overlap. Both halve an even side.
+
+    Raises ValueError if an option has another value, or if images of that size don't fit the network.
     """
 
     def __init__(
         self, classes: int, channels: int, size: int, activation: str = "relu", lrn: bool = False, pool: int = 3
     ):
         super().__init__()
-        act = layers.choose_activation(activation)
+        act = choose_activation(activation)
         check_choice("pool", pool)
         check_size("cuda_convnet", size)
         side = size
         for _ in range(3):
-            side = -(-(side - pool) // 2) + 1  # the last window may reach over the edge
-        norm = [layers.make_local_response_norm()] if lrn else []
-        # There is no padding to count; saying so leads torch.compile around a wrong gradient (pytorch#198119).
+            side = -(-(side - pool) // 2) + 1  # the last window may reach past the edge
+        norm = [make_local_response_norm()] if lrn else []
+        # There is no padding to count, but saying so keeps torch.compile away from a wrong gradient (pytorch#198119).
         average = partial(nn.AvgPool2d, pool, 2, ceil_mode=True, count_include_pad=False)
         self.features = nn.Sequential(
-            nn.Conv2d(channels, 32, 5, padding=2),
+            nn.Conv2d(channels, 32, 5, padding=2),  # (B, 32, 32, 32)
             nn.MaxPool2d(pool, 2, ceil_mode=True),  # (B, 32, 16, 16)
             act(),
             *norm,
-            nn.Conv2d(32, 32, 5, padding=2),
+            nn.Conv2d(32, 32, 5, padding=2),  # (B, 32, 16, 16)
             act(),
             average(),  # (B, 32, 8, 8)
             *norm,
-            nn.Conv2d(32, 64, 5, padding=2),
+            nn.Conv2d(32, 64, 5, padding=2),  # (B, 64, 8, 8)
             act(),
             average(),  # (B, 64, 4, 4)
         )
-        self.classifier = nn.Linear(64 * side * side, classes)
+        self.classifier = nn.Linear(64 * side * side, classes)  # (B, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier(torch.flatten(self.features(images), 1))

@@ -1,4 +1,4 @@
-"""What several of the networks are made of."""
+"""Layers that several networks share."""
 
 from collections.abc import Callable
 
@@ -7,24 +7,29 @@ from torch import Tensor, nn
 
 from alexnet.models.limits import check_choice
 
-ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "tanh": nn.Tanh, "gelu": nn.GELU}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+}
 
 
 def choose_activation(name: str) -> Callable[[], nn.Module]:
-    """What makes a layer of that activation, relu, tanh or gelu. Raises ValueError for another name."""
+    """The function that makes a layer of that activation: relu, tanh or gelu. Raises ValueError for another name."""
     check_choice("activation", name)
     return ACTIVATIONS[name]
 
 
 def make_local_response_norm() -> nn.LocalResponseNorm:
-    """§3.3, with k=2, n=5, alpha=1e-4, beta=0.75. torch divides alpha by n, the paper doesn't."""
+    """§3.3, with k=2, n=5, alpha=1e-4, beta=0.75. torch divides alpha by n; the paper doesn't."""
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
 
 
 class MaxPoolTo(nn.MaxPool2d):
-    """The 3x3 max-pool with stride 2 where it leaves `side`; for other maps windows that leave that side.
+    """Max-pools maps (B, C, H, H) to (B, C, side, side).
 
-    Those are torch's adaptive ones, written out, because the CUDA gradient of its own isn't reproducible.
+    It uses 3x3 windows with stride 2 if they give that side, otherwise the windows of torch's adaptive pooling. Those
+    are written out here, because the CUDA gradient of torch's adaptive pooling isn't reproducible.
     """
 
     def __init__(self, side: int):
@@ -32,18 +37,20 @@ class MaxPoolTo(nn.MaxPool2d):
         self.side = side
 
     def fits(self, maps: Tensor) -> bool:
-        """Whether 3x3 windows with stride 2 leave that side of the maps."""
+        """Whether 3x3 windows with stride 2 pool the maps to that side."""
         return compute_pooled_side(maps.shape[-1]) == self.side
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.fits(maps):
             return super().forward(maps)
-        count = maps.shape[-1]
-        windows = [slice(i * count // self.side, -(-(i + 1) * count // self.side)) for i in range(self.side)]
-        rows = torch.stack([maps[:, :, window].amax(2) for window in windows], 2)
+        size = maps.shape[-1]
+        windows = [slice(i * size // self.side, -(-(i + 1) * size // self.side)) for i in range(self.side)]
+        rows = torch.stack([maps[:, :, window].amax(2) for window in windows], 2)  # (B, C, side, H)
         return torch.stack([rows[:, :, :, window].amax(3) for window in windows], 3)
 
 
-def compute_pooled_side(size: int) -> int:
-    """The side that a 3x3 max-pool with stride 2 and no padding leaves."""
-    return (size - 3) // 2 + 1
+def compute_pooled_side(size: int, times: int = 1) -> int:
+    """The side of maps after 3x3 max-pools with stride 2 and no padding, so many of them in a row."""
+    for _ in range(times):
+        size = (size - 3) // 2 + 1
+    return size
