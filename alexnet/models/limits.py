@@ -1,77 +1,79 @@
-"""What the networks' knobs may be, without torch: a configuration is checked before that is imported."""
+"""What the options of the networks may be. No torch: a configuration is checked before torch is imported."""
 
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
-# The layers, 2 for conv2 to 7 for fc7, that see the maps of both columns. fc8 sees both in any case, for one softmax
-# over all classes: so `none` is two networks of half the width that meet in their answer alone.
+# The layers that see the maps of both columns, from 2 for conv2 to 7 for fc7. fc8 always sees both, because one softmax
+# is taken over all classes. So with `none` two networks of half the width meet only in the answer.
 CROSS = {"none": (), "conv3": (3, 6, 7), "all": (2, 3, 4, 5, 6, 7)}
-CHOICES = {
+CHOICES: dict[str, tuple[str | int, ...]] = {
     "activation": ("relu", "tanh", "gelu"),
     "cross": tuple(CROSS),
     "initialisation": ("torch", "kaiming", "whitening"),
     "normalisation": ("none", "batch", "lrn"),
-    "pool": (3, 2),  # the side of a pooling's window, which overlaps at a stride of 2, or doesn't
+    "pool": (3, 2),  # side of a pooling window; the stride is 2, so windows of 3 overlap
 }
-# The least and most pixels a side, and the least for which that network is one to take.
+# Pixels a side: the fewest, the most, and the fewest for which an error message suggests the network (None: never).
 SIDES = {
     "alexnet_2012": (64, inf, None),
     "alexnet": (63, inf, 128),
     "alexnet_cifar": (15, 127, 15),  # at 128 fc6 alone would have 236 million weights
     "cuda_convnet": (8, 127, 8),
 }
-# What a network was published for; others take any images of a size.
+# The data that a network was published for. The other networks were made for images of any kind.
 IMAGENET = {"classes": 1000, "channels": 3, "size": 224}
 PUBLISHED = {"alexnet_2012": IMAGENET, "alexnet": IMAGENET}
-# The least pixels a side of the networks that take smaller images than those they are built for.
+# The fewest pixels a side for the networks that also take smaller images than those they are built for.
 SMALLER = {"alexnet": 63, "alexnet_cifar": 7}
 
 
-def is_one(value: Any, options: Sequence[Any]) -> bool:
-    """Whether it is one of them, and of its type: True is no 1."""
-    return any(type(value) is type(option) and value == option for option in options)
+def is_one(value: Any, choices: Sequence[Any]) -> bool:
+    """Whether the value is one of the choices and of its type: True isn't 1."""
+    return any(type(value) is type(choice) and value == choice for choice in choices)
 
 
-def check_choice(knob: str, value: Any) -> None:
-    """Raises ValueError for another value than the knob's choices."""
-    if not is_one(value, CHOICES[knob]):
-        raise ValueError(f"{knob}={value!r}: expected one of {', '.join(map(str, CHOICES[knob]))}")
+def check_choice(option: str, value: Any) -> None:
+    """Raises ValueError if the value isn't one of the option's choices."""
+    if not is_one(value, CHOICES[option]):
+        raise ValueError(f"{option}={value!r}: expected one of {', '.join(map(str, CHOICES[option]))}")
 
 
 def check_size(model: str, size: int, progressive: Sequence[int] = ()) -> None:
-    """Raises ValueError where images of that size, or of the smaller sides before, don't fit the model, with one that
-    does."""
-    least, most, _ = SIDES.get(model, (1, inf, None))
-    if not least <= size <= most:
-        much, bound = ("small", f"{least} or more") if size < least else ("large", f"{most} or less")
-        fits = [name for name, (_, _, smallest) in SIDES.items() if smallest and size >= smallest]
-        other = f"model={fits[0]}, or " if fits else ""
-        raise ValueError(f"images of {size}x{size} are too {much} for {model}: give {other}dataset.size={bound}")
+    """Raises ValueError if the model can't take images of that size, or of the smaller sizes of progressive training.
+
+    The message names a model and a size that fit. size, progressive: pixels a side.
+    """
+    fewest, most, _ = SIDES.get(model, (1, inf, None))
+    if not fewest <= size <= most:
+        problem, bound = ("small", f"{fewest} or more") if size < fewest else ("large", f"{most} or less")
+        fitting = [name for name, (_, _, smallest) in SIDES.items() if smallest is not None and size >= smallest]
+        other = f"model={fitting[0]}, or " if fitting else ""
+        raise ValueError(f"images of {size}x{size} are too {problem} for {model}: give {other}dataset.size={bound}")
     for side in progressive:
         if side < SMALLER.get(model, inf if model in SIDES else 1):
-            others = " and ".join(f"model={name} from {smallest}" for name, smallest in SMALLER.items())
+            others = " and ".join(f"model={name} from {smallest} pixels" for name, smallest in SMALLER.items())
             raise ValueError(
                 f"dataset.progressive={list(progressive)}: {model} doesn't take images of {side}x{side}; "
-                f"smaller ones than dataset.size are taken by {others} pixels on"
+                f"only these take images smaller than dataset.size: {others}"
             )
 
 
 def check_devices(devices: Any, columns: int) -> None:
-    """Raises ValueError for anything but a list of as many devices as the network has columns."""
+    """Raises ValueError if `devices` isn't a list of names, one for each column of the network."""
     listed = isinstance(devices, Sequence) and not isinstance(devices, str)
     if not (listed and devices and all(isinstance(name, str) for name in devices)):
         raise ValueError("expected null or a list, for example device.columns=[cuda:0,cuda:1]")
     if len(devices) != columns:
         way = f"{columns} of them" if columns > 1 else "two, with model=alexnet_2012 or model.columns=2"
         raise ValueError(
-            f"expected a device a column, and the network has {columns}: give {way}, or device.columns=null"
+            f"expected one device for each column, and the network has {columns}: give {way}, or device.columns=null"
         )
 
 
 def find_weights_file(weights: str) -> Path:
-    """The file of that name. Raises ValueError where there is none."""
+    """The file of that name; ~ is the home folder. Raises ValueError if there is no such file."""
     path = Path(weights).expanduser()
     if not path.is_file():
         raise ValueError(f"weights={weights}: there is no such file; expected the path of a state dict, or null")
@@ -79,9 +81,9 @@ def find_weights_file(weights: str) -> Path:
 
 
 def list_crossings(columns: int, cross: str) -> tuple[int, ...]:
-    """The numbers of the layers that see the maps of both columns; none where there is one column.
+    """The numbers of the layers that see the maps of both columns; none if there is one column.
 
-    Raises ValueError for another number of columns than 1 or 2, or another word than those of CROSS.
+    Raises ValueError if columns isn't 1 or 2, or cross isn't a key of CROSS.
     """
     if type(columns) is not int or columns not in (1, 2):
         raise ValueError(f"columns={columns!r}: expected 1 or 2")
@@ -90,7 +92,10 @@ def list_crossings(columns: int, cross: str) -> tuple[int, ...]:
 
 
 def split_kernels(kernels: Sequence[int], columns: int) -> list[int]:
-    """One column's kernels of each of the five convolutions. Raises ValueError where they can't be shared evenly."""
+    """One column's number of kernels in each of the five convolutions.
+
+    Raises ValueError if they aren't five whole numbers that the columns can share evenly.
+    """
     good = isinstance(kernels, (list, tuple)) and len(kernels) == 5
     if not good or not all(type(count) is int and 0 < count <= 2**16 and count % columns == 0 for count in kernels):
         raise ValueError(
@@ -106,14 +111,14 @@ def check_layers(
     pool_to: int | None = None,
     hidden: int = 4096,
 ) -> None:
-    """Raises ValueError for sides of kernels, places of poolings or units that alexnet_cifar can't be built with."""
+    """Raises ValueError if alexnet_cifar can't be built with these kernel sizes, poolings or hidden units."""
 
-    def wholes(values: Any, count: int) -> bool:
+    def whole_numbers(values: Any, count: int) -> bool:
         return isinstance(values, (list, tuple)) and len(values) == count and all(type(each) is int for each in values)
 
-    if not wholes(kernel_sizes, 5) or not all(0 < side <= 15 and side % 2 for side in kernel_sizes):
+    if not whole_numbers(kernel_sizes, 5) or not all(0 < side <= 15 and side % 2 for side in kernel_sizes):
         raise ValueError(f"kernel_sizes={kernel_sizes}: expected five odd numbers from 1 to 15")
-    if not wholes(pool_after, 3) or not 0 < pool_after[0] < pool_after[1] < pool_after[2] == 5:
+    if not whole_numbers(pool_after, 3) or not 0 < pool_after[0] < pool_after[1] < pool_after[2] == 5:
         raise ValueError(f"pool_after={pool_after}: expected three convolutions in order, the last 5, such as [2,3,5]")
     if pool_to is not None and (type(pool_to) is not int or not 0 < pool_to <= 15):
         raise ValueError(f"pool_to={pool_to}: expected null or a whole number from 1 to 15")
