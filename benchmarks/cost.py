@@ -20,7 +20,7 @@ from alexnet.data.dataset import Dataset, Split
 from alexnet.engine.cuda_graph import WARM_UP
 from alexnet.engine.device import DTYPES
 from alexnet.engine.processor import measure_matrix_rate, synchronise
-from alexnet.models.layer_table import walk
+from alexnet.models.layer_table import list_layers
 from alexnet.training.build import assemble, build_weightless
 from turns import counted, engine_loop, peak_memory
 
@@ -45,7 +45,7 @@ def measure(config: DictConfig, name: str, images: int, size: int, classes: int,
     """The point, in a process of its own, and the rate of a matrix product beside it, in operations a second."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         step_seconds, memory, operations, rate = pool.submit(_measure, config, images, size, classes, seconds).result()
-    layers = walk(build_weightless(config, classes, 3, size), 3, size)
+    layers = list_layers(build_weightless(config, classes, 3, size), 3, size)
     weights, activations = (sum(getattr(layer, key) for layer in layers) for key in ("parameters", "output_bytes"))
     point = Point(
         name, images, config.batch_size, size, classes, weights, operations, activations, step_seconds, memory

@@ -18,7 +18,7 @@ from alexnet.data import facts
 from alexnet.data.digits import digits
 from alexnet.launch.summary import summarise
 from alexnet.models import drawing
-from alexnet.models.layer_table import walk
+from alexnet.models.layer_table import list_layers
 from alexnet.training.build import build_weightless
 from support.options import options_of
 from support.programs import ROOT
@@ -41,7 +41,7 @@ def total(layers, count):
 def test_parameters_and_multiply_adds_are_torchs_own_count(compose, typed):
     """torch's flop counter, which works beneath the layers, counts two for each multiply-add."""
     model, channels, size = network(compose, typed)
-    layers = walk(model, channels, size)
+    layers = list_layers(model, channels, size)
     assert total(layers, "parameters") == sum(parameter.numel() for parameter in model.parameters())
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, channels, size, size, device="meta"))
@@ -50,13 +50,13 @@ def test_parameters_and_multiply_adds_are_torchs_own_count(compose, typed):
 
 def test_a_pooling_to_a_side_has_no_windows_of_its_own(compose):
     """pool_to=1 takes 7x7 maps at once: no 3x3 windows, though those before it have them."""
-    pools = [layer for layer in walk(*network(compose, "experiment=best")) if layer.name == "max-pool"]
+    pools = [layer for layer in list_layers(*network(compose, "experiment=best")) if layer.name == "max-pool"]
     assert [(pool.kernel, pool.shape) for pool in pools] == [(3, (64, 15, 15)), (3, (256, 7, 7)), (0, (256, 1, 1))]
 
 
 def test_the_activations_memory_is_that_of_the_outputs(compose):
     """By hand: the outputs of three convolutions, three poolings and the last layer; ReLU overwrites its input."""
-    layers = walk(*network(compose, "model=cuda_convnet", classes=10))
+    layers = list_layers(*network(compose, "model=cuda_convnet", classes=10))
     by_hand = [32 * 32**2, 32 * 16**2, 32 * 16**2, 32 * 8**2, 64 * 8**2, 64 * 4**2, 10]
     assert [layer.output_bytes for layer in layers if layer.output_bytes] == [4 * numbers for numbers in by_hand]
 
@@ -134,7 +134,7 @@ def test_a_mistake_is_one_sentence(capsys, typed, classes, out, said):
 @pytest.mark.parametrize("typed", NETWORKS)
 def test_nothing_written_in_a_picture_overlaps_or_leaves_it(compose, typed):
     model, *image = network(compose, typed)
-    picture = drawing.figure(walk(model, *image), image, "a network with quite a long name")
+    picture = drawing.make_figure(list_layers(model, *image), image, "a network with quite a long name")
     renderer = FigureCanvasAgg(picture).get_renderer()
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in picture.axes[0].texts if text.get_text()]
     assert len(boxes) >= 10
@@ -148,5 +148,5 @@ def test_nothing_written_in_a_picture_overlaps_or_leaves_it(compose, typed):
 def test_lines_cross_where_the_columns_do(compose, typed, expected):
     """Four from a kernel to each other column, two from end to end of a dense layer."""
     model, *image = network(compose, typed)
-    lines = drawing.figure(walk(model, *image), image, "").axes[0].lines
+    lines = drawing.make_figure(list_layers(model, *image), image, "").axes[0].lines
     assert sum(line.get_color() == drawing.CROSSING for line in lines) == expected
