@@ -1,1 +1,1 @@
-"""Runs compared over their seeds, without torch. Imports errors, runs and config."""
+"""Compares runs over their seeds, without torch. Imports errors, runs and config."""

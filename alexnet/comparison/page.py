@@ -1,69 +1,80 @@
-"""A comparison as one page with everything in it, which opens without a network.
+"""A comparison as one HTML page, which contains everything it shows and opens without a network.
 
-Run folders come from anybody, so every text out of them is escaped, only real PNG files are embedded, and the
-page may load nothing and run no script but its own.
+A run folder may come from anyone. So every text in it is escaped, only real PNG files are embedded, and the page may
+load nothing and run no scripts but its own.
 """
 
 from base64 import b64encode
+from collections.abc import Iterable
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from secrets import token_urlsafe
-from string import Template
 
-from alexnet.comparison import tables
-from alexnet.comparison.configurations import Comparison, Configuration
-from alexnet.comparison.picture import MOST_CURVES, drawn, language, training_error_level, unwritable
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from alexnet.comparison.compare import Comparison
+from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
+from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record, make_printable
-from alexnet.runs import plots
-from alexnet.runs.texts import Texts
+from alexnet.comparison.tables import list_headers, list_rows
+from alexnet.errors import Mistake
+from alexnet.runs.texts import find_chinese_font
 
-MOST_PLOTS = 200  # runs; at about 0.3 MB each
-
-
-PAGE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
+MOST_PLOTS = 200  # runs with plots, about 0.3 MB each
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 def write(comparison: Comparison, path: str | Path) -> None:
-    """One HTML page: the table, the notes, the curves and each run's own plots.
+    """Writes the page: the table, the notes, the curves and the plots of each run.
 
-    Raises Mistake where the file can't be written.
+    Raises Mistake if the file can't be written.
     """
     from plotly.offline import get_plotlyjs
 
-    path = Path(path)
     records = [record for each in comparison.configurations for record in each.records]
-    texts = language(comparison)
-    parts = {
-        "headers": "".join(f"<th>{escape(header)}</th>" for header in tables.headers(comparison)),
-        "rows": "\n".join(_row(comparison, configuration) for configuration in comparison.configurations),
-        "notes": "\n".join(f"<li>{escape(note)}</li>" for note in tables.notes(comparison)),
-        "most": f"The first {MOST_CURVES} of the table." if len(drawn(comparison)) == MOST_CURVES else "",
-        "figure": _figure(comparison, texts),
-        "runs": "\n".join(_run(record, index < MOST_PLOTS) for index, record in enumerate(records)),
-    }
-    font = _font("".join([*parts.values(), texts.epoch, texts.curve_label, texts.training_error]))
-    page = PAGE.substitute(parts, nonce=token_urlsafe(16), font=font, plotly=get_plotlyjs())
+    headers, rows, notes = list_headers(comparison), list_rows(comparison), write_notes(comparison)
+    runs = [_describe_run(record, with_plots=index < MOST_PLOTS) for index, record in enumerate(records)]
+    axes = [choose_texts(comparison).epoch, label_curves(comparison)]
+    words = [*headers, *(cell for row in rows for cell in row), *notes, *(title for title, _ in runs), *axes]
+    page = TEMPLATES.get_template("page.html").render(
+        headers=headers,
+        rows=rows,
+        notes=notes,
+        curves=len(list_curves(comparison)),
+        most_curves=MOST_CURVES,
+        runs=runs,
+        most_plots=MOST_PLOTS,
+        figure=_draw_figure(comparison),
+        font=_embed_font(words),
+        plotly=Markup(get_plotlyjs()),
+        nonce=token_urlsafe(16),
+    )
     try:
-        path.write_text(page, encoding="utf-8")
+        Path(path).write_text(page, encoding="utf-8")
     except OSError as error:
-        raise unwritable("--html", path, error) from error
+        raise Mistake(
+            f"--html {path} can't be written: {error.strerror}. Name a file in an existing folder."
+        ) from error
 
 
-def _row(comparison: Comparison, configuration: Configuration) -> str:
-    cells = (f"<td>{escape(cell)}</td>" for cell in tables.cells(comparison, configuration))
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _figure(comparison: Comparison, texts: Texts) -> str:
-    """The curves as plotly takes them: JSON in which nothing can end the script around it."""
+def _draw_figure(comparison: Comparison) -> Markup:
+    """The curves for plotly, as JSON that can't end the script element around it."""
     from plotly.colors import qualitative
     from plotly.graph_objects import Figure
 
     figure = Figure()
-    for index, (name, (epochs, mean, std)) in enumerate(drawn(comparison)):
+    for index, (name, (epochs, mean, std)) in enumerate(list_curves(comparison)):
         colour = qualitative.Dark24[index]
-        look = {"name": escape(name), "legendgroup": str(index)}  # a click in the legend takes the group
+        # plotly reads a name as HTML. A click in the legend hides or shows a whole group.
+        look = {"name": escape(name), "legendgroup": str(index)}
         figure.add_scatter(x=epochs, y=mean, **look, mode="lines", line_color=colour)
         if std is not None:
             figure.add_scatter(
@@ -77,32 +88,32 @@ def _figure(comparison: Comparison, texts: Texts) -> str:
                 showlegend=False,
                 hoverinfo="skip",
             )
-    level = training_error_level(comparison)
+    level = get_level(comparison)
     if level is not None:
         figure.add_hline(level, line={"color": "black", "dash": "dash", "width": 1})
     figure.update_layout(
-        xaxis_title=texts.epoch,
-        yaxis_title=texts.curve_label if level is None else texts.training_error,
+        xaxis_title=choose_texts(comparison).epoch,
+        yaxis_title=label_curves(comparison),
         hoverlabel_namelength=-1,
         height=520,
         showlegend=True,
         template="plotly_white",
         font_family="system-ui, 'Noto Sans SC', sans-serif",
     )
-    return figure.to_json().replace("<", "\\u003c")
+    return Markup(figure.to_json().replace("<", "\\u003c"))
 
 
-def _run(record: Record, with_plots: bool) -> str:
-    """A fold with the run's own pictures, or why it has none."""
-    plots = [record.run.curve, record.run.confusion] if with_plots else []
-    images = "".join(f'<img alt="{path.stem}" src="{data}">' for path in plots if (data := _embedded(path)))
-    words = ": ".join(make_printable(word) for word in (record.run.folder, record.status, record.reason) if word)
-    why = "It has no plots." if with_plots else f"This page holds the plots of its first {MOST_PLOTS} runs."
-    return f"<details><summary>{escape(words)}</summary>{images or why}</details>"
+def _describe_run(record: Record, with_plots: bool) -> tuple[str, dict[str, str] | None]:
+    """A run's title, and its plots: data: addresses by name. The plots are None if the page has no room for them."""
+    title = ": ".join(make_printable(word) for word in (record.run.folder, record.status, record.reason) if word)
+    if not with_plots:
+        return title, None
+    embedded = {path.stem: _embed_picture(path) for path in (record.run.curve, record.run.confusion)}
+    return title, {name: address for name, address in embedded.items() if address is not None}
 
 
-def _embedded(path: Path) -> str | None:
-    """As a data: address; None for what isn't a PNG, such as a link to some other file."""
+def _embed_picture(path: Path) -> str | None:
+    """The file as a data: address. None for anything but a PNG, such as a link to some other file."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -112,17 +123,17 @@ def _embedded(path: Path) -> str | None:
     return f"data:image/png;base64,{b64encode(content).decode()}"
 
 
-def _font(text: str) -> str:
-    """The Chinese letters of the text as a font of a few KB, base64: not every system has one."""
+def _embed_font(words: Iterable[str]) -> str:
+    """The Chinese characters of the words as a font in base64. It has a few KB; not every system has such a font."""
     from fontTools.subset import Subsetter
     from fontTools.ttLib import TTFont
 
-    letters = Subsetter()
-    # "中" is always among them, for browsers refuse a font without letters.
-    letters.populate(text="中" + "".join(letter for letter in set(text) if letter > "\u2e80"))
-    font = TTFont(plots.chinese_font(), lazy=True)
-    letters.subset(font)
-    font.flavor = "woff"
+    characters = {character for word in words for character in word if character > "\u2e80"}
+    subsetter = Subsetter()
+    subsetter.populate(text="中" + "".join(characters))  # never empty: browsers refuse a font without characters
     file = BytesIO()
-    font.save(file)
+    with TTFont(find_chinese_font(), lazy=True) as font:
+        subsetter.subset(font)
+        font.flavor = "woff"
+        font.save(file)
     return b64encode(file.getvalue()).decode()

@@ -1,91 +1,148 @@
-"""A comparison drawn: as a picture, or as one page with everything in it that opens without a network.
-
-Run folders come from anybody, so every text out of them is escaped, only real PNG files are embedded, and the
-page may load nothing and run no script but its own.
-"""
+"""A comparison as a picture: the learning curves, and beside them the metric over what was swept."""
 
 from collections.abc import Sequence
 from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from alexnet.comparison.configurations import Comparison, Configuration, Curve, is_share, reached
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from alexnet.comparison.compare import Comparison
+from alexnet.comparison.configurations import Configuration
+from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
+from alexnet.comparison.metrics import is_share
 from alexnet.comparison.records import format_value, make_printable
 from alexnet.comparison.spread import Spread
 from alexnet.errors import Mistake
-from alexnet.runs import plots
-from alexnet.runs.texts import TEXTS, Texts
+from alexnet.runs.plots import escape_dollars, use_fonts
 
-Line = tuple[str, list[Any], list[float], list[float]]  # name, values, means, half the 95% intervals
-MOST_CURVES = 20  # more can't be told apart
 PICTURES = (".png", ".pdf", ".svg")
 
 
-def draw(comparison: Comparison, path: str | Path) -> None:
-    """The learning curves, and the metric over each of the first three swept numbers, or where none was, of each.
+class Line(NamedTuple):
+    """The metric over the values of a key, with its 95% intervals: lists of length N."""
 
-    Raises Mistake for an ending that is no picture's, and where the file can't be written.
+    name: str
+    values: list[Any]  # numbers, or words
+    means: list[float]
+    halves: list[float]  # half the width of each interval; NaN for a single run
+
+
+def draw(comparison: Comparison, path: str | Path) -> None:
+    """Draws the learning curves, and a panel for each of the first three swept keys. 150 dpi.
+
+    Raises Mistake if the file's ending is not a picture's, or if the file can't be written.
     """
     path = Path(path)
     if path.suffix.lower() not in PICTURES:
         raise Mistake(f"--plot {path}: the name must end in {' or '.join(PICTURES)}: --plot curves.png.")
-    scale = 100 if is_share(comparison.metric) else 1
-    sweeps = {make_printable(key): _lines(comparison, key, scale) for key in comparison.swept()[:3]}
-    sweeps = {key: lines for key, lines in sweeps.items() if any(len(values) > 1 for _, values, _, _ in lines)}
-    sweeps = sweeps or _each_alone(comparison, scale)
-    curves = [(name, *curve) for name, curve in drawn(comparison)]
-    texts = language(comparison)
-    metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if scale == 100 else "")
+    use_fonts()
+    panels = list_panels(comparison)
+    texts = choose_texts(comparison)
+    metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if is_share(comparison.metric) else "")
+    figure, (places,) = pyplot.subplots(1, 1 + len(panels), figsize=(8 + 6 * len(panels), 5.5), squeeze=False)
+    _draw_curves(places[0], comparison)
+    places[0].set_xlabel(texts.epoch)
+    for axes, (key, lines) in zip(places[1:], panels.items(), strict=True):
+        _draw_panel(axes, key, lines)
+        axes.set_ylabel(escape_dollars(metric))
+    for axes in places:
+        axes.grid(True, alpha=0.4)
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=8)
+    figure.tight_layout()
     try:
-        plots.comparison(path, curves, sweeps, metric, texts, training_error_level(comparison))
+        figure.savefig(path, dpi=150)
     except OSError as error:
-        raise unwritable("--plot", path, error) from error
+        raise Mistake(
+            f"--plot {path} can't be written: {error.strerror}. Name a file in an existing folder."
+        ) from error
+    finally:
+        pyplot.close(figure)
 
 
-def training_error_level(comparison: Comparison) -> float | None:
-    """The training error in percent to come to, where the curves are of that; None where they are of the loss."""
-    share = reached(comparison.metric)
-    return None if share is None else 100 * share
+def list_panels(comparison: Comparison) -> dict[str, list[Line]]:
+    """What is drawn beside the curves: the lines of each panel, by the panel's key.
+
+    If no number was swept, there is one panel with a point for each configuration.
+    """
+    scale = 100 if is_share(comparison.metric) else 1
+    panels = {}
+    for key in comparison.find_swept_keys()[:3]:
+        traced = list(comparison.trace(key).items())[:MOST_CURVES]
+        lines = [_make_line(name, points, scale) for name, points in traced]
+        if any(len(line.values) > 1 for line in lines):
+            panels[make_printable(key)] = lines
+    if panels:
+        return panels
+    points = []
+    for each in comparison.configurations:
+        spread = each.get_spread(comparison.metric)
+        if spread is not None:
+            points.append((_name_point(comparison, each), spread))
+    if len(points) < 2:
+        return {}
+    return {", ".join(map(make_printable, comparison.keys)): [_make_line("", points[:MOST_CURVES], scale)]}
 
 
-def _lines(comparison: Comparison, key: str, scale: float) -> list[Line]:
-    """As plots.comparison takes them: name, values, means, half the 95% intervals."""
-    return [_line(name, points, scale) for name, points in list(comparison.lines(key).items())[:MOST_CURVES]]
+def _make_line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) -> Line:
+    values = [value for value, _ in points]
+    means = [scale * spread.mean for _, spread in points]
+    halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for _, spread in points]
+    return Line(name, values, means, halves)
 
 
-def _each_alone(comparison: Comparison, scale: float) -> dict[str, list[Line]]:
-    """The same where nothing that they differ in is a number: a point for each configuration, by what it is."""
-
-    def place(each: Configuration) -> str:
-        if len(comparison.keys) == 1:
-            return make_printable(format_value(each.config.get(comparison.keys[0])))
-        return comparison.name(each).replace(", ", "\n")
-
-    spreads = [(place(each), each.spread(comparison.metric)) for each in comparison.configurations]
-    points = [(name, spread) for name, spread in spreads if spread][:MOST_CURVES]
-    return {", ".join(map(make_printable, comparison.keys)): [_line("", points, scale)]} if len(points) > 1 else {}
+def _name_point(comparison: Comparison, configuration: Configuration) -> str:
+    if len(comparison.keys) == 1:
+        return make_printable(format_value(configuration.config.get(comparison.keys[0])))
+    return comparison.name(configuration).replace(", ", "\n")
 
 
-def _line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) -> Line:
-    values, spreads = zip(*points, strict=True)
-    halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for spread in spreads]
-    return name, list(values), [scale * spread.mean for spread in spreads], halves
+def _draw_curves(axes: Axes, comparison: Comparison) -> None:
+    """The curves with a band of one standard deviation.
+
+    Training errors get a line at the error to reach, as in Figure 1 of Krizhevsky et al. 2012.
+    """
+    curves = list_curves(comparison)
+    colours = pyplot.get_cmap("tab10") if len(curves) <= 10 else pyplot.get_cmap("turbo", len(curves))
+    for index, (name, (epochs, mean, std)) in enumerate(curves):
+        marker = "." if len(epochs) < 20 else None
+        axes.plot(epochs, mean, color=colours(index), label=escape_dollars(name), marker=marker)
+        if std is not None:
+            axes.fill_between(epochs, mean - std, mean + std, color=colours(index), alpha=0.2, linewidth=0)
+    axes.set_ylabel(label_curves(comparison))
+    level = get_level(comparison)
+    if level is not None:
+        axes.axhline(level, color="black", linewidth=0.8, linestyle="--")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def unwritable(option: str, path: Path, error: OSError) -> Mistake:
-    return Mistake(f"{option} {path} can't be written: {error.strerror}. Name a file in an existing folder.")
-
-
-def drawn(comparison: Comparison) -> list[tuple[str, Curve]]:
-    """The curves of the first configurations of the table that have one, by name: 'optimizer.lr=0.01 (n=3)'."""
-    curves = [
-        (f"{comparison.name(each)} (n={len(each.repeats)})", each.curve(comparison.metric))
-        for each in comparison.configurations
-    ]
-    return [(name, curve) for name, curve in curves if curve][:MOST_CURVES]
-
-
-def language(comparison: Comparison) -> Texts:
-    """That of the runs, where they agree on one."""
-    spoken = {record.config.get("language") for each in comparison.configurations for record in each.records}
-    return TEXTS.get(spoken.pop() if len(spoken) == 1 else "en", TEXTS["en"])
+def _draw_panel(axes: Axes, key: str, lines: Sequence[Line]) -> None:
+    """One line for each choice of the other keys. Numbers are on a logarithmic axis, which has a place for 0."""
+    values = [value for line in lines for value in line.values]
+    are_words = isinstance(values[0], str)
+    for name, places, means, halves in lines:
+        axes.errorbar(
+            list(map(escape_dollars, places)) if are_words else places,
+            means,
+            yerr=halves,
+            marker="o",
+            capsize=3,
+            linestyle="none" if are_words else "-",  # nothing lies between two words
+            label=escape_dollars(name) or None,
+        )
+    axes.set_xlabel(escape_dollars(key))
+    if are_words:
+        axes.margins(x=0.5 / len(values))
+        axes.tick_params("x", labelrotation=0 if len(values) < 5 else 30, labelsize=8)
+        return
+    if min(values) > 0:
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=min((abs(value) for value in values if value), default=1))
+    ticks = sorted(set(values))
+    if len(ticks) <= 8:
+        axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+        axes.minorticks_off()

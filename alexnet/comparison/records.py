@@ -1,4 +1,4 @@
-"""What one run's folder has to say in a comparison."""
+"""What a comparison reads from the folder of a run."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -8,31 +8,28 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from alexnet.config import keys
+from alexnet.config.keys import flatten
 from alexnet.errors import Damaged, Mistake, nearest
 from alexnet.runs.folder import Run, find_runs
 
-MADE_WITH = {
-    "commits": "source.commit",
-    "devices": "device_name",
-    "precisions": "precision",
-}  # as environment.json calls them
+# What a run was made with, and its key in environment.json.
+MADE_WITH = {"commits": "source.commit", "devices": "device_name", "precisions": "precision"}
 UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, or was killed"}
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run. Metrics, curve and errors are empty unless it finished: nothing of it may reach an average."""
+    """One run. Metrics, curve and errors are empty unless it finished, so that nothing of it reaches an average."""
 
     run: Run
-    config: dict[str, Any]  # flat: optimizer.lr; the _target_ of a group under the group's own name
+    config: dict[str, Any]  # flat: optimizer.lr; a group's _target_ is under the name of the group
     status: str
     reason: str  # why it didn't finish, in a sentence
     started: str  # ISO time
     metrics: dict[str, float]
-    curve: list[tuple[float, float]]  # training loss of each window, by epochs passed
+    curve: list[tuple[float, float]]  # (epochs passed, training loss) of each window
     errors: list[float]  # training error of each epoch, 0 to 1
-    made_with: dict[str, str]  # what is no configuration, and yet can tell two runs apart: commit, device
+    made_with: dict[str, str]  # what can change a run without being configured: commit, device, precision
 
     @property
     def finished(self) -> bool:
@@ -44,7 +41,7 @@ class Record:
 
 
 def read(run: Run) -> Record:
-    """Raises Damaged for a folder with a file that is not what a run writes."""
+    """Raises Damaged if a file in the folder is not what a run writes."""
     result = run.result() or UNFINISHED
     config = flatten_config(run.config())
     environment = flatten_config(run.environment())
@@ -52,10 +49,10 @@ def read(run: Run) -> Record:
         raise Damaged(f"{run.folder} has no configuration in it.")
     if "data_sha256" in environment:
         config["data_sha256"] = str(environment["data_sha256"])[:12]
-    if "extended_from" in environment:  # no configuration from the start gives these learning rates
+    if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:
-        metrics, curve, errors = _measured(run, result) if result.get("status") == "finished" else ({}, [], [])
+        metrics, curve, errors = _read_numbers(run, result) if result.get("status") == "finished" else ({}, [], [])
     except (KeyError, TypeError, ArithmeticError) as error:
         raise Damaged(f"{run.folder} can't be read: {type(error).__name__}: {error}.") from error
     words = {key: str(result.get(key, "")) for key in ("status", "reason", "started")}
@@ -63,77 +60,81 @@ def read(run: Run) -> Record:
     return Record(run, config, **words, metrics=metrics, curve=curve, errors=errors, made_with=made_with)
 
 
-def _measured(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]], list[float]]:
-    """The numbers of result.json with the epochs' best and final loss, the curve, and each epoch's training error."""
+def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]], list[float]]:
+    """The metrics, the curve and the errors of a finished run.
+
+    Metrics are the numbers of result.json, and the best and the final loss of the epochs.
+    """
     numbers = {key: value for key, value in flatten_config(result).items() if type(value) in (int, float)}
     metrics = {key: value for key, value in numbers.items() if isfinite(value)}
     epochs = run.epochs()
     if not epochs:
         return metrics, [], []
     losses = [epoch["loss"] for epoch in epochs]
-    steps = epochs[0]["step"] / epochs[0]["epoch"]  # an epoch
+    steps = epochs[0]["step"] / epochs[0]["epoch"]  # of one epoch
     curve = [(window["step"] / steps, float(window["loss"])) for window in run.windows()]
     errors = [1 - epoch["accuracy"] for epoch in epochs if "accuracy" in epoch]
     return {**metrics, "best_loss": min(losses), "final_loss": losses[-1]}, curve, errors
 
 
 def flatten_config(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{'optimizer': {'_target_': T, 'lr': 1}} as {'optimizer': T, 'optimizer.lr': 1}; lists become tuples."""
-    leaves = keys.flatten(nested, prefix)
-    return {path.removesuffix("._target_"): _frozen(value) for path, value in leaves.items()}
+    """{'optimizer': {'_target_': T, 'lr': 1}} becomes {'optimizer': T, 'optimizer.lr': 1}; lists become tuples."""
+    leaves = flatten(nested, prefix)
+    return {path.removesuffix("._target_"): _freeze(value) for path, value in leaves.items()}
 
 
-def _frozen(value: Any) -> Any:
+def _freeze(value: Any) -> Any:
     if isinstance(value, dict):
         return str(value)
-    return tuple(map(_frozen, value)) if isinstance(value, (list, set)) else value
+    return tuple(map(_freeze, value)) if isinstance(value, (list, set)) else value
 
 
 def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
-    """The runs in folders, sweeps, whole days and globs, each once; a damaged one is a warning.
+    """The runs in folders, sweeps, whole days and globs, each once. A damaged run is left out with a warning.
 
-    Raises Mistake for a place that isn't there, and where there is no run in any of them.
+    Raises Mistake if a folder doesn't exist, or if there is no run in any of them.
     """
     given, records = list(given), []
-    for run in _found(given, warn):
+    for run in _find(given, warn):
         try:
             records.append(read(run))
         except Damaged as damage:
             warn(make_printable(f"left out: {damage}"))
     if not records:
         raise Mistake(
-            f"There is no readable run in {', '.join(given)}: expected a run's folder, or one with such "
-            f"folders in it, such as outputs/2012-09-30. python scripts/train.py makes one."
+            f"There is no readable run in {', '.join(given)}: expected a run's folder, or a folder with "
+            f"runs in it, such as outputs/2012-09-30. python scripts/train.py makes one."
         )
     return records
 
 
-def _found(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
+def _find(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
     def unreadable(error: OSError) -> None:
         warn(make_printable(f"left out: {error.filename} can't be listed: {error.strerror}."))
 
-    folders = [folder for place in given for folder in _folders(place)]
+    folders = [folder for place in given for folder in _expand(place)]
     runs = [run for folder in folders for run in find_runs(folder, unreadable)]
     return list({run.folder.resolve(): run for run in runs}.values())
 
 
-def _folders(place: str) -> list[str]:
+def _expand(place: str) -> list[str]:
+    """The folder itself, or the folders that match a pattern."""
     if Path(place).is_dir():
         return [place]
     matching = sorted(path for path in glob(place, recursive=True) if Path(path).is_dir())
     if not matching:
-        known = "it is a file" if Path(place).is_file() else "there is no such folder"
+        problem = "it is a file" if Path(place).is_file() else "there is no such folder"
         raise Mistake(
-            f"{place}: {known}. Expected the folder of a run, a sweep or a day (outputs/2012-09-30), or a "
+            f"{place}: {problem}. Expected the folder of a run, a sweep or a day (outputs/2012-09-30), or a "
             f"pattern in quotes ('outputs/*/*'): ls outputs shows the days."
         )
     return matching
 
 
 def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:
-    """The runs for which every KEY=VALUE holds.
+    """The runs for which every condition KEY=VALUE holds.
 
-    Raises Mistake for what isn't KEY=VALUE, for an unknown key, and where no run is left.
+    Raises Mistake if a condition isn't KEY=VALUE, if no run has the key, or if no run is left.
     """
     for condition in conditions:
         key, equals, wanted = condition.partition("=")
@@ -142,7 +143,7 @@ def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list
         keys = sorted({key for record in records for key in record.config})
         if key not in keys:
             raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}")
-        kept = [record for record in records if key in record.config and is_meant(wanted, record.config[key])]
+        kept = [record for record in records if key in record.config and matches(wanted, record.config[key])]
         if not kept:
             there = sorted({format_value(record.config[key]) for record in records if key in record.config})
             raise Mistake(f"--where {condition}: no run has that value. Here {key} is {' or '.join(there)}.")
@@ -150,22 +151,22 @@ def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list
     return list(records)
 
 
-def is_meant(given: str, value: Any) -> bool:
-    """Whether a person who types `given` means the value: 1e-2 is 0.01, adam is torch.optim.Adam."""
+def matches(given: str, value: Any) -> bool:
+    """Whether a person who types `given` means the value: 1e-2 matches 0.01, adam matches torch.optim.Adam."""
     if type(value) in (int, float):
         try:
             return float(given) == value
         except ValueError:
             return False
-    return given == str(value) or _plain(given) == _plain(format_value(value))
+    return given == str(value) or _simplify(given) == _simplify(format_value(value))
 
 
-def _plain(text: str) -> str:
+def _simplify(text: str) -> str:
     return text.replace("_", "").replace(" ", "").casefold()
 
 
 def format_value(value: Any) -> str:
-    """A value of a configuration, for a terminal or a page: a _target_ by its last name."""
+    """A value of a configuration for a terminal or a page. A _target_ is shortened to its last name."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(format_value, value))}]"
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
@@ -175,5 +176,5 @@ def format_value(value: Any) -> str:
 
 
 def make_printable(text: Any) -> str:
-    """In one line, and without letters that would steer a terminal."""
+    """The text in one line, without characters that could control a terminal."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in re.sub(r"\s", " ", str(text)))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet.comparison.difference import brief
+from alexnet.comparison.difference import shorten
 from alexnet.config import checks, keys
 from alexnet.config.machine import check_machine
 from alexnet.config.overrides import with_overrides
@@ -40,7 +40,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
         for shorter in original.environment().get("extended_from", []):
             print(f"the original was extended: it had the learning rates of a run with {shorter}")
         for key, before, after in environment_differences(original, run):
-            print(f"environment differs: {key}: {brief(before)} -> {brief(after)}")
+            print(f"environment differs: {key}: {shorten(before)} -> {shorten(after)}")
     return 0 if identical else 1
 
 

@@ -1,6 +1,8 @@
 """What the program says and draws, in each language. The Chinese texts are the original tutorial's."""
 
 from dataclasses import dataclass, field
+from importlib.metadata import distribution
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,9 @@ TEXTS = {
         metrics={"test_accuracy": "测试集准确率"},
     ),
 }
+
+
+def find_chinese_font() -> Path:
+    """Noto Sans SC, a file of the package zhplot."""
+    # The package is found but not imported, because its import would change the font of every figure.
+    return Path(str(distribution("zhplot").locate_file("zhplot/fonts/NotoSansSC-Regular.ttf")))

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from alexnet.comparison.configurations import compare
+from alexnet.comparison.compare import compare
 from alexnet.comparison.page import write
 from alexnet.comparison.records import read_all
 from support.run_folders import make
@@ -131,7 +131,7 @@ def test_no_text_of_a_run_folder_becomes_part_of_the_page(page, tmp_path):
     browser = page(
         make(tmp_path / "<b>a", {"model._target_": HOSTILE, HOSTILE: 1}),
         make(tmp_path / "b", {"language": HOSTILE}, None, {"status": HOSTILE, "reason": quoted}),
-        make(tmp_path / "c", {"model._target_": "$nonce</script><img src=x onerror=alert(1)>"}),
+        make(tmp_path / "c", {"model._target_": "{{ nonce }}</script><img src=x onerror=alert(1)>"}),
         make(tmp_path / "d", {"model._target_": "<i>slanted</i>"}),
     )
     assert browser.title == "Runs compared"

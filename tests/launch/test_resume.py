@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from alexnet.comparison.configurations import compare
+from alexnet.comparison.compare import compare
 from alexnet.comparison.records import read
 from alexnet.errors import Mistake
 from alexnet.launch.reproduce import reproduce

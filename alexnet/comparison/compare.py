@@ -1,0 +1,149 @@
+"""The comparison itself: which configurations there are, in what they differ, and in which order they are shown."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from alexnet.comparison.configurations import Configuration, find_telling_keys, group_records
+from alexnet.comparison.metrics import METRICS, count_epochs_to, is_epochs_to, is_higher_better, parse_target
+from alexnet.comparison.records import Record, format_value, make_printable
+from alexnet.comparison.spread import Spread
+from alexnet.errors import Mistake, nearest
+
+
+@dataclass
+class Comparison:
+    configurations: list[Configuration]  # in the table's order
+    keys: list[str]  # in which the configurations differ
+    metrics: Sequence[str]  # as asked for; the runs are compared by the first
+    best_of: str | None = None  # a key: only the best value of it is shown
+    others: Sequence[Configuration] = ()  # with the other values of that key
+
+    @property
+    def metric(self) -> str:
+        return self.metrics[0]
+
+    def name(self, configuration: Configuration) -> str:
+        """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
+        config = configuration.config
+        return ", ".join(f"{make_printable(key)}={format_value(config.get(key))}" for key in self.keys) or "all runs"
+
+    def find_swept_keys(self) -> list[str]:
+        """The differing keys that have at least two numbers as values, and no other kind of value."""
+        configs = [each.config for each in self.configurations]
+        given = {key: {config.get(key) for config in configs} - {None} for key in self.keys}
+        return [key for key, found in given.items() if len(found) > 1 and {*map(type, found)} <= {int, float}]
+
+    def trace(self, key: str) -> dict[str, list[tuple[float, Spread]]]:
+        """The metric over a swept key: a line of points for each choice of the other keys, by the name of it."""
+        lines: dict[str, list[tuple[float, Spread]]] = defaultdict(list)
+        others = replace(self, keys=[other for other in self.keys if other != key])
+        for each in self.configurations:
+            value, spread = each.config.get(key), each.get_spread(self.metric)
+            if value is not None and spread is not None:
+                lines[others.name(each) if others.keys else ""].append((value, spread))
+        return {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items()}
+
+    @cached_property
+    def left_out(self) -> list[tuple[Record, str]]:
+        """The runs that are not averaged, each with the reason."""
+        return [pair for configuration in (*self.configurations, *self.others) for pair in configuration.left_out]
+
+
+def compare(
+    records: Sequence[Record],
+    metrics: Sequence[str] = METRICS[:1],
+    sort: str | None = None,
+    best_of: str | None = None,
+) -> Comparison:
+    """Compares the configurations of the runs: best first by the first metric, or sorted by `sort`.
+
+    metrics: of METRICS, any number of result.json, or epochs_to_N: the epochs until the training error falls to N
+    percent, interpolated linearly between epochs.
+    sort: a key of the configuration, a metric, n or status.
+    best_of: a key. Of the configurations that differ only in this key, the best is kept: by the metric, among those
+    with the most runs that have it; by the final loss if no run has it.
+    Raises Mistake if no run has a metric, the sort key or the best_of key. No run needs to have reached N percent.
+    """
+    for name in metrics:
+        records = [_add_epochs_to(record, name) for record in records]
+    known_metrics = {*METRICS, *(name for record in records for name in record.metrics), *filter(is_epochs_to, metrics)}
+    for name in metrics:
+        if name not in known_metrics:
+            near = nearest(name, sorted({*known_metrics, "epochs_to_25"}))
+            raise Mistake(f"--metric {name}: no finished run here has it{near}")
+    configurations = group_records(records)
+    keys = {key for each in configurations for key in each.config}
+    if sort is None:
+        sort = metrics[0]
+    known = known_metrics | keys | {"n", "status"}
+    if sort not in known:
+        raise Mistake(
+            f"--sort {sort}: it isn't a key or metric of these runs, n or status{nearest(sort, sorted(known))}"
+        )
+    if best_of is not None and best_of not in keys:
+        raise Mistake(f"--best-of {best_of}: it isn't a key of these runs{nearest(best_of, sorted(keys))}")
+    telling = find_telling_keys([each.config for each in configurations])
+    others: list[Configuration] = []
+    if best_of is not None:
+        configurations, others = _keep_best(configurations, metrics[0], best_of, telling)
+    configurations.sort(key=lambda each: _rank(each, sort, metrics[0], keys))
+    return Comparison(configurations, telling, metrics, best_of, others)
+
+
+def _add_epochs_to(record: Record, metric: str) -> Record:
+    """The record with the metric, if it is an epochs_to_N and the training error has fallen to N percent."""
+    target = parse_target(metric)
+    epochs = None if target is None else count_epochs_to(target, record.errors)
+    return record if epochs is None else replace(record, metrics={**record.metrics, metric: epochs})
+
+
+def _keep_best(
+    configurations: Sequence[Configuration], metric: str, key: str, telling: Sequence[str]
+) -> tuple[list[Configuration], list[Configuration]]:
+    """The best configuration of each group, with the values that were tried, and all the others.
+
+    A group agrees in every telling key but `key`.
+    """
+    groups = defaultdict(list)
+    for each in configurations:
+        groups[tuple(each.config.get(name) for name in telling if name != key)].append(each)
+
+    def rank(each: Configuration) -> tuple:
+        return -len(each.get_values(metric)), rank_by_metric(each, metric), rank_by_metric(each, "final_loss")
+
+    best, others = [], []
+    for group in groups.values():
+        tried = sorted((each.config[key] for each in group if key in each.config), key=_rank_value)
+        first, *rest = sorted(group, key=rank)
+        best.append(replace(first, tried=tried))
+        others += rest
+    return best, others
+
+
+def _rank(configuration: Configuration, sort: str, metric: str, keys: set[str]) -> tuple:
+    """What to sort by: metrics best first, keys upwards. A configuration without a value comes last."""
+    if sort == "n":
+        return (-len(configuration.get_values(metric)),)
+    if sort == "status":
+        return _rank_value(configuration.status)
+    if sort in keys:
+        value = configuration.config.get(sort)
+        return value is None, *_rank_value(value)
+    return rank_by_metric(configuration, sort)
+
+
+def rank_by_metric(configuration: Configuration, metric: str) -> tuple[bool, float]:
+    """What to sort by: the best first, those without the metric last."""
+    spread = configuration.get_spread(metric)
+    if spread is None:
+        return True, 0.0
+    return False, -spread.mean if is_higher_better(metric) else spread.mean
+
+
+def _rank_value(value: Any) -> tuple[bool, Any]:
+    """What to sort by: numbers by size, before texts."""
+    is_number = type(value) in (int, float)
+    return not is_number, value if is_number else str(value)

@@ -1,0 +1,98 @@
+"""The lines under a comparison's table: what is not averaged and why, and what the differences are worth."""
+
+from alexnet.comparison.compare import Comparison
+from alexnet.comparison.metrics import is_higher_better, is_share, parse_target
+from alexnet.comparison.records import format_value, make_printable
+from alexnet.comparison.verdicts import Verdict, judge
+
+MORE_SEEDS = "Repeat them with several seeds: python scripts/train.py -m seed=0,1,2 ..."
+MOST_PAIRS = 10
+
+
+def write_notes(comparison: Comparison) -> list[str]:
+    left_out = [
+        make_printable(f"not averaged: {record.run.folder}: {record.status}: {reason}")
+        for record, reason in comparison.left_out
+    ]
+    mixed = [
+        f"{comparison.name(each)}: averaged over {name} {', '.join(map(make_printable, values))}; see --diff"
+        for each in comparison.configurations
+        for name, values in each.mixed.items()
+    ]
+    return [*left_out, *mixed, *_note_missing(comparison), *_note_best_of(comparison), *_note_verdicts(comparison)]
+
+
+def _note_missing(comparison: Comparison) -> list[str]:
+    """A line for each configuration with finished runs that don't have the metric."""
+    metric, target = comparison.metric, parse_target(comparison.metric)
+    why = "" if target is None else f": their training error never fell to {100 * target:g}%"
+    lines = []
+    for each in comparison.configurations:
+        without = len(each.repeats) - len(each.get_values(metric))
+        if without:
+            count = f"{without} of {len(each.repeats)} finished runs"
+            lines.append(f"{comparison.name(each)}: {count} have no {metric}{why}")
+    return lines
+
+
+def _note_best_of(comparison: Comparison) -> list[str]:
+    """Which values of the best_of key were tried, and for which rows the best value may lie beyond them."""
+    key, rows = comparison.best_of, comparison.configurations
+    if key is None or all(each.get_spread("final_loss") is None for each in rows):
+        return []
+    by = ""
+    if all(each.get_spread(comparison.metric) is None for each in rows):
+        by = f" by final_loss, because no run has {comparison.metric}"
+    tried = dict.fromkeys(",".join(map(format_value, each.tried)) for each in rows)
+    lines = [f"each row has the best of {make_printable(key)}={values}{by}" for values in tried]
+    for each in rows:
+        are_numbers = {*map(type, each.tried)} <= {int, float}
+        if len(each.tried) > 1 and are_numbers and each.config[key] in (each.tried[0], each.tried[-1]):
+            lines.append(f"{comparison.name(each)} is at the edge of the values tried: the best may lie beyond")
+    return lines
+
+
+def _note_verdicts(comparison: Comparison) -> list[str]:
+    """A line for each pair that shares at least two seeds, up to MOST_PAIRS, and one line for all other pairs."""
+    verdicts = judge(comparison)
+    if not verdicts:
+        single = [each for each in comparison.configurations if len(each.get_values(comparison.metric)) == 1]
+        return [f"n=1: one run has no spread. {MORE_SEEDS}"] if single else []
+    repeated = [verdict for verdict in verdicts if len(verdict.seeds) > 1]
+    unrepeated = [verdict for verdict in verdicts if len(verdict.seeds) < 2]
+    lines = [_write_verdict(comparison, verdict) for verdict in repeated[:MOST_PAIRS]]
+    if len(repeated) > MOST_PAIRS:
+        lines.append(f"... and {len(repeated) - MOST_PAIRS} more such pairs: --json lists them all.")
+    if len(unrepeated) == 1:
+        lines.append(_write_verdict(comparison, unrepeated[0]))
+    elif unrepeated:
+        best = comparison.name(unrepeated[0].best)
+        lines.append(
+            f"{len(unrepeated)} of the others share fewer than two seeds with {best}: with n=1 a difference "
+            f"can't be told from chance. {MORE_SEEDS}"
+        )
+    return lines
+
+
+def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
+    """'A against B, seeds 0, 1: test_accuracy +1.20 points, 95% interval [...]: not distinguishable ...'"""
+    metric, difference = comparison.metric, verdict.difference
+    pair = f"{comparison.name(verdict.best)} against {comparison.name(verdict.other)}"
+    if difference is None:
+        return f"{pair}: they share no seed, so there is no paired difference. {MORE_SEEDS}"
+    seeds = "seed" if difference.n == 1 else "seeds"
+    amount = _format_signed(difference.mean, metric) + (" points" if is_share(metric) else "")
+    start = f"{pair}, {seeds} {', '.join(map(format_value, verdict.seeds))}: {metric} {amount}"
+    if difference.low is None or difference.high is None:
+        return f"{start}; with n=1 a difference can't be told from chance. {MORE_SEEDS}"
+    interval = f"[{_format_signed(difference.low, metric)}, {_format_signed(difference.high, metric)}]"
+    if difference.contains_zero:
+        judgement = "not distinguishable"
+    else:
+        judgement = "better" if (difference.mean > 0) == is_higher_better(metric) else "worse"
+    return f"{start}, 95% interval {interval}: {judgement} with n={difference.n}."
+
+
+def _format_signed(value: float, metric: str) -> str:
+    """'+1.20' percentage points of a share, '-0.0123' of any other number."""
+    return f"{100 * value:+.2f}" if is_share(metric) else f"{value:+.4g}"
