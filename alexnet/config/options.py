@@ -1,4 +1,4 @@
-"""What the files in conf/ offer: groups, options, what they build, usual values. No torch."""
+"""What the files in conf/ offer: groups, their options, what these build, and default values. No torch."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,27 +13,43 @@ GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
 
 @cache
 def load_files(group: str) -> dict[str, DictConfig]:
-    """conf/GROUP/*.yaml, by their names."""
-    return {path.stem: OmegaConf.load(path) for path in sorted((CONF / group).glob("*.yaml"))}
+    """conf/GROUP/*.yaml by name, each merged with the files in its defaults list. The group "" is conf/ itself."""
+    return {path.stem: _load_file(path) for path in sorted((CONF / group).glob("*.yaml"))}
+
+
+@cache
+def _load_file(path: Path) -> DictConfig:
+    """The file as Hydra composes it. Entries of the defaults list that choose an option of a group are left out."""
+    own = DictConfig(OmegaConf.load(path))
+    names = [name for name in own.pop("defaults", []) if isinstance(name, str)]
+    merged = DictConfig({})
+    for name in names if "_self_" in names else [*names, "_self_"]:
+        merged.merge_with(own if name == "_self_" else _load_file(path.parent / f"{name}.yaml"))
+    return merged
+
+
+def format_options(folder: str) -> str:
+    """The names of the files in that folder of conf/, for --help."""
+    return ", ".join(sorted(path.stem for path in (CONF / folder).glob("*.yaml")))
 
 
 def list_targets(group: str) -> set[str]:
-    """The names that conf/GROUP/*.yaml build: the only ones that are ever imported for that group."""
+    """The _target_s in conf/GROUP/*.yaml. Only these are ever imported for that group."""
     return {file._target_ for file in load_files(group).values() if "_target_" in file}
 
 
 def get_module_name(config: DictConfig) -> str:
-    """alexnet_cifar of the _target_ alexnet.models.alexnet_cifar.AlexNetCifar."""
+    """alexnet_cifar, from the _target_ alexnet.models.alexnet_cifar.AlexNetCifar."""
     return config._target_.split(".")[-2]
 
 
 def list_run_keys() -> list[str]:
-    """The keys of conf/train.yaml that are a run's own."""
-    return [key for key in load_files("")["train"] if key not in ("defaults", "hydra")]
+    """The keys of conf/train.yaml that belong to the run itself."""
+    return [str(key) for key in load_files("")["train"] if key != "hydra"]
 
 
 def default_of(config: Mapping[str, Any], path: str) -> Any:
-    """The value that conf/ gives that key; None where it gives none."""
+    """The value that conf/ gives the option; None if it gives none. path: its whole name, such as optimizer.lr."""
     group, _, key = path.rpartition(".")
     target = config[group].get("_target_") if group else None
     same = (file for file in load_files(group).values() if file.get("_target_") == target)

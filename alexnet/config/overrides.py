@@ -4,62 +4,61 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alexnet.config import checks, options
+from alexnet.config import options
 from alexnet.config.keys import flatten, list_changes
 from alexnet.errors import Mistake, nearest
 
 
 def quote(text: str) -> str:
-    """As a value that Hydra's grammar takes for this text, whatever is in it."""
+    """The text in quotes, so that Hydra's grammar reads it as it is."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def make_parsable(argument: str) -> str:
-    """An argument key=value, with the value quoted where Hydra's grammar has no other way: 图像, or im(1)."""
+    """The argument key=value. The value is quoted if Hydra's grammar can't read it otherwise, such as 图像 or im(1)."""
     key, equals, value = argument.partition("=")
     if argument.startswith("-") or not equals:
         return argument
     try:
         OverridesParser.create().parse_override(argument)
         return argument
-    except HydraException:  # which the parser raises for what it cannot read
+    except HydraException:
         return f"{key}={quote(value)}"
 
 
 def with_overrides(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:
-    """A copy with `key=value` and `group=option` applied, and the (key, before, after) of all that differs.
+    """A copy of the configuration with `key=value` and `group=option` applied, and (key, before, after) of each change.
 
-    Raises Mistake for what isn't of that form, and for an unknown key or option.
+    The values aren't checked. Raises Mistake for another form of override, and for an unknown key or option.
     """
-    changed = OmegaConf.create(OmegaConf.to_container(config))
+    changed = DictConfig(OmegaConf.to_container(config))
     OmegaConf.set_struct(changed, True)
     try:
-        parsed = OverridesParser.create().parse_overrides(list(map(make_parsable, overrides)))
-        for override in parsed:
-            key, value = override.key_or_group, override.value()
-            if override.type is not OverrideType.CHANGE or override.is_sweep_override():
-                raise Mistake(f"{override.input_line}: expected key=value or group=option.")
-            if key in options.GROUPS:
-                value = _load_option(key, value)
-            elif key not in (known := [*flatten(changed), *options.GROUPS]):
-                raise Mistake(f"{key} isn't a key of this run's configuration{nearest(key, known)}")
-            OmegaConf.update(changed, key, value, merge=False)
+        for override in OverridesParser.create().parse_overrides([make_parsable(given) for given in overrides]):
+            _apply(override, changed)
     except (HydraException, OmegaConfBaseException) as error:
         raise Mistake(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
     OmegaConf.set_struct(changed, False)
-    checks.check(changed)
     return changed, list_changes(flatten(config), flatten(changed))
 
 
-def _load_option(group: str, option: str) -> DictConfig:
-    files = options.load_files(group)
-    if option not in files:
-        raise Mistake(f"{group}={option}: there is no such {group}{nearest(str(option), list(files))}")
-    file = files[option]
-    bases = [_load_option(group, base) for base in file.get("defaults", []) if base != "_self_"]
-    return OmegaConf.merge(*bases, OmegaConf.masked_copy(file, [key for key in file if key != "defaults"]))
+def _apply(override: Override, config: DictConfig) -> None:
+    """Changes the configuration by one override."""
+    key, value = override.key_or_group, override.value()
+    if override.type is not OverrideType.CHANGE or override.is_sweep_override():
+        raise Mistake(f"{override.input_line}: expected key=value or group=option.")
+    if key in options.GROUPS:
+        option, files = str(value), options.load_files(key)
+        if option not in files:
+            raise Mistake(f"{key}={option}: there is no such {key}{nearest(option, list(files))}")
+        OmegaConf.update(config, key, files[option], merge=False)
+        return
+    known = [*flatten(config), *options.GROUPS]
+    if key not in known:
+        raise Mistake(f"{key} isn't a key of this run's configuration{nearest(key, known)}")
+    OmegaConf.update(config, key, value, merge=False)

@@ -1,7 +1,8 @@
-"""The options of each group, as the files in conf/ have them."""
+"""The options of each group in conf/."""
 
 from omegaconf import OmegaConf
 
+from alexnet.config.options import load_files
 from support.programs import ROOT
 
 
@@ -10,6 +11,6 @@ def options_of(group):
 
 
 def filled(group, option):
-    """The overrides that choose that option, with something for a value that has no default."""
-    missing = [key for key in OmegaConf.load(ROOT / "conf" / group / f"{option}.yaml") if key == "root"]
-    return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key in missing)]
+    """The overrides that choose the option and give something for each value that has no default."""
+    file = load_files(group)[option]
+    return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key in OmegaConf.missing_keys(file))]
