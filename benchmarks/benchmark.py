@@ -7,7 +7,8 @@ is the tutorial's network on the embedded digits, as many of them as CIFAR-10 ha
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
-from alexnet.config import checks
+from alexnet.config.checks import check
+from alexnet.config.combinations import check_size
 from alexnet.config.compose import checking, compose_config
 from alexnet.config.machine import check_machine
 from alexnet.data import facts
@@ -39,8 +40,8 @@ def main() -> None:
     overrides += [f"device={given.device}"] if given.device else []
     with checking():
         config, _ = compose_config(overrides)
-        checks.check(config)
-        checks.check_size(config, config.dataset.size)
+        check(config)
+        check_size(config, config.dataset.size)
         check_machine(config)
         facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
     import profiling

@@ -1,4 +1,4 @@
-"""A configuration composed by Hydra, and its refusals explained in a sentence."""
+"""A configuration that Hydra composes, and a sentence for what Hydra refuses."""
 
 import re
 import sys
@@ -17,20 +17,20 @@ from alexnet.errors import Failure, Mistake, mistakes_end_the_program, nearest
 
 
 def compose_config(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
-    """What scripts/train.py would take from these overrides, unchecked, and the option taken of each group."""
+    """The configuration that scripts/train.py composes from the overrides, unchecked, and each group's option."""
     with hydra.initialize_config_dir(str(options.CONF), version_base="1.3"):
         config = hydra.compose("train", [make_parsable(given) for given in overrides], return_hydra_config=True)
     return without_hydra(config), config.hydra.runtime.choices
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """The run's own part of what Hydra composed."""
-    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    """A copy without Hydra's own settings."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 @contextmanager
 def checking() -> Iterator[None]:
-    """Ends the program for any exception: from a callback Hydra would swallow it and go on."""
+    """Ends the program on any exception. Hydra would ignore an exception in a callback and continue."""
     with mistakes_end_the_program():
         try:
             yield
@@ -44,11 +44,11 @@ def checking() -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """One sentence for what Hydra or OmegaConf refused, with the nearest name that there is."""
-    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+    """One sentence for an error of Hydra or OmegaConf, with the known name that is most similar to the given one."""
+    if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file is not None:
         group, _, option = error.missing_cfg_file.rpartition("/")
         names = list(error.options)
-        if error.missing_cfg_file.startswith("experiment/"):  # its folders hold options, and are no groups
+        if error.missing_cfg_file.startswith("experiment/"):  # its folders hold options and aren't groups
             group, _, option = error.missing_cfg_file.partition("/")
             folder = options.CONF / group
             names = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
@@ -58,13 +58,13 @@ def explain(error: Exception) -> str:
     cause = error.__cause__
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)
-    if key and isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(parent, DictConfig):
+    if key is not None and isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(parent, DictConfig):
         prefix, dot, name = key.rpartition(".")
         known = [str(option) for option in parent if option not in ("_target_", "hydra")]
         return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"
     unknown_group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", str(error))
-    if unknown_group:
+    if unknown_group is not None:
         return f"{unknown_group[1]} isn't a group{nearest(unknown_group[1], [*options.GROUPS, 'experiment'])}"
     if "Config group override must be" in str(error):
-        return f"A group takes the name of one of its options, for example model=alexnet_cifar. ({error})"
-    return " ".join(f"{error} {cause or ''}".split())
+        return f"Expected a group and the name of one of its options, for example model=alexnet_cifar. ({error})"
+    return " ".join(f"{error} {'' if cause is None else cause}".split())

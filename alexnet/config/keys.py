@@ -1,17 +1,14 @@
-"""Nested configurations as flat keys, and what kind each key is: launch only, without effect, free to change."""
+"""A nested configuration as flat keys, and which keys only launch a run, have no effect on it, or may change later."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-MEASURED = ("mean", "components")  # of a dataset: null has them measured on its training images
+MEASURED = ("mean", "components")  # of a dataset; null: measured on its training images
+LAUNCH = ("resume", "dry_run", "report")  # they say how to launch, not what is trained
 
-
-LAUNCH = ("resume", "dry_run", "report")  # how to launch, and no part of what is trained
-
-
-# They can't change a number that the network computes. Where the data lies is not what it is: data_sha256 is.
+# These can't change a number that the network computes. Where the data is doesn't matter: data_sha256 says what it is.
 WITHOUT_EFFECT = (
     *LAUNCH,
     "language",
@@ -25,20 +22,17 @@ WITHOUT_EFFECT = (
     "device.workers",
     "device.capture",
 )
+MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)  # when a run is resumed
 
 
-# What a run may go on with otherwise than it began.
-MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"model.dropout": 0.5, ...}: every value under its whole name, lists as they are, "???" where there is none."""
-    leaves = {}
+def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """{"model.dropout": 0.5, ...}: each value under its whole name. Lists stay lists; "???" is a missing value."""
+    leaves: dict[str, Any] = {}
     for key in config:
-        path = f"{prefix}{key}"
+        path = prefix + str(key)
         missing = isinstance(config, DictConfig) and OmegaConf.is_missing(config, key)
         value = "???" if missing else config[key]
-        if isinstance(value, (Mapping, DictConfig)):
+        if isinstance(value, Mapping):
             leaves |= flatten(value, f"{path}.")
         else:
             leaves[path] = value
@@ -46,6 +40,6 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def list_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, before, after) of what isn't the same in both; None where it isn't there."""
+    """(key, before, after) for each key whose values differ; None stands for a key that isn't there."""
     keys = list(dict.fromkeys([*before, *after]))
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]

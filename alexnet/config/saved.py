@@ -1,33 +1,50 @@
-"""A run's saved configuration, as data that anybody may have written, and with overrides."""
+"""The configuration in a run's folder. Anybody may have written it, so it is checked before anything is built."""
 
-from omegaconf import DictConfig, OmegaConf
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from alexnet.config import checks, keys, options
+from alexnet.config import keys, options
+from alexnet.config.checks import check_run
 from alexnet.config.keys import LAUNCH
+from alexnet.config.overrides import with_overrides
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 
 
-def load_saved_config(run: Run) -> DictConfig:
-    """The folder's resolved configuration, checked: a stranger may have written it.
+def load_run_config(run: Run, overrides: Sequence[str]) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:
+    """The folder's configuration with overrides, checked, and (key, before, after) of each change.
 
-    A key that conf/train.yaml got after the run was saved has its usual value there, and that is printed.
-    Raises Mistake where there is none, and for any value or target that the project itself wouldn't use.
+    Raises Mistake if the folder has no configuration, and for any value or target that this project wouldn't use.
     """
+    config, changes = with_overrides(_load_saved(run), overrides)
+    try:
+        check_run(config)
+    except OmegaConfBaseException as error:
+        raise _refuse(run, str(error)) from error
+    return config, changes
+
+
+def _load_saved(run: Run) -> DictConfig:
+    """config.yaml, unchecked. If it lacks a key, because it is older than the key, the default is used and printed."""
     saved = run.config()
     if not saved:
         raise Mistake(f"{run.folder} isn't the folder of a run: there is no config.yaml in it.")
     for key, value in keys.flatten(saved).items():
         if "${" in f"{key} {value}":
-            raise Mistake(f"{run.folder}/config.yaml is refused: {key} has an interpolation, ${{...}}.")
+            raise _refuse(run, f"{key} has an interpolation, ${{...}}.")
     try:
-        config = OmegaConf.create(saved)
+        config = DictConfig(saved)
     except OmegaConfBaseException as error:
-        raise Mistake(f"{run.folder}/config.yaml is refused: {' '.join(str(error).split())}") from error
+        raise _refuse(run, str(error)) from error
     for key in options.list_run_keys():
         if key not in config and key not in LAUNCH:
             config[key] = options.default_of(config, key)
-            print(f"{run.folder}/config.yaml has no {key}: taken as {config[key]}, which is usual.")
-    checks.check(config)
+            print(f"{run.folder}/config.yaml has no {key}: the default, {config[key]}, is used.")
     return config
+
+
+def _refuse(run: Run, reason: str) -> Mistake:
+    return Mistake(f"{run.folder}/config.yaml is refused: {' '.join(reason.split())}")

@@ -1,4 +1,4 @@
-"""What classes and functions take, read from their sources."""
+"""The parameters of classes and functions, read from their source files: importing torch takes seconds."""
 
 import ast
 from functools import cache
@@ -8,31 +8,41 @@ from pathlib import Path
 
 @cache
 def read_parameters(target: str) -> dict[str, bool] | None:
-    """What a class or function takes, and whether it must be given, read from the source: to import torch takes
-    seconds. None where that isn't found.
+    """Each parameter of a class or function, and whether it must be given. None if the source isn't found.
 
-    A class of a folder's is looked for in the file of its name in small letters, as torch.optim's are.
+    target: its full name, such as torch.optim.SGD. **others among the parameters also gives None.
     """
     place, _, name = target.rpartition(".")
+    path = _find_source(place, name)
+    if path is None:
+        return None
+    found = _find_definition(name, ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(found, ast.ClassDef):
+        found = _find_definition("__init__", found)
+    if not isinstance(found, ast.FunctionDef) or found.args.kwarg is not None:
+        return None
+    return _list_parameters(found.args)
+
+
+def _find_source(place: str, name: str) -> Path | None:
+    """The file of a module. In a package it is the file of the class's name in small letters, as in torch.optim."""
     package, *inner = place.split(".")
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin).parent.joinpath(*inner)
     path = path / f"{name.lower()}.py" if path.is_dir() else path.with_suffix(".py")
-    if not path.is_file():
-        return None
-    found = _named(name, ast.parse(path.read_text(encoding="utf-8")))
-    if isinstance(found, ast.ClassDef):
-        found = _named("__init__", found)
-    if not isinstance(found, ast.FunctionDef) or found.args.kwarg:
-        return None
-    positional = [*found.args.posonlyargs, *found.args.args]
-    needed = [True] * (len(positional) - len(found.args.defaults)) + [False] * len(found.args.defaults)
-    needed += [default is None for default in found.args.kw_defaults]
-    names = [each.arg for each in (*positional, *found.args.kwonlyargs)]
+    return path if path.is_file() else None
+
+
+def _find_definition(name: str, place: ast.Module | ast.ClassDef) -> ast.AST | None:
+    return next((node for node in place.body if getattr(node, "name", None) == name), None)
+
+
+def _list_parameters(arguments: ast.arguments) -> dict[str, bool]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    optional = len(arguments.defaults)  # the last ones
+    needed = [True] * (len(positional) - optional) + [False] * optional
+    needed += [default is None for default in arguments.kw_defaults]
+    names = [argument.arg for argument in (*positional, *arguments.kwonlyargs)]
     return {name: must for name, must in zip(names, needed, strict=True) if name != "self"}
-
-
-def _named(name: str, within: ast.Module | ast.ClassDef) -> ast.AST | None:
-    return next((node for node in within.body if getattr(node, "name", None) == name), None)

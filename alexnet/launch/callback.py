@@ -27,8 +27,7 @@ class Launch(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes a folder that is this run's alone."""
         with checking(), open_dict(config):
-            checks.check(without_hydra(config))
-            checks.check_images(config)
+            checks.check_run(without_hydra(config))
             if config.resume:
                 raise Mistake(
                     f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
@@ -52,8 +51,7 @@ class Launch(Callback):
                 each.hydra.job.num = number
                 subdirs.append(sweep.get_subdir(each.hydra))
                 configs.append(without_hydra(each))
-                checks.check(configs[-1])
-                checks.check_images(configs[-1])
+                checks.check_run(configs[-1])
             if config.hydra.sweeper._target_ != search.TARGET:  # whose jobs are not these, but between them
                 sweep.check_subdirs(subdirs)
             if config.dry_run:

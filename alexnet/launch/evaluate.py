@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
-from alexnet.config.overrides import with_overrides
-from alexnet.config.saved import load_saved_config
+from alexnet.config.saved import load_run_config
 from alexnet.runs.folder import Run
 
 
@@ -17,7 +16,7 @@ def evaluate(folder: str, overrides: Sequence[str]) -> int:
     Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
     """
     run = Run(folder)
-    config, changed = with_overrides(load_saved_config(run), overrides)
+    config, changed = load_run_config(run, overrides)
     check_machine(config)
     from alexnet.training.build import assemble  # torch takes seconds to import: not for a typing error
     from alexnet.training.evaluation import compute_test_figures, load_chosen_weights

@@ -21,6 +21,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from alexnet.config.ranges import RANGES
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
@@ -98,6 +99,8 @@ class Parallel(Launcher):
             # The threads go into the configuration, so reproducing the job gives the same weights. A resumed job
             # keeps its threads, however many jobs are left beside it.
             begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
+            if not RANGES["device"]["threads"].allows(begun):  # anybody may have written it
+                begun = None
             config.device.threads = config.device.threads or begun or max(1, THREADS // at_once)
         return config
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from alexnet.comparison.difference import shorten
-from alexnet.config import checks, keys
+from alexnet.config import keys
 from alexnet.config.machine import check_machine
-from alexnet.config.overrides import with_overrides
-from alexnet.config.saved import load_saved_config
+from alexnet.config.saved import load_run_config
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 
@@ -23,8 +22,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     Raises Mistake where the folder isn't a run's, or its configuration or an override is refused.
     """
     original = Run(folder)
-    config, differences = with_overrides(load_saved_config(original), overrides)
-    checks.check_images(config)
+    config, differences = load_run_config(original, overrides)
     check_machine(config)
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     print(f"Reproducing {folder} in {run.folder}")

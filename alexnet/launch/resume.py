@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 
 from alexnet.config.keys import MAY_CHANGE
-from alexnet.config.overrides import with_overrides
-from alexnet.config.saved import load_saved_config
+from alexnet.config.machine import check_machine
+from alexnet.config.ranges import RANGES
+from alexnet.config.saved import load_run_config
 from alexnet.errors import Mistake
 from alexnet.launch import train
 from alexnet.launch.sweep_resume import rebuild_command
@@ -26,8 +27,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         sys.argv = [sys.argv[0], *rebuild_command(folder)]
         train.main()
         return 0
-    config = load_saved_config(run)
-    changed, differences = with_overrides(config, overrides)
+    config, differences = load_run_config(run, overrides)
     others = [key for key, _, _ in differences if key not in MAY_CHANGE]
     if others:
         raise Mistake(
@@ -35,11 +35,13 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
             f"number, such as dataset.root: for another run from the same configuration use "
             f"python scripts/reproduce.py {folder} {' '.join(overrides)}"
         )
-    if changed.epochs < config.epochs:
-        raise Mistake(f"epochs={changed.epochs} is less than the run's {config.epochs}: expected more.")
+    epochs = next((before for key, before, _ in differences if key == "epochs"), config.epochs)
+    if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:
+        raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
     result = run.result() or {}
-    if result.get("status") == "finished" and changed.epochs == config.epochs:
-        print(f"{folder} is finished: {config.epochs} epochs. To extend it: epochs=N with N above {config.epochs}.")
+    if result.get("status") == "finished" and config.epochs == epochs:
+        print(f"{folder} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         return 0
+    check_machine(config)
     log_to(run)
-    return execute(changed, run)
+    return execute(config, run)

@@ -23,12 +23,17 @@ def list_jobs(config: DictConfig) -> Sequence[Sequence[str]]:
         raise Mistake(f"hydra.sweeper.params={params}: expected {{KEY: VALUES}}, such as {{seed: '0,1'}}.")
     if config.hydra.sweeper._target_ == search.TARGET:
         return search.list_extremes(config)
-    if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+    if not knows_jobs(config.hydra.sweeper._target_):
         return []
     found = expand_grid(params, config.hydra.overrides.task)
     if not found:
         raise Mistake(f"{' '.join(config.hydra.overrides.task)}: this sweep has no job; a range(0,3) has 0, 1 and 2.")
     return found
+
+
+def knows_jobs(sweeper: str) -> bool:
+    """Whether that sweeper's jobs are known, and so checked, before the first one runs. sweeper: its _target_."""
+    return sweeper.endswith(".BasicSweeper")
 
 
 def check(config: DictConfig) -> None:

@@ -1,4 +1,4 @@
-"""Every YAML file under conf/ is tried, so a new one is covered unasked."""
+"""All YAML files in conf/ are tested, so a new one is tested without an edit here."""
 
 import contextlib
 import inspect
@@ -10,7 +10,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from alexnet.config import checks, keys, options, signatures
-from alexnet.config.ranges import RANGES
+from alexnet.config.ranges import find_rule
 from alexnet.errors import Mistake
 from alexnet.models import limits
 from alexnet.training import build
@@ -26,12 +26,21 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
     checks.check(compose(*filled(group, option)))
 
 
-def test_every_key_is_checked():
-    """By its range, or by what is built with it: device.columns, and the shape of the layers."""
-    built = {"columns", "kernels", "kernel_sizes", "pool_after", "pool_to", "hidden"}
-    files = [path for group in options.GROUPS for path in (ROOT / "conf" / group).glob("*.yaml")]
-    keys = {key for path in files for key in OmegaConf.load(path)}
-    assert keys - set(RANGES) == built | {"_target_", "defaults"}
+@pytest.mark.parametrize("group, option", [(group, option) for group in options.GROUPS for option in options_of(group)])
+def test_files_are_read_as_hydra_composes_them(compose, group, option):
+    """Also in the order of the keys, which is that of config.yaml."""
+    composed, read = compose(f"{group}={option}")[group], options.load_files(group)[option]
+    assert OmegaConf.to_yaml(read) == OmegaConf.to_yaml(composed)
+
+
+def test_every_key_has_a_rule(compose):
+    """Except those that combinations.py checks: the shape of the layers, and a device for each column."""
+    shape = {f"model.{name}" for name in ("columns", "kernels", "kernel_sizes", "pool_after", "pool_to", "hidden")}
+    files = {group: options.load_files(group).values() for group in options.GROUPS}
+    paths = {f"{group}.{key}" for group in options.GROUPS for file in files[group] for key in file}
+    paths |= {path for path in keys.flatten(compose()) if path.partition(".")[0] not in options.GROUPS}
+    without = {path for path in paths if find_rule(path) is None}
+    assert without == shape | {"device.columns", *(f"{group}._target_" for group in options.GROUPS[:-1])}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +53,7 @@ def test_every_experiment_composes_and_names_its_command(compose, option):
 
 
 def test_one_gpu_is_trained_as_the_columns_are(compose):
-    """All but the network's columns and kernels is the same, so that they can be compared."""
+    """Only the columns and kernels differ, so that the two can be compared."""
     two, one = (compose(f"experiment=paper/{name}") for name in ("columns", "one_gpu"))
     differing = keys.list_changes(keys.flatten(two), keys.flatten(one))
     assert [key for key, *_ in differing] == ["model.columns", "model.kernels"]
@@ -52,22 +61,22 @@ def test_one_gpu_is_trained_as_the_columns_are(compose):
 
 @pytest.mark.parametrize("option", options_of("model"))
 def test_every_model_keeps_the_contract(compose, option):
-    """Model(classes, channels, size, **knobs) has features and a classifier, and gives (B, classes) logits.
+    """Model(classes, channels, size, **options) has features and a classifier, and returns logits (B, classes).
 
-    Where it isn't for images of a size, it says so in a sentence that names a model that is.
+    If it doesn't take images of a size, it says so and names a model that does.
     """
 
-    def made(option, *facts):
+    def build_model(option, *facts):
         return build._call("model", compose(f"model={option}").model, **dict(zip(FACTS, facts, strict=True)))
 
     taken = []
     for classes, channels, size in [(7, 1, 32), (10, 3, 40), (5, 3, 224)]:
         try:
-            model = made(option, classes, channels, size)
+            model = build_model(option, classes, channels, size)
         except Mistake as mistake:
             assert str(mistake).startswith(f"model: images of {size}x{size} are too ")
             with torch.device("meta"):
-                made(re.search(r"give model=(\w+)", str(mistake))[1], classes, channels, size)
+                build_model(re.search(r"give model=(\w+)", str(mistake))[1], classes, channels, size)
             continue
         assert list(model.features.parameters()) and list(model.classifier.parameters())
         logits = model(torch.randn(2, channels, size, size))
@@ -79,11 +88,11 @@ def test_every_model_keeps_the_contract(compose, option):
 
 
 @pytest.mark.parametrize("option", options_of("model"))
-def test_every_choice_of_a_knob_is_built(compose, option):
+def test_every_choice_is_built(compose, option):
     config = compose(f"model={option}").model
-    for knob in set(limits.CHOICES) & set(config):
-        for choice in limits.CHOICES[knob]:
-            changed = OmegaConf.merge(config, {knob: choice, **({"columns": 2} if knob == "cross" else {})})
+    for name in set(limits.CHOICES) & set(config):
+        for choice in limits.CHOICES[name]:
+            changed = OmegaConf.merge(config, {name: choice, **({"columns": 2} if name == "cross" else {})})
             with torch.device("meta"):
                 build._call("model", changed, classes=2, channels=3, size=SIZES.get(option, 32))
 
@@ -92,15 +101,15 @@ TARGETS = sorted(target for group in options.GROUPS for target in options.list_t
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "torch.optim.NAdam"])
-def test_what_is_built_takes_what_its_source_says(target):
-    """What is checked without importing torch is what the signature says."""
+def test_parameters_read_from_the_source_are_those_of_the_signature(target):
+    """So options can be checked without importing torch."""
     signature = inspect.signature(get_object(target)).parameters.values()
     assert signatures.read_parameters(target) == {
         each.name: each.default is inspect.Parameter.empty for each in signature
     }
 
 
-def test_a_target_whose_source_is_not_found_is_left_to_what_builds_it():
+def test_a_target_without_a_known_source_is_not_checked():
     assert (
         signatures.read_parameters("nowhere.at.all")
         is signatures.read_parameters("alexnet.models.columns.Cross")
@@ -109,7 +118,7 @@ def test_a_target_whose_source_is_not_found_is_left_to_what_builds_it():
 
 
 @pytest.mark.parametrize("option, size", [(name, SIZES.get(name, 32)) for name in limits.SIDES])
-def test_the_models_that_take_smaller_images_are_known(compose, option, size):
+def test_models_that_take_smaller_images_are_known(compose, option, size):
     with torch.device("meta"):
         model = build._call("model", compose(f"model={option}").model, classes=2, channels=3, size=size).eval()
         taken = set()
@@ -134,26 +143,26 @@ def test_every_optimizer_descends(compose, option):
 @pytest.mark.parametrize("option", options_of("schedule"))
 def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
     config = compose(f"schedule={option}").schedule
-    schedule = build._target("schedule", config)
+    schedule = build._find_target("schedule", config)
     for epoch in torch.linspace(0, 29.99, 100).tolist():
-        assert 0 <= schedule(epoch, 30, [0.5] * int(epoch), **build._knobs(config)) <= 1
+        assert 0 <= schedule(epoch, 30, [0.5] * int(epoch), **build._read_options(config)) <= 1
 
 
 @pytest.mark.parametrize("option", options_of("dataset"))
-def test_every_dataset_takes_exactly_the_knobs_of_its_file(compose, option):
-    """What the source doesn't take is for the loaders, and nothing else stands in the file."""
+def test_every_dataset_takes_exactly_the_options_of_its_file(compose, option):
+    """An option is a parameter of the function that loads the dataset, or it is for any images."""
     config = compose(*filled("dataset", option)).dataset
-    knobs = set(config) - {"_target_"} - set(checks.NOT_THE_SOURCES)
-    assert knobs == set(inspect.signature(get_object(config._target_)).parameters)
+    own = set(config) - {"_target_"} - set(checks.NOT_THE_SOURCES)
+    assert own == set(inspect.signature(get_object(config._target_)).parameters)
 
 
 def test_no_yaml_states_a_fact_about_data():
-    """Classes and channels come from the dataset object alone."""
+    """Classes and channels come only from the dataset object."""
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert not {"classes", "num_classes", "channels"} & set(OmegaConf.load(path)), path
 
 
-def test_alone_it_is_the_tutorials_run(compose):
+def test_without_overrides_it_is_the_tutorials_run(compose):
     config = compose()
     assert (config.epochs, config.batch_size, config.log_every) == (30, 64, 200)
     assert config.optimizer == {

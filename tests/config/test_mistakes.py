@@ -1,4 +1,4 @@
-"""What a person mistypes is one message, before any work."""
+"""A typing mistake is answered by one message, before any work."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from alexnet.config.machine import may_have_gpu
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
 
-# What is typed, and what the one message must say.
+# What is typed, and a part of the message.
 MISTAKES = [
     (["model=alexnet_cifr"], "did you mean alexnet_cifar?"),
     (["experiment=quickstrt"], "did you mean quickstart?"),
@@ -15,7 +15,7 @@ MISTAKES = [
     (["experiment=paper/relu", "report.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
     (["experiment=paper/relu", "report.metrics=test_error"], "expected a list of names"),
     (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 hides all of an image: give less than"),
-    (["dataset=digits", "dataset.progressive=[20,40]"], "expected sides below dataset.size=32; 40 is none"),
+    (["dataset=digits", "dataset.progressive=[20,40]"], "expected sizes below dataset.size=32, not 40"),
     (["dataset=digits", "dataset.crop=32"], "dataset.crop=32 leaves crops nothing of the image: give less than"),
     (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is itself a sweep"),
     (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
@@ -85,12 +85,12 @@ MISTAKES = [
     (["~device.name"], "device.name is missing: give device.name=auto"),
     (["-m", "seed=range(0,0)"], "this sweep has no job"),
     (["dataset.download=false", "dataset.root=nowhere"], "there is no such folder, and dataset.download=false"),
-    (["+optimizer.nesterow=true"], "optimizer.nesterow isn't a knob of SGD; did you mean nesterov?"),
-    (["+model.classes=3"], "model.classes isn't a knob of AlexNetCifar"),
+    (["+optimizer.nesterow=true"], "optimizer.nesterow isn't an option of SGD; did you mean nesterov?"),
+    (["+model.classes=3"], "model.classes isn't an option of AlexNetCifar"),
     (["+device.presicion=bf16"], "did you mean precision?"),
     (
         ["experiment=fast", "schedule=constant"],
-        "there are none. What an experiment set goes with ~schedule.rise ~schedule.start",
+        "there are none. If an experiment set it, remove it with ~schedule.rise ~schedule.start",
     ),
     (["dataset=digits", "dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
     (["dataset=fashion_mnist", "dataset.std=[0.1,0.2,0.3]"], "one for each of 1 channels"),
@@ -107,7 +107,7 @@ MISTAKES = [
     (["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"], "weights=nowhere.pth: there is no such file"),
     (["+optimizer.dampening=-2", "optimizer.nesterov=true"], "leave out optimizer.dampening"),
     (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number above 0"),
-    (["optimizer=adam", "+optimizer.capturable=true"], "optimizer.capturable isn't a knob of Adam"),
+    (["optimizer=adam", "+optimizer.capturable=true"], "optimizer.capturable isn't an option of Adam"),
     (["+optimizer.foreach=yes"], "expected true or false, or null"),
     (["+optimizer.foreach=true", "+optimizer.differentiable=true"], "leave out one of them"),
     (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
@@ -144,7 +144,7 @@ def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
         (["dataset.root=images/empty"], "found no images in class folders"),
     ],
 )
-def test_an_image_folder_of_too_few_images_is_told_at_once(train, small, images, tmp_path, typed, said):
+def test_an_image_folder_with_too_few_images_is_refused_at_once(train, small, images, tmp_path, typed, said):
     for split in ("train", "test"):
         (images / "empty" / split / "dark").mkdir(parents=True)
     done = train(*small, *typed)
@@ -152,7 +152,7 @@ def test_an_image_folder_of_too_few_images_is_told_at_once(train, small, images,
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
 
 
-# The same in a run's folder, which tells it, too.
+# These are found only when the data is read, so the run's folder is there and says it, too.
 LATE_MISTAKES = [
     (["batch_size=25"], "batch_size=25 is more than the 24 images to train on: give batch_size=24 or less"),
     (["dataset.validation=0.01"], "leaves 24 to train on and 0 to validate on"),
@@ -160,7 +160,7 @@ LATE_MISTAKES = [
 
 
 @pytest.mark.parametrize("typed, said", LATE_MISTAKES, ids=[" ".join(typed) for typed, _ in LATE_MISTAKES])
-def test_a_mistake_about_the_data_is_told_in_the_runs_folder(compose, small, tmp_path, capsys, typed, said):
+def test_a_mistake_about_the_data_is_recorded_in_the_runs_folder(compose, small, tmp_path, capsys, typed, said):
     run = Run(tmp_path)
     assert execute(compose(*small, *typed), run) == 2
     printed = capsys.readouterr().err
@@ -169,8 +169,15 @@ def test_a_mistake_about_the_data_is_told_in_the_runs_folder(compose, small, tmp
     assert not run.windows()
 
 
+def test_values_that_a_search_draws_are_checked_in_the_run(compose, small, tmp_path, capsys):
+    run = Run(tmp_path)
+    assert execute(compose(*small, "optimizer.lr=-1"), run, checked=False) == 2
+    assert "optimizer.lr=-1 (int): expected a number above 0" in capsys.readouterr().err
+    assert run.result()["status"] == "failed"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU here")
-def test_cuda_where_there_is_none(train, tmp_path):
+def test_cuda_on_a_machine_without_it(train, tmp_path):
     done = train("dataset=digits", "device=cuda")
     assert done.returncode == 2 and "device=cpu" in done.stderr and done.stderr.count("\n") == 1
     assert may_have_gpu() or not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Folders come from strangers: nothing in a saved configuration or checkpoint may run code."""
+"""Anybody may have written a run's folder: nothing in a saved configuration or checkpoint may run code."""
 
 import os
 import pickle
@@ -9,7 +9,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from alexnet.config import options
-from alexnet.config.saved import load_saved_config
+from alexnet.config.saved import load_run_config
 from alexnet.errors import Mistake
 from alexnet.launch.evaluate import evaluate
 from alexnet.launch.reproduce import reproduce
@@ -22,7 +22,7 @@ from support.images import small_data
 
 @pytest.fixture
 def saved(compose, images, tmp_path):
-    """saved(change) writes a run's config.yaml after change(config) and gives the folder."""
+    """saved(change) writes a run's config.yaml after change(config), and returns the folder."""
 
     def saved(change=lambda config: None):
         config = OmegaConf.to_container(compose("model=cuda_convnet", *small_data(images)))
@@ -61,8 +61,8 @@ HOSTILE = {
     "a method of an allowed class": put("optimizer._target_", "torch.optim.SGD.load_state_dict"),
     "spaces around a name": put("optimizer._target_", " torch.optim.SGD"),
     "no text": put("optimizer._target_", ["torch.optim.SGD"]),
-    "a target in a knob": put("model.activation", CALL),
-    "a target deep in a knob": put("dataset.mean", {"a": {"b": CALL}}),
+    "a target in an option": put("model.activation", CALL),
+    "a target deep in an option": put("dataset.mean", {"a": {"b": CALL}}),
     "a target in a list": put("dataset.mean", [CALL]),
     "a target on top": put("_target_", "os.system"),
     "a target in a group of its own": put("hook", CALL),
@@ -75,6 +75,7 @@ HOSTILE = {
     "a decoded interpolation": put("dataset.root", "${oc.decode:1}"),
     "an own resolver": put("seed", "${now:%S}"),
     "no value": put("model.activation", "???"),
+    "no value in a list": put("dataset.mean", ["???"]),
     "no value where the range is unknown": put("model.anything", "???"),
     "a number as a key": lambda config: config.update({1: 2}),
     "a list for a text": put("model.activation", ["relu"]),
@@ -93,8 +94,8 @@ def test_a_hostile_configuration_is_refused_by_every_command(saved, change, tmp_
     assert not (tmp_path / "owned").exists() and not (tmp_path / "outputs").exists()
 
 
-def test_the_configuration_that_the_hostile_ones_are_made_from_is_fine(saved):
-    assert load_saved_config(Run(saved())).model._target_ == "alexnet.models.cuda_convnet.CudaConvnet"
+def test_the_configuration_that_the_hostile_ones_are_made_from_is_accepted(saved):
+    assert load_run_config(Run(saved()), [])[0].model._target_ == "alexnet.models.cuda_convnet.CudaConvnet"
 
 
 @pytest.mark.parametrize(
@@ -123,28 +124,34 @@ def test_an_empty_configuration_is_damaged_and_not_replaced_by_the_composed_one(
     (folder / "config.yaml").rename(folder / ".hydra" / "config.yaml")
     (folder / "config.yaml").touch()
     with pytest.raises(Mistake, match=r"config\.yaml can't be read: expected a mapping"):
-        load_saved_config(Run(folder))
+        load_run_config(Run(folder), [])
 
 
-def test_a_number_as_a_key_in_a_group_is_an_unknown_knob(saved):
+def test_a_number_as_a_key_in_a_group_is_an_unknown_option(saved):
     folder = saved(lambda config: config["model"].update({1: 2}))
-    with pytest.raises(Mistake, match=r"model\.1 isn't a knob of CudaConvnet"):
+    with pytest.raises(Mistake, match=r"model\.1 isn't an option of CudaConvnet"):
         resume(str(folder), [])
 
 
-def test_a_key_that_is_newer_than_the_run_has_its_usual_value(saved, capsys):
+def test_a_wrong_number_of_epochs_cannot_be_extended(saved):
+    folder = saved(put("epochs", "many"))
+    with pytest.raises(Mistake, match="epochs=5 is less than the run's many"):
+        resume(str(folder), ["epochs=5"])
+
+
+def test_a_key_that_is_newer_than_the_run_has_its_default(saved, capsys):
     folder = saved(lambda config: config.pop("checkpoint_minutes"))
-    assert load_saved_config(Run(folder)).checkpoint_minutes == 10
-    assert "has no checkpoint_minutes: taken as 10, which is usual" in capsys.readouterr().out
+    assert load_run_config(Run(folder), [])[0].checkpoint_minutes == 10
+    assert "has no checkpoint_minutes: the default, 10, is used." in capsys.readouterr().out
 
 
 def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
-    """Even where a name is on the list, what it leads to must be of the group's kind."""
+    """Even if a name is allowed, the object that it leads to must be of the group's kind."""
     names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.training.schedules.cos", "model": "torch.optim.SGD"}
     monkeypatch.setattr(options, "list_targets", lambda group: {names[group]})
     for group, name in names.items():
         with pytest.raises(Mistake, match=f"no {group}"):
-            build._target(group, OmegaConf.create({"_target_": name}))
+            build._find_target(group, OmegaConf.create({"_target_": name}))
 
 
 class Hostile:
@@ -170,14 +177,14 @@ def test_a_hostile_checkpoint_is_refused(saved, tmp_path, monkeypatch, capsys, c
     (folder / "checkpoints").mkdir()
     torch.save(content, folder / "checkpoints" / "last.pt")
     assert resume(str(folder), []) == 2
-    told = capsys.readouterr().err
-    assert "checkpoint" in told.lower() and "weights_only" not in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "checkpoint" in printed.lower() and "weights_only" not in printed and printed.count("\n") == 1
     with pytest.raises(Mistake):
         evaluate(str(folder), [])
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_plain_pickle_is_no_checkpoint(tmp_path, monkeypatch):
+def test_a_plain_pickle_is_not_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "last.pt").write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(Mistake):

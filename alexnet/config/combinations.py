@@ -1,0 +1,111 @@
+"""Values that are each allowed, but not together. No torch."""
+
+from math import inf
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from alexnet.config.options import get_module_name
+from alexnet.data import facts
+from alexnet.errors import Mistake
+from alexnet.models import limits
+
+
+def check_combinations(config: DictConfig) -> None:
+    """Raises Mistake for the first values that exclude each other. Each value has passed its own check."""
+    _check_channels(config.dataset)
+    _check_network(config)
+    _check_warmup(config)
+    _check_sides(config.dataset)
+    _check_optimizer(config.optimizer)
+
+
+def check_images(config: DictConfig) -> None:
+    """Raises Mistake if the model doesn't take images of this size, or if they are too few, as far as that is known."""
+    check_size(config, config.dataset.size)
+    images = facts.get_facts(config.dataset._target_).images
+    if images is not None:
+        check_count(config, images)
+
+
+def check_size(config: DictConfig, size: int) -> None:
+    """Raises Mistake if the model doesn't take images of `size` pixels a side, or of the sizes in progressive."""
+    try:
+        limits.check_size(get_module_name(config.model), size, config.dataset.get("progressive", []))
+    except ValueError as error:
+        raise Mistake(f"model: {error}") from error
+
+
+def check_count(config: DictConfig, images: int) -> None:
+    """Raises Mistake if this number of training images is too small for the batch, or for the parts to take of them."""
+    images -= facts.count_held_out(images, config.dataset.get("validation", 0))
+    facts.check_batch(config.batch_size, facts.count_taken(images, config.dataset.get("share", 1)))
+
+
+def _check_channels(dataset: DictConfig) -> None:
+    """One number for each channel of the images."""
+    channels = facts.get_facts(dataset._target_).channels
+    if channels is None:
+        return
+    for name in ("mean", "std"):
+        value = dataset.get(name)
+        if isinstance(value, ListConfig) and len(value) not in (1, channels):
+            raise Mistake(f"dataset.{name}={value}: expected one number, or one for each of {channels} channels.")
+    components = dataset.get("components")
+    if components is not None and len(components) != channels:
+        raise Mistake(
+            f"dataset.components={components}: expected {channels} rows of {channels} numbers, one for each channel, "
+            f"or null to measure them."
+        )
+
+
+def _check_network(config: DictConfig) -> None:
+    """The shape of the layers, and a device for each column."""
+    model: Any = OmegaConf.to_container(config.model)
+    columns, devices = model.get("columns", 1), config.device.get("columns")
+    shape = {name: model[name] for name in ("kernel_sizes", "pool_after", "pool_to", "hidden") if name in model}
+    try:
+        limits.list_crossings(columns, model.get("cross", "none"))
+        if "kernels" in model:
+            limits.split_kernels(model["kernels"], columns)
+        limits.check_layers(columns, **shape)
+    except ValueError as error:
+        raise Mistake(f"model: {error}") from error
+    if devices is not None:
+        try:
+            limits.check_devices(devices, columns)
+        except ValueError as error:
+            raise Mistake(f"device.columns={devices}: {error}") from error
+
+
+def _check_warmup(config: DictConfig) -> None:
+    warmup = config.schedule.get("warmup", 0)
+    if warmup >= config.epochs:
+        raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")
+
+
+def _check_sides(dataset: DictConfig) -> None:
+    """Pixels a side, against those of the images that the network sees."""
+    size, cutout, crop = dataset.get("size", inf), dataset.get("cutout", 0), dataset.get("crop", 0)
+    if cutout >= size:
+        raise Mistake(f"dataset.cutout={cutout} hides all of an image: give less than dataset.size={size}.")
+    resize = dataset.get("resize")
+    if resize is not None and resize < size:
+        raise Mistake(f"dataset.resize={resize} is less than dataset.size={size}, which is cut from it: give more.")
+    if crop >= size:
+        raise Mistake(f"dataset.crop={crop} leaves crops nothing of the image: give less than dataset.size={size}.")
+    too_large = [side for side in dataset.get("progressive", []) if side >= size]
+    if too_large:
+        raise Mistake(
+            f"dataset.progressive={dataset.progressive}: expected sizes below dataset.size={size}, not {too_large[0]}."
+        )
+
+
+def _check_optimizer(optimizer: DictConfig) -> None:
+    nesterov = optimizer.get("nesterov", False)
+    if nesterov and optimizer.get("momentum", 0) == 0:
+        raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")
+    if nesterov and optimizer.get("dampening", 0) != 0:
+        raise Mistake("optimizer.nesterov=true takes no dampening: leave out optimizer.dampening.")
+    if optimizer.get("differentiable", False) and optimizer.get("foreach", False):
+        raise Mistake("optimizer.differentiable=true takes no optimizer.foreach=true: leave out one of them.")
