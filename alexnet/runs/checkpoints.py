@@ -1,4 +1,4 @@
-"""Checkpoints in a run's `checkpoints/`: tensors and plain types, written so that one is always whole."""
+"""Checkpoints in a run's `checkpoints/`: tensors and plain values. One of them is whole at any moment."""
 
 import logging
 import os
@@ -45,16 +45,16 @@ def _write(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path, name: str) -> dict[str, Any]:
-    """What `save` wrote, on the CPU; never runs code from the file. Raises Damaged for what isn't that."""
+    """What `save` wrote, on the CPU. Never runs code from the file. Raises Damaged if `save` didn't write it so."""
     path = folder / f"{name}.pt"
     try:
-        with zipfile.ZipFile(path) as archive:  # torch itself doesn't look at the checksums
+        with zipfile.ZipFile(path) as archive:  # torch doesn't look at the checksums
             if damaged := archive.testzip():
                 raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # torch's text goes on to say how to load it nonetheless
+    except pickle.UnpicklingError as error:  # torch's own message says how to load it anyway
         named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"it names {named[1]}" if named else "there is something else in it"
+        what = f"it names {named[1]}" if named is not None else "there is something else in it"
         raise Damaged(f"{path} is refused: a checkpoint holds tensors and plain values only, and {what}.") from error
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
         raise Damaged(f"{path} can't be read: {str(error).splitlines()[0].rstrip('.')}.") from error
@@ -63,10 +63,10 @@ def load(folder: Path, name: str) -> dict[str, Any]:
     return state
 
 
-def newest(folder: Path) -> dict[str, Any] | None:
-    """The newest whole checkpoint to go on from; None where the run was stopped before its first one.
+def load_newest(folder: Path) -> dict[str, Any] | None:
+    """The newest whole checkpoint; None if the run was stopped before its first one.
 
-    Raises Damaged where there are checkpoints and none is whole.
+    Raises Damaged if there are checkpoints and none is whole.
     """
     damaged = None
     for name in ("last", "previous"):
@@ -76,19 +76,19 @@ def newest(folder: Path) -> dict[str, Any] | None:
             except Damaged as error:
                 damaged = damaged or error
                 continue
-            if damaged:
-                logger.warning(f"{damaged} Going on from the checkpoint before it.")
+            if damaged is not None:
+                logger.warning(f"{damaged} Resuming from the checkpoint before it.")
             return state
-    if damaged:
+    if damaged is not None:
         raise Damaged(
-            f"{damaged} There is no other to go on from. To train from the start, which comes to the same end: "
+            f"{damaged} There is no other checkpoint to resume from. To train from the start, with the same result: "
             f"rm {shlex.quote(str(folder / 'last.pt'))} and the command again."
         ) from damaged
     return None
 
 
 def _sync(folder: Path) -> None:
-    """Makes the renames in the folder as lasting as the files."""
+    """Writes the folder's renames to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

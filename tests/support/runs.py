@@ -1,16 +1,24 @@
 """A run in this process, without the command line."""
 
+from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
-from alexnet.runs.texts import TEXTS
 from alexnet.training import loop
 from alexnet.training.build import assemble
+from alexnet.training.result import compute_result
 from alexnet.training.signals import Signals
+from alexnet.training.state import restore_checkpoint
 
 
 def run_in(folder, config):
     """(training, result) of a run in that folder."""
     folder.mkdir(exist_ok=True)
     run, training = Run(folder), assemble(config)
+    state = restore_checkpoint(run, training)
     with Signals() as signals:
-        result = loop.train(run, training, loop.restore(run, training), signals, TEXTS["en"])
-    return training, result
+        loop.train(run, training, state, signals)
+        return training, compute_result(run, training, state)
+
+
+def change_checkpoint(run, **state):
+    saved = checkpoints.load(run.checkpoints, "last")
+    checkpoints.save(run.checkpoints, "last", {**saved, "state": {**saved["state"], **state}})
