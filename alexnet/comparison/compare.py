@@ -1,4 +1,4 @@
-"""The comparison itself: which configurations there are, in what they differ, and in which order they are shown."""
+"""The comparison: which configurations there are, which keys they differ in, and in which order they are shown."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from alexnet.errors import Mistake, nearest
 @dataclass
 class Comparison:
     configurations: list[Configuration]  # in the table's order
-    keys: list[str]  # in which the configurations differ
+    keys: list[str]  # that the configurations differ in
     metrics: Sequence[str]  # as asked for; the runs are compared by the first
     best_of: str | None = None  # a key: only the best value of it is shown
     others: Sequence[Configuration] = ()  # with the other values of that key
@@ -37,7 +37,7 @@ class Comparison:
         return [key for key, found in given.items() if len(found) > 1 and {*map(type, found)} <= {int, float}]
 
     def trace(self, key: str) -> dict[str, list[tuple[float, Spread]]]:
-        """The metric over a swept key: a line of points for each choice of the other keys, by the name of it."""
+        """The metric over a swept key: points (value, spread) for each choice of the other keys, by its name."""
         lines: dict[str, list[tuple[float, Spread]]] = defaultdict(list)
         others = replace(self, keys=[other for other in self.keys if other != key])
         for each in self.configurations:
@@ -69,22 +69,11 @@ def compare(
     """
     for name in metrics:
         records = [_add_epochs_to(record, name) for record in records]
-    known_metrics = {*METRICS, *(name for record in records for name in record.metrics), *filter(is_epochs_to, metrics)}
-    for name in metrics:
-        if name not in known_metrics:
-            near = nearest(name, sorted({*known_metrics, "epochs_to_25"}))
-            raise Mistake(f"--metric {name}: no finished run here has it{near}")
-    configurations = group_records(records)
-    keys = {key for each in configurations for key in each.config}
     if sort is None:
         sort = metrics[0]
-    known = known_metrics | keys | {"n", "status"}
-    if sort not in known:
-        raise Mistake(
-            f"--sort {sort}: it isn't a key or metric of these runs, n or status{nearest(sort, sorted(known))}"
-        )
-    if best_of is not None and best_of not in keys:
-        raise Mistake(f"--best-of {best_of}: it isn't a key of these runs{nearest(best_of, sorted(keys))}")
+    configurations = group_records(records)
+    keys = {key for each in configurations for key in each.config}
+    _check_names(records, keys, metrics, sort, best_of)
     telling = find_telling_keys([each.config for each in configurations])
     others: list[Configuration] = []
     if best_of is not None:
@@ -93,8 +82,24 @@ def compare(
     return Comparison(configurations, telling, metrics, best_of, others)
 
 
+def _check_names(
+    records: Sequence[Record], keys: set[str], metrics: Sequence[str], sort: str, best_of: str | None
+) -> None:
+    known_metrics = {*METRICS, *(name for record in records for name in record.metrics), *filter(is_epochs_to, metrics)}
+    for name in metrics:
+        if name not in known_metrics:
+            near = nearest(name, sorted({*known_metrics, "epochs_to_25"}))
+            raise Mistake(f"--metric {name}: no finished run here has it{near}")
+    known = known_metrics | keys | {"n", "status"}
+    if sort not in known:
+        near = nearest(sort, sorted(known))
+        raise Mistake(f"--sort {sort}: expected a key or a metric of these runs, n or status{near}")
+    if best_of is not None and best_of not in keys:
+        raise Mistake(f"--best-of {best_of}: it isn't a key of these runs{nearest(best_of, sorted(keys))}")
+
+
 def _add_epochs_to(record: Record, metric: str) -> Record:
-    """The record with the metric, if it is an epochs_to_N and the training error has fallen to N percent."""
+    """Adds the metric epochs_to_N to the record, if its training error falls to N percent."""
     target = parse_target(metric)
     epochs = None if target is None else count_epochs_to(target, record.errors)
     return record if epochs is None else replace(record, metrics={**record.metrics, metric: epochs})

@@ -19,7 +19,7 @@ def list_curves(comparison: Comparison) -> list[tuple[str, Curve]]:
 
 
 def get_level(comparison: Comparison) -> float | None:
-    """N for the metric epochs_to_N, whose curves are training errors in percent. None for others: these have losses."""
+    """N of a metric epochs_to_N: its curves are training errors in percent. None for other metrics, drawn as losses."""
     target = parse_target(comparison.metric)
     return None if target is None else 100 * target
 

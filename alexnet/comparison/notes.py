@@ -42,9 +42,9 @@ def _note_best_of(comparison: Comparison) -> list[str]:
         return []
     by = ""
     if all(each.get_spread(comparison.metric) is None for each in rows):
-        by = f" by final_loss, because no run has {comparison.metric}"
+        by = f", by final_loss because no run has {comparison.metric}"
     tried = dict.fromkeys(",".join(map(format_value, each.tried)) for each in rows)
-    lines = [f"each row has the best of {make_printable(key)}={values}{by}" for values in tried]
+    lines = [f"only the best of {make_printable(key)}={values} is shown{by}" for values in tried]
     for each in rows:
         are_numbers = {*map(type, each.tried)} <= {int, float}
         if len(each.tried) > 1 and are_numbers and each.config[key] in (each.tried[0], each.tried[-1]):

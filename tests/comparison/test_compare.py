@@ -34,7 +34,7 @@ def test_best_of_keeps_the_best_of_each_group_and_notes_what_was_tried(compare, 
     ]
     make(tmp_path / "diverged", {"model.activation": "relu", "optimizer.lr": 0.4}, None, {"status": "diverged"})
     told = compare(".", "--metric", "seconds", "--best-of", "optimizer.lr").stdout
-    assert "each row has the best of optimizer.lr=0.1,0.2,0.4\n" in told
+    assert "only the best of optimizer.lr=0.1,0.2,0.4 is shown\n" in told
     edge = "\nmodel.activation=relu, optimizer.lr=0.1 is at the edge of the values tried: the best may lie beyond\n"
     assert edge in told
     assert "model.activation=tanh, optimizer.lr=0.2 is" not in told

@@ -85,7 +85,7 @@ def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train,
         errors = [1 - epoch["accuracy"] for epoch in Run(tmp_path / row["folders"]).epochs()]
         first = next(number for number, error in enumerate(errors, 1) if error <= 0.25)
         assert first - 1 <= float(row["epochs_to_25"]) <= first
-    assert "each row has the best of optimizer.lr=1e-09,0.02" in (tmp_path / "s" / "sweep.md").read_text()
+    assert "only the best of optimizer.lr=1e-09,0.02 is shown" in (tmp_path / "s" / "sweep.md").read_text()
 
 
 @pytest.mark.slow
