@@ -59,7 +59,7 @@ def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeyp
     precision = {"float32": "bf16", "bf16": "float32"}[run.environment()["precision"]]
     with monkeypatch.context() as patch:
         patch.setattr("alexnet.engine.device.choose_precision", lambda device: precision)
-        refused(f"is {precision} here: resume where it began")
+        refused(f"is {precision} here: resume it where it began")
     images.rename(tmp_path / "elsewhere")
     refused("there is no such folder")
     (tmp_path / "elsewhere").rename(images)
