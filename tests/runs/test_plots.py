@@ -1,5 +1,7 @@
-"""The pictures: their size, their texts, and that no character is missing from the font."""
+"""The pictures of a run: their size, their texts, and a font that has every character."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -13,7 +15,7 @@ from alexnet.runs.texts import TEXTS
 
 @pytest.fixture
 def figures(monkeypatch):
-    """The figures that are drawn, kept open to be looked into."""
+    """The figures that were drawn, kept open for the test to read."""
     kept = []
     monkeypatch.setattr(pyplot, "close", kept.append)
     yield kept
@@ -23,10 +25,10 @@ def figures(monkeypatch):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_curve_is_the_tutorials(tmp_path, figures, language):
-    """10 x 5 inches at 300 dpi; the losses as they are; the language's own texts; a mark an epoch; no box."""
+    """It is 10 x 5 inches at 300 dpi, and has the losses, the texts of the language, and a mark at each epoch's end."""
     losses = [2.3, 2.1, 1.8, 1.5, 1.3, 1.2]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # matplotlib warns of every glyph that it can't find
+        warnings.simplefilter("error")  # matplotlib warns about every character that it has no glyph for
         plots.training_curve(tmp_path / "curve.png", losses, [3, 6], "AlexNetCifar", 200, TEXTS[language])
     assert Image.open(tmp_path / "curve.png").size == (3000, 1500)
     axes = figures[0].axes[0]
@@ -57,8 +59,5 @@ def test_the_confusion_matrix_shows_every_class(tmp_path, figures, classes):
 
 
 def test_torch_is_not_needed_to_draw():
-    import subprocess
-    import sys
-
     program = "import sys, alexnet.runs.plots; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
