@@ -1,4 +1,4 @@
-"""Convolutions that are computed another way than torch's."""
+"""Convolutions that are computed in another way than torch's."""
 
 from collections.abc import Collection
 from typing import ClassVar
@@ -7,8 +7,8 @@ from torch import nn
 
 
 class FastConv2d(nn.Conv2d):
-    """A convolution with a way of its own to compute, for those that it suits: kernels of one of the `sides`, at least
-    `channels` maps in and out, stride 1, one group, and the zeros around its maps that keep their size."""
+    """A convolution with its own way to compute. It suits layers with these properties: kernels of a side in `sides`,
+    at least `channels` maps in and out, stride 1, one group, and zero padding that keeps the size of the maps."""
 
     sides: ClassVar[Collection[int]]
     channels: ClassVar[int]
@@ -26,7 +26,7 @@ class FastConv2d(nn.Conv2d):
 
 
 def change_convolutions(model: nn.Module, kind: type[FastConv2d]) -> None:
-    """Makes each plain convolution that `kind` suits one of that kind, its parameters as they are."""
+    """Turns each plain convolution that `kind` suits into one of that kind. Its parameters stay as they are."""
     for layer in model.modules():
         if type(layer) is nn.Conv2d and kind.suits(layer):
             layer.__class__ = kind

@@ -1,4 +1,4 @@
-"""What a run's numbers depend on beside its configuration."""
+"""What the numbers of a run depend on, besides its configuration."""
 
 import os
 import platform
@@ -21,9 +21,9 @@ def describe(engine: Engine, fingerprint: str) -> dict[str, Any]:
     return {
         "command": [sys.executable, *sys.argv],
         "working_directory": os.getcwd(),
-        "source": _source(),
+        "source": _describe_source(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _find_version(name) for name in PACKAGES},
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
         "platform": platform.platform(),
@@ -37,8 +37,8 @@ def describe(engine: Engine, fingerprint: str) -> dict[str, Any]:
     }
 
 
-def _source() -> dict[str, str]:
-    """The commit, and what differs from it; or why that isn't known."""
+def _describe_source() -> dict[str, str]:
+    """The commit and the difference from it; `no git` if there is no repository or no git."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parents[2]), *arguments]
@@ -50,7 +50,7 @@ def _source() -> dict[str, str]:
         return {"commit": "no git"}
 
 
-def _version(package: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
@@ -58,7 +58,7 @@ def _version(package: str) -> str | None:
 
 
 def get_device_name(device: torch.device) -> str:
-    """The maker's name of the GPU, or of the processor."""
+    """The maker's name for the GPU or the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:

@@ -1,25 +1,25 @@
-"""The weights' gradient of convolutions over small maps as one matrix product, for processors with AMX.
+"""The weight gradient of convolutions over small maps as one matrix product, for processors with AMX.
 
-oneDNN's own way takes four to nine times as long as the multiplications alone where maps are small and channels many:
-in the last three convolutions of images of 32 pixels. What every output saw, written out side by side (im2col) and
-multiplied at once, takes a quarter to two thirds of that.
+For small maps with many channels, oneDNN takes four to nine times as long as the multiplications alone; the last three
+convolutions of 32-pixel images are such a case. Writing out the window of every output side by side (im2col), and
+multiplying once, takes a quarter to two thirds of oneDNN's time.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
+from torch.nn.grad import conv2d_input
 
 from alexnet.engine.convolutions import FastConv2d
 
-POSITIONS = 49  # of a map, at most: from 9x9 on oneDNN is the faster one
+POSITIONS = 49  # of a map, at most; from 9x9 on oneDNN is faster
 
 
 class Im2colConv2d(FastConv2d):
-    """A 3x3 convolution that keeps the size, maps (B, C, H, W) to (B, K, H, W).
-
-    It is nn.Conv2d itself where they are large.
-    """
+    """A 3x3 convolution that keeps the size: maps (B, C, H, W) to (B, K, H, W). Large maps are left to nn.Conv2d."""
 
     sides = (3,)
     channels = 128
@@ -27,28 +27,30 @@ class Im2colConv2d(FastConv2d):
     def forward(self, maps: Tensor) -> Tensor:
         if maps.shape[2] * maps.shape[3] > POSITIONS:
             return super().forward(maps)
-        return _Convolution.apply(maps, self.weight, self.bias)
+        return Convolution.apply(maps, self.weight, self.bias)
 
 
-class _Convolution(torch.autograd.Function):
+class Convolution(torch.autograd.Function):
+    """maps (B, C, H, W), weight (K, C, 3, 3) and bias (K,) to (B, K, H, W)."""
+
     @staticmethod
     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)
-    def forward(context, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(context: Any, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         context.save_for_backward(maps, weight)
         return conv2d(maps, weight, bias, padding=1)
 
     @staticmethod
-    @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")
-    def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         maps, weight = context.saved_tensors
         kernels, channels = weight.shape[:2]
         padded = pad(maps.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-        windows = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, C, 3, 3), nothing copied
-        columns = windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, 9 * channels)
-        of_weights = gradient.permute(0, 2, 3, 1).reshape(-1, kernels).T @ columns
+        windows = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, C, 3, 3), a view
+        columns = windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, 9 * channels)  # (B * H * W, 9 * C)
+        of_weights = gradient.permute(0, 2, 3, 1).reshape(-1, kernels).T @ columns  # (K, 9 * C)
         return (
-            torch.nn.grad.conv2d_input(maps.shape, weight, gradient, padding=1),
+            conv2d_input(maps.shape, weight, gradient, padding=1),
             of_weights.view(kernels, 3, 3, channels).permute(0, 3, 1, 2),
             gradient.sum((0, 2, 3)),
         )

@@ -1,4 +1,4 @@
-"""What the processor is good at, and how its memory is kept."""
+"""What the processor computes fast, and how its memory is kept."""
 
 import ctypes
 import re
@@ -7,15 +7,17 @@ from operator import truediv
 from pathlib import Path
 from statistics import median
 from time import perf_counter, thread_time
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
 def keep_freed_memory() -> None:
-    """Lets the C library give the memory of one step's gradients to the next step's, and not back to the system.
+    """Makes the C library keep the memory of one step's gradients for the next step.
 
-    Else each step waits for the system to hand out, and clear, all those pages anew. Only glibc knows the switch.
+    By default it gives the memory back, and each step waits for the system to hand out and clear all pages again. Only
+    glibc has this switch.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -27,11 +29,11 @@ def keep_freed_memory() -> None:
 
 
 def choose_precision(device: torch.device) -> str:
-    """bf16 where the device multiplies it faster than float32, fp16 on GPUs that are too old for it, else float32.
+    """bf16 if the device multiplies it faster than float32, fp16 on GPUs that are too old for bf16, else float32.
 
-    On a processor that lists it, it is measured: with AVX512-BF16 some take twice as long. The two take turns on one
-    thread, and its own time counts, so that it doesn't matter what else the machine does: the jobs of a sweep must not
-    come to different answers.
+    A processor that lists bf16 instructions is measured, because some with AVX512-BF16 take twice as long. Both types
+    alternate on one thread, and only this thread's own time counts. So other work on the machine doesn't change the
+    answer, and all jobs of a sweep get the same one.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
@@ -43,36 +45,36 @@ def choose_precision(device: torch.device) -> str:
     matrices = [torch.ones(512, 512, dtype=dtype, device=device) for dtype in (torch.float32, torch.bfloat16)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    ratios = [truediv(*(_product_seconds(matrix, thread_time) for matrix in matrices)) for _ in range(16)]
+    ratios = [truediv(*(_time_product(matrix, thread_time) for matrix in matrices)) for _ in range(16)]
     torch.set_num_threads(threads)
-    return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair prepares
+    return "bf16" if median(ratios[1:]) > 1.3 else "float32"  # the first pair warms up
 
 
 def list_cpu_units() -> set[str]:
-    """What the processor lists, such as avx512_bf16 and amx_bf16, as torch tells; empty where an older torch can't."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    """The processor's instruction sets, such as avx512_bf16 and amx_bf16; empty if torch is too old to name them."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return {name for name, value in capabilities.items() if value is True}
 
 
 def is_zen5(about: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor is AMD's of family 26 or later, whose own convolutions are the faster ones in float32."""
+    """Whether the processor is AMD's of family 26 or later. On those torch's float32 convolutions beat Winograd's."""
     try:
-        said = about.read_text()
+        description = about.read_text()
     except OSError:
         return False
-    family = re.search(r"^cpu family\s*: (\d+)$", said, re.M)
-    return "AuthenticAMD" in said and family is not None and int(family[1]) >= 26
+    family = re.search(r"^cpu family\s*: (\d+)$", description, re.M)
+    return "AuthenticAMD" in description and family is not None and int(family[1]) >= 26
 
 
 def measure_matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
-    """Operations a second in a product of two large square matrices: the best of some repeats."""
-    size = 8192 if device.type == "cuda" else 2048  # on a GPU smaller ones take hardly longer than to be sent there
-    matrix = torch.randn(size, size, device=device).to(dtype)  # a GPU multiplies ones faster than numbers of all sorts
-    seconds = [_product_seconds(matrix) for _ in range(repeats + 1)]
-    return 2 * size**3 / min(seconds[1:])  # the first one prepares
+    """Operations per second in a product of two large square matrices: the best of some repeats."""
+    size = 8192 if device.type == "cuda" else 2048  # a GPU takes hardly longer for smaller ones than to launch them
+    matrix = torch.randn(size, size, device=device).to(dtype)  # random numbers: a GPU multiplies ones faster
+    seconds = [_time_product(matrix) for _ in range(repeats + 1)]
+    return 2 * size**3 / min(seconds[1:])  # the first one warms up
 
 
-def _product_seconds(matrix: Tensor, clock: Callable[[], float] = perf_counter) -> float:
+def _time_product(matrix: Tensor, clock: Callable[[], float] = perf_counter) -> float:
     synchronise(matrix.device)
     began = clock()
     matrix @ matrix
@@ -81,6 +83,6 @@ def _product_seconds(matrix: Tensor, clock: Callable[[], float] = perf_counter) 
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits until the device has done what it was given."""
+    """Waits until the device has finished its work."""
     if device.type != "cpu":
         getattr(torch, device.type).synchronize()

@@ -1,4 +1,4 @@
-"""On a GPU a recorded step does what the step does, to the last bit, and nothing in a window waits for the GPU."""
+"""On a GPU a recorded step gives the same bits as the step itself, and nothing in a window waits for the GPU."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture
 def augmented(images):
-    """All that is random: crops, mirror images, hidden squares, colours, CutMix, dropout; at two sizes of images."""
+    """Everything random: crops, mirror images, hidden squares, colours, CutMix, dropout; and two sizes of images."""
     return [
         *small_data(images), "dataset.size=24", "dataset.progressive=[16]", "dataset.crop=2", "dataset.flip=true",
         "dataset.cutout=4", "dataset.colour=0.1", "cutmix=0.5", "label_smoothing=0.1", "optimizer.lr=0.01",
@@ -42,8 +42,8 @@ def test_recorded_or_not_a_run_ends_in_the_same_bits(compose, tmp_path, augmente
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("first, second", [("cpu", "cuda"), ("cuda", "cpu")])
-def test_a_run_goes_on_on_another_device(compose, tmp_path, augmented, optimizer, first, second):
-    """To rounding, and without dropout, whose random numbers are each device's own."""
+def test_a_run_resumes_on_another_device(compose, tmp_path, augmented, optimizer, first, second):
+    """The results are equal to rounding. There is no dropout, because each device draws its own random numbers."""
     settings = [
         *augmented, f"optimizer={optimizer}", "optimizer.lr=0.001", "model.dropout=0", "cutmix=0",
         "device.precision=float32",
@@ -60,24 +60,24 @@ def test_nothing_in_an_epoch_waits_for_the_gpu(compose, augmented, settings):
     training = assemble(compose(*augmented, *settings))
 
     def epoch(number, waits):
-        for batch, (images, labels) in enumerate(training.train.epoch(number)):
+        for batch, (images, labels) in enumerate(training.batches.train.epoch(number)):
             if waits and batch == 0:  # the epoch's random numbers are sent with its first batch
                 torch.cuda.set_sync_debug_mode("error")
             set_learning_rate(training, compute_learning_rate(training, number, batch, []))
             step(training, images, labels, number, batch)
 
     try:
-        epoch(0, False)  # in which steps of the first size are recorded
+        epoch(0, False)  # records the steps of the first size
         epoch(1, True)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 def test_batches_are_the_processors(compose, augmented):
-    """The same order, crops and mirror images, whatever the device; pixels to rounding."""
+    """Order, crops and mirror images are the same on both devices; pixels are equal to rounding."""
     training = assemble(compose(*augmented))
-    there = training.train
-    here = assemble(compose(*augmented, "device=cpu")).train
+    there = training.batches.train
+    here = assemble(compose(*augmented, "device=cpu")).batches.train
     assert isinstance(there, Batches) and there.images.device.type == "cuda"
     for epoch in (0, 3):
         for (images, labels), (expected, classes) in zip(there.epoch(epoch), here.epoch(epoch), strict=True):
@@ -85,9 +85,9 @@ def test_batches_are_the_processors(compose, augmented):
             torch.testing.assert_close(images.cpu(), expected, rtol=0, atol=1e-4)
 
 
-def test_too_large_a_batch_is_told_with_what_to_try(compose, augmented):
+def test_a_batch_that_is_too_large_is_refused_with_what_to_try(compose, augmented):
     training = assemble(compose(*augmented, "device.precision=float32"))
-    images, labels = next(training.train.epoch())
+    images, labels = next(training.batches.train.epoch())
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(1e-9)
     try:

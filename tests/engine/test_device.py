@@ -1,4 +1,4 @@
-"""Whatever the device settings, a run resumes to the same bits, and computes what float32 does to their precision."""
+"""With any device settings a run resumes to the same bits, and computes what float32 does, to their precision."""
 
 import shutil
 
@@ -36,7 +36,7 @@ def augmented(small):
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setting):
-    """One epoch, then a second one from the checkpoint: as two epochs at a stretch."""
+    """One epoch, and a second one from the checkpoint, end as two epochs without a break."""
     settings = [*augmented, f"device.{setting}"]
     _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
     run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
@@ -50,8 +50,8 @@ def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setti
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("first, second", [("true", "false"), ("false", "true")])
-def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, optimizer, first, second):
-    """As when it goes on elsewhere: the ways differ in rounding alone."""
+def test_a_run_resumes_with_another_way_to_update(compose, tmp_path, augmented, optimizer, first, second):
+    """The ways to update differ only in rounding."""
     settings = [*augmented, "device.precision=float32", f"optimizer={optimizer}", "optimizer.lr=0.001"]
     run_in(tmp_path / "changed", compose(*settings, "epochs=1", f"device.fused={first}"))
     training, changed = run_in(tmp_path / "changed", compose(*settings, "epochs=2", f"device.fused={second}"))
@@ -62,8 +62,8 @@ def test_a_run_goes_on_with_another_way_to_update(compose, tmp_path, augmented, 
 
 @pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
-    """The batch of 24 is large enough for all of conv2 to conv5 to take them."""
-    weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # which a resumed run takes from its checkpoint
+    """The batch of 24 is large enough for Winograd's way in all of conv2 to conv5."""
+    weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # a resumed run takes them from its checkpoint
     settings = [*small_data(images), "batch_size=24", "device.precision=float32", "device.winograd=true", *weights]
     _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
     run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
@@ -84,7 +84,7 @@ def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose,
         pytest.param("compile=true", 1e-5, marks=COMPILER),
     ],
 )
-def test_a_setting_changes_losses_by_its_rounding_alone(compose, tmp_path, augmented, setting, tolerance):
+def test_a_setting_changes_losses_only_by_its_rounding(compose, tmp_path, augmented, setting, tolerance):
     config = compose(*augmented, "device.precision=float32", "epochs=1")
     run_in(tmp_path / "float32", config)
     run_in(tmp_path / "other", compose(*augmented, "device.precision=float32", "epochs=1", f"device.{setting}"))
@@ -97,7 +97,7 @@ def test_products_are_in_the_precision_and_weights_in_float32(compose, augmented
     training = assemble(compose(*augmented, f"device.precision={precision}"))
     seen = []
     training.model.features[0].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
-    images, _ = next(training.train.epoch())
+    images, _ = next(training.batches.train.epoch())
     assert training.forward(images).dtype == torch.float32
     assert seen == [dtype]
     assert {parameter.dtype for parameter in training.model.parameters()} == {torch.float32}
@@ -105,11 +105,11 @@ def test_products_are_in_the_precision_and_weights_in_float32(compose, augmented
 
 @pytest.mark.parametrize("rates, chosen", [((100, 80), "float32"), ((100, 120), "float32"), ((100, 230), "bf16")])
 def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rates, chosen):
-    """There are processors that list bf16 instructions and are slower with them. Other work on the machine, which makes
-    ten times as long of every second product here, for a while, isn't mistaken for that."""
+    """Some processors list bf16 instructions and are slower with them. Other work on the machine doesn't change the
+    answer: here, for a while, it makes every second product ten times as long."""
     rate = dict(zip((torch.float32, torch.bfloat16), rates, strict=True))
     disturbed = iter([1, 10] * 6 + [1] * 99)
-    monkeypatch.setattr(processor, "_product_seconds", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
+    monkeypatch.setattr(processor, "_time_product", lambda matrix, clock: next(disturbed) / rate[matrix.dtype])
     monkeypatch.setattr(processor, "list_cpu_units", lambda: {"avx512_bf16"})
     assert devices.choose_engine("cpu").precision == chosen
     monkeypatch.setattr(processor, "list_cpu_units", lambda: {"avx2"})  # then bf16 isn't even tried
@@ -126,7 +126,7 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_faster(monkeypatch, rat
     ],
 )
 def test_a_zen_5_is_known_by_its_family(tmp_path, said, zen5):
-    """There torch's own convolutions are faster in float32 than those with fewer multiplications."""
+    """On a Zen 5, torch's float32 convolutions are faster than those with fewer multiplications."""
     about = tmp_path / "cpuinfo"
     assert not is_zen5(about)  # a system without it
     about.write_text(said)

@@ -1,4 +1,4 @@
-"""The weights' gradient as one matrix product is torch's, and trains the same network."""
+"""The weight gradient as one matrix product is torch's, and trains the same network."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from alexnet.training.loop import step
 
 @pytest.mark.parametrize("height, width", [(7, 7), (4, 4), (3, 5), (1, 1), (12, 12)])
 def test_outputs_and_gradients_are_those_of_the_definition(height, width):
-    """Against torch's in float64, within bfloat16's rounding: a mistake of one place, or one channel, is off by all."""
+    """They are torch's in float64, within bfloat16's rounding. An error of one position or channel differs by 100%."""
     torch.manual_seed(0)
     plain = nn.Conv2d(128, 144, 3, padding=1).double()
     fast = nn.Sequential(nn.Conv2d(128, 144, 3, padding=1))
@@ -39,7 +39,7 @@ def close(found, expected):
 
 
 def test_a_processor_with_amx_takes_it_for_small_maps(compose, monkeypatch):
-    """conv3 to conv5 in bfloat16; the losses are those without it. In float32 there is Winograd's way."""
+    """In bfloat16 conv3 to conv5 take it, and the losses are those without it. float32 uses Winograd's convolutions."""
     losses = []
     for amx in (True, False):
         monkeypatch.setattr(devices, "list_cpu_units", lambda amx=amx: {"amx_bf16"} if amx else {"avx512_bf16"})
@@ -56,7 +56,7 @@ def test_a_processor_with_amx_takes_it_for_small_maps(compose, monkeypatch):
         kinds = [type(layer) for layer in training.model.features if isinstance(layer, nn.Conv2d)]
         assert kinds == [nn.Conv2d] * 2 + [Im2colConv2d if amx else nn.Conv2d] * 3
         training.model.train()
-        batches = training.train.epoch(0)
+        batches = training.batches.train.epoch(0)
         losses.append([step(training, *next(batches), 0, batch)[0].item() for batch in range(4)])
         full = assemble(compose(*data, "device.precision=float32")).model
         assert not any(isinstance(layer, Im2colConv2d) for layer in full.modules())

@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications give what torch's give, and train the same network."""
+"""Convolutions with fewer multiplications give torch's results, and train the same network."""
 
 from math import ceil
 
@@ -7,9 +7,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexnet.engine import winograd
 from alexnet.engine.convolutions import change_convolutions
-from alexnet.engine.winograd import WinogradConv2d
+from alexnet.engine.winograd import Convolution, WinogradConv2d
 from alexnet.training.build import assemble
 from alexnet.training.loop import step
 
@@ -17,7 +16,7 @@ from alexnet.training.loop import step
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("height, width", [(7, 7), (15, 15), (13, 27), (4, 5), (1, 2)])
 def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width):
-    """Against torch's in float64, within 1e-4 of the largest value: TF32 is off by ten times as much."""
+    """They are within 1e-4 of the largest value of torch's in float64. TF32 differs by ten times as much."""
     torch.manual_seed(0)
     fast = nn.Conv2d(64, 96, kernel, padding=kernel // 2)
     plain = nn.Conv2d(64, 96, kernel, padding=kernel // 2).double()
@@ -25,12 +24,12 @@ def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width
     maps, gradient = torch.randn(64, 64, height, width), torch.randn(64, 96, height, width)
     found, expected = maps.clone().requires_grad_(), maps.double().requires_grad_()
     with FlopCounterMode(display=False) as counter:
-        outputs = winograd.convolution(found, fast.weight, fast.bias)
+        outputs = Convolution.apply(found, fast.weight, fast.bias)
         outputs.backward(gradient)
     counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
     side, points = {3: (4, 36), 5: (3, 49)}[kernel]
     tiles = 64 * ceil(height / side) * ceil(width / side)
-    once = 2 * points * tiles * 64 * 96  # a product of the values: one forward, two backward, all of them counted
+    once = 2 * points * tiles * 64 * 96  # a product of the values: one forward, two backward, and all are counted
     assert (counts["aten.bmm"], counts["aten.baddbmm"]) == (2 * once, once)
     plain(expected).backward(gradient.double())
     assert close(outputs, plain(expected))
@@ -44,7 +43,7 @@ def close(found, expected):
 
 
 def test_a_processor_in_float32_takes_it_where_it_wins_and_the_option_turns_it_off(compose):
-    """conv2 to conv5; conv1 has too few channels. The network's parameters keep their names and values."""
+    """conv2 to conv5 take it; conv1 has too few channels. The parameters keep their names and values."""
     data = ["dataset=digits", "device=cpu", "device.precision=float32"]
     fast, plain = (assemble(compose(*data, f"device.winograd={on}")).model for on in ("true", "false"))
     kinds = [type(layer) for layer in fast.features if isinstance(layer, nn.Conv2d)]
@@ -64,7 +63,7 @@ def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
         settings = ["device=cpu", "device.precision=float32", f"device.winograd={on}"]
         training = assemble(compose("dataset=digits", "batch_size=24", *learns, *settings))
         training.model.train()
-        batches = training.train.epoch(0)
+        batches = training.batches.train.epoch(0)
         with FlopCounterMode(display=False) as counter:
             losses.append([step(training, *next(batches), 0, batch)[0].item() for batch in range(4)])
         operations.append(counter.get_total_flops())
@@ -77,7 +76,7 @@ def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
     [(3, 64, 7, False), (3, 2, 7, True), (3, 64, 5, True), (5, 64, 15, False), (5, 64, 13, True)],
 )
 def test_a_small_batch_and_maps_that_tiles_cover_badly_are_left_to_torch(kernel, batch, side, torchs):
-    """There the changes of weights or maps cost more than is won: 5x5 maps take four tiles of 4x4 outputs."""
+    """There the transforms of weights or maps cost more than they save: 5x5 maps take four tiles of 4x4 outputs."""
     layer = nn.Sequential(nn.Conv2d(64, 64, kernel, padding=kernel // 2))
     change_convolutions(layer, WinogradConv2d)
     maps = torch.randn(batch, 64, side, side)
