@@ -22,25 +22,27 @@ from alexnet.runs.folder import claim
 
 
 class Launch(Callback):
-    """What Hydra calls before the first job and after the last one."""
+    """Hydra calls it before the first job and after the last one."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Checks every value, then makes a folder that is this run's alone."""
+        """Checks every value, then makes the run's own new folder."""
         with checking(), open_dict(config):
             checks.check_run(without_hydra(config))
             if config.resume:
                 raise Mistake(
-                    f"resume={config.resume} goes on with a sweep, together with -m. A run goes on with "
+                    f"resume={config.resume} resumes a sweep and needs -m. To resume a run: "
                     f"python scripts/resume.py {config.resume}"
                 )
             if config.dry_run:
-                print(sweep.describe_plan([config.hydra.overrides.task], disk_bytes([config]), config.hydra.run.dir))
+                print(
+                    sweep.describe_plan([config.hydra.overrides.task], sum_disk_bytes([config]), config.hydra.run.dir)
+                )
                 sys.exit()
             check_machine(config)
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Checks every value of every job and the disk, then makes a folder that is this sweep's alone."""
+        """Checks every value of every job, and the disk; then makes the sweep's own new folder."""
         with checking(), open_dict(config):
             sweep.check(config)
             parallel.check(config)
@@ -52,10 +54,10 @@ class Launch(Callback):
                 subdirs.append(sweep.get_subdir(each.hydra))
                 configs.append(without_hydra(each))
                 checks.check_run(configs[-1])
-            if config.hydra.sweeper._target_ != search.TARGET:  # whose jobs are not these, but between them
+            if config.hydra.sweeper._target_ != search.TARGET:  # a search's jobs lie between these extremes
                 sweep.check_subdirs(subdirs)
             if config.dry_run:
-                print(sweep.describe_plan(planned, disk_bytes(configs), config.hydra.sweep.dir))
+                print(sweep.describe_plan(planned, sum_disk_bytes(configs), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
                 check_machine(each)
@@ -63,13 +65,15 @@ class Launch(Callback):
                 folder = str(find_existing_sweep(config))
             else:
                 way_out = "give a folder on another disk with hydra.sweep.dir=FOLDER"
-                check_space(Path(config.hydra.sweep.dir), disk_bytes(configs), way_out)
+                check_space(Path(config.hydra.sweep.dir), sum_disk_bytes(configs), way_out)
                 folder = str(claim(config.hydra.sweep.dir))
             config.hydra.sweep.dir = folder
-            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(folder)}")  # each job is composed anew
+            config.hydra.overrides.hydra.append(
+                f"hydra.sweep.dir={quote(folder)}"
+            )  # for the jobs, which are composed again
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """The table of all jobs; status 1 where one of them didn't finish. In a search to diverge is a result."""
+        """Prints the table of all jobs. Exits with 1 if a job didn't finish; in a search, to diverge is a result."""
         print(write_report(config.hydra.sweep.dir, config.report))
         counts = count_statuses(config.hydra.sweep.dir)
         print(f"{counts['finished']} of {counts.total()} ok")
@@ -78,8 +82,8 @@ class Launch(Callback):
             sys.exit(1)
 
 
-def disk_bytes(configs: Sequence[DictConfig]) -> int:
-    """What the runs' folders may come to, at most, in bytes."""
+def sum_disk_bytes(configs: Sequence[DictConfig]) -> int:
+    """The most bytes that the runs' folders will take."""
     from alexnet.training.build import estimate_disk_bytes
 
     needs = [estimate_disk_bytes(config) for config in configs]

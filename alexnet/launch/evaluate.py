@@ -1,6 +1,7 @@
-"""A run's test figures worked out anew from its saved weights."""
+"""Tests a run again from its saved weights."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
@@ -9,16 +10,16 @@ from alexnet.runs.folder import Run
 
 
 def evaluate(folder: str, overrides: Sequence[str]) -> int:
-    """Prints the test figures of the folder's weights to the last digit; 1 where result.json should have the same.
+    """Prints the test figures of the folder's weights, to the last digit, beside those of result.json.
 
-    overrides: where data or device are others here, such as dataset.root=FOLDER; or for another test, such as
-    dataset.views=10, whose figures may be others.
-    Raises Mistake where the folder isn't a run's, or its configuration or weights are refused.
+    Returns the exit status: 1 if the figures differ and no override explains it. An override may say where the data
+    is now, or ask for another test, such as dataset.views=10. Raises Mistake if the folder isn't a run's, or if its
+    configuration or weights are refused.
     """
     run = Run(folder)
     config, changed = load_run_config(run, overrides)
     check_machine(config)
-    from alexnet.training.build import assemble  # torch takes seconds to import: not for a typing error
+    from alexnet.training.build import assemble  # torch takes seconds to import: not before the checks
     from alexnet.training.evaluation import compute_test_figures, load_chosen_weights
 
     recorded = run.result() or {}
@@ -33,9 +34,14 @@ def evaluate(folder: str, overrides: Sequence[str]) -> int:
         "test_loss",
         "test_images",
     ):
-        told = recorded.get(key)
-        note = {None: "not in result.json", figures[key]: "as in result.json"}.get(told, f"result.json has {told!r}")
-        print(f"{key}: {figures[key]!r}   ({note})")
-    kept = ("device.", *WITHOUT_EFFECT)  # what another device gives is worth a status
-    another = any(not key.startswith(kept) for key, _, _ in changed)
-    return 0 if another or all(recorded.get(key, value) == value for key, value in figures.items()) else 1
+        print(f"{key}: {figures[key]!r}   ({_compare_with_recorded(figures[key], recorded.get(key))})")
+    same_test = ("device.", *WITHOUT_EFFECT)  # another device should give the same figures, so its status counts
+    another_test = any(not key.startswith(same_test) for key, _, _ in changed)
+    equal = all(recorded.get(key, value) == value for key, value in figures.items())
+    return 0 if another_test or equal else 1
+
+
+def _compare_with_recorded(figure: Any, recorded: Any) -> str:
+    if recorded is None:
+        return "not in result.json"
+    return "as in result.json" if recorded == figure else f"result.json has {recorded!r}"

@@ -1,4 +1,4 @@
-"""A run done again from its folder, with a verdict: identical, or where and why it first differs."""
+"""Trains a run again from its folder, with a verdict: identical, or where and by how much it first differs."""
 
 import time
 from collections.abc import Sequence
@@ -11,15 +11,17 @@ from alexnet.config.saved import load_run_config
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 
-# What a reproduction must have in common with the original; times can't be.
-WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")  # causes first
+# What a reproduction must have in common with its original, causes first. Times can't be equal.
+WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")
+# Keys of environment.json that say nothing about the numbers.
+NOT_COMPARED = ("command", "working_directory", "reproduces", "started", "earlier", "extended_from")
 
 
 def reproduce(folder: str, overrides: Sequence[str]) -> int:
-    """Trains anew from the folder's config.yaml in a new folder, and compares. 0 where identical, else 1.
+    """Trains again from the folder's config.yaml, in a new folder, and compares. Returns 0 if identical, else 1.
 
-    What was stopped or failed before its end is not compared: its exit status, and its reason on stderr.
-    Raises Mistake where the folder isn't a run's, or its configuration or an override is refused.
+    A reproduction that was stopped or failed isn't compared; its own exit status is returned. Raises Mistake if the
+    folder isn't a run's, or if its configuration or an override is refused.
     """
     original = Run(folder)
     config, differences = load_run_config(original, overrides)
@@ -32,34 +34,28 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     exit_status = execute(config, run, parent=original)
     if not run.is_done():
         return exit_status
-    identical, text = verdict(original, run)
-    print(text)
+    identical, verdict = compare_runs(original, run)
+    print(verdict)
     if not identical:
-        for shorter in original.environment().get("extended_from", []):
-            print(f"the original was extended: it had the learning rates of a run with {shorter}")
-        for key, before, after in environment_differences(original, run):
-            print(f"environment differs: {key}: {shorten(before)} -> {shorten(after)}")
+        _print_causes(original, run)
     return 0 if identical else 1
 
 
-def verdict(original: Run, run: Run) -> tuple[bool, str]:
-    """Whether all windows and the final weights are equal, and a sentence that says so or what differs first."""
-    before, after = ([[row[name] for name in WINDOW_VALUES] for row in of.windows()] for of in (original, run))
+def compare_runs(original: Run, run: Run) -> tuple[bool, str]:
+    """Whether all windows and the final weights are equal, and the verdict in a sentence."""
+    before, after = ([[row[name] for name in WINDOW_VALUES] for row in each.windows()] for each in (original, run))
     ended, result = original.result() or {"status": "unfinished"}, run.result() or {}
-    if ended["status"] in ("unfinished", "interrupted"):
+    stopped = ended["status"] in ("unfinished", "interrupted")
+    if stopped:
         after = after[: len(before)]
     equal = sum(a == b for a, b in zip(before, after, strict=False))
     total = max(len(before), len(after))
     for a, b in zip(before, after, strict=False):
-        for name, old, new in zip(WINDOW_VALUES, a, b, strict=True):
-            if old != new:
-                return False, (
-                    f"different: first in epoch {b[0]:.0f}, batch {b[1]:.0f}: {name} {old!r} -> {new!r} "
-                    f"(by {new - old:+.3g}); {equal} of {total} windows equal"
-                )
+        if a != b:
+            return False, f"{_describe_difference(a, b)}; {equal} of {total} windows equal"
     if len(before) != len(after):
         return False, f"different: {len(before)} windows -> {len(after)}; the first {equal} are equal"
-    if ended["status"] in ("unfinished", "interrupted"):
+    if stopped:
         return True, f"identical as far as the original went: {equal} of {total} windows (it is {ended['status']})"
     if ended["status"] != result["status"]:
         return False, f"different: {equal} of {total} windows equal, but {ended['status']} -> {result['status']}"
@@ -70,8 +66,24 @@ def verdict(original: Run, run: Run) -> tuple[bool, str]:
     return True, f"identical: {equal} of {total} windows, weights equal"
 
 
-def environment_differences(original: Run, run: Run) -> list[tuple[str, Any, Any]]:
-    """What differs between the two environments, apart from the command and where it was given."""
-    environments = [keys.flatten(of.environment() or {}) for of in (original, run)]
-    told = ("command", "working_directory", "reproduces", "started", "earlier", "extended_from")
-    return [difference for difference in keys.list_changes(*environments) if difference[0].split(".")[0] not in told]
+def _describe_difference(before: Sequence[float], after: Sequence[float]) -> str:
+    """The first value in which two windows differ."""
+    name, old, new = next(
+        (name, old, new) for name, old, new in zip(WINDOW_VALUES, before, after, strict=True) if old != new
+    )
+    place = f"epoch {after[0]:.0f}, batch {after[1]:.0f}"
+    return f"different: first in {place}: {name} {old!r} -> {new!r} (by {new - old:+.3g})"
+
+
+def _print_causes(original: Run, run: Run) -> None:
+    """What may explain a difference: an extended original, another environment."""
+    for shorter in original.environment().get("extended_from", []):
+        print(f"the original was extended: it had the learning rates of a run with {shorter}")
+    for key, before, after in list_environment_changes(original, run):
+        print(f"environment differs: {key}: {shorten(before)} -> {shorten(after)}")
+
+
+def list_environment_changes(original: Run, run: Run) -> list[tuple[str, Any, Any]]:
+    """(key, before, after) for what differs between the two environments and may change a number."""
+    changes = keys.list_changes(*(keys.flatten(each.environment()) for each in (original, run)))
+    return [change for change in changes if change[0].split(".")[0] not in NOT_COMPARED]

@@ -1,4 +1,4 @@
-"""Going on with a run, or with a sweep, in its own folder."""
+"""Resumes a run or a sweep in its own folder."""
 
 import sys
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from alexnet.training.job import execute, log_to
 
 
 def resume(folder: str, overrides: Sequence[str]) -> int:
-    """Trains on from the last checkpoint; `epochs=N` extends the run. Returns the exit status.
+    """Trains from the last checkpoint to the end. `epochs=N` extends a finished run. Returns the exit status.
 
-    Raises Mistake where the folder isn't a run's, or anything is to change but the number of epochs, the columns'
-    devices and what can't change a number.
+    Raises Mistake if the folder isn't a run's, or if an override changes more than the number of epochs, the columns'
+    devices or what can't change a number.
     """
     run = Run(folder)
     if Sweep(folder).settings() is not None:
         if overrides:
-            raise Mistake(f"{folder} is a sweep, which goes on as it was: leave out {' '.join(overrides)}.")
+            raise Mistake(f"{folder} is a sweep, which is resumed as it was: leave out {' '.join(overrides)}.")
         sys.argv = [sys.argv[0], *rebuild_command(folder)]
         train.main()
         return 0
@@ -31,15 +31,15 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
     others = [key for key, _, _ in differences if key not in MAY_CHANGE]
     if others:
         raise Mistake(
-            f"{', '.join(others)} can't change when a run goes on, only epochs, device.columns and what can't change a "
-            f"number, such as dataset.root: for another run from the same configuration use "
+            f"{', '.join(others)} can't change when a run is resumed. Only epochs, device.columns and what has no "
+            f"effect on the numbers, such as dataset.root, can. For another run from the same configuration: "
             f"python scripts/reproduce.py {folder} {' '.join(overrides)}"
         )
     epochs = next((before for key, before, _ in differences if key == "epochs"), config.epochs)
     if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:
         raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
-    result = run.result() or {}
-    if result.get("status") == "finished" and config.epochs == epochs:
+    result = run.result()
+    if result is not None and result.get("status") == "finished" and config.epochs == epochs:
         print(f"{folder} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         return 0
     check_machine(config)

@@ -45,8 +45,9 @@ def check(config: DictConfig) -> None:
     for given in config.hydra.overrides.task:
         if given.lstrip("+").startswith("experiment=") and "," in given:
             _check_experiments(given)
-    known = [path.removesuffix("._target_") for path in flatten(without_hydra(config))]
-    best_of = config.report.best_of
+    paths = [path for path in flatten(without_hydra(config)) if path.partition(".")[0] not in LAUNCH]
+    known = [path.removesuffix("._target_") for path in paths]
+    best_of = OmegaConf.select(config, "report.best_of")
     if best_of is not None and best_of not in known:
         raise Mistake(f"report.best_of={best_of}: not a key of these runs{nearest(best_of, known)}")
 

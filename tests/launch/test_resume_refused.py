@@ -1,9 +1,11 @@
 """A run that can't be resumed is refused in a sentence, and its folder stays as it was."""
 
+import sys
+
 import pytest
 import torch
 
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
@@ -48,8 +50,10 @@ def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeyp
 
     def refused(said):
         capsys.readouterr()
-        assert resume(str(run.folder), ["epochs=2"]) == 2
+        with pytest.raises(SystemExit) as end, mistakes_end_the_program():  # as scripts/resume.py ends
+            sys.exit(resume(str(run.folder), ["epochs=2"]))
         printed = capsys.readouterr().err
+        assert end.value.code == 2
         assert said in printed and printed.count("\n") == 1
         assert content(run) == before
 
