@@ -1,7 +1,7 @@
-"""This project's engine against the loop of a tutorial, side by side on this machine: python benchmarks/benchmark.py
+"""Compares this project's loop with a tutorial's on this machine, in turns: python benchmarks/benchmark.py
 
-Takes the overrides of scripts/train.py: model, dataset and device settings are measured as given. Without any it
-is the tutorial's network on the embedded digits, as many of them as CIFAR-10 has.
+Takes the overrides of scripts/train.py and measures that model, dataset and device. By default it measures the
+tutorial's network on the embedded digits, repeated to as many as CIFAR-10 has.
 """
 
 import json
@@ -21,13 +21,11 @@ def parse() -> Namespace:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as dataset=cifar10, device.threads=1")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: 64, the tutorial's")
     parser.add_argument("--device", metavar="NAME", help="default: auto")
-    parser.add_argument(
-        "--pairs", type=above_zero(int), default=5, metavar="N", help="turns that each of the two takes; default: 5"
-    )
+    parser.add_argument("--pairs", type=above_zero(int), default=5, metavar="N", help="turns of each loop; default: 5")
     parser.add_argument("--seconds", type=above_zero(float), default=8, metavar="S", help="of one turn; default: 8")
-    parser.add_argument("--profile", action="store_true", help="also the engine's time by operator, beside its limit")
+    parser.add_argument("--profile", action="store_true", help="also the project's time by operator")
     parser.add_argument(
-        "--json", action="store_true", help="all figures: operations, bytes, seconds, and milliseconds where named so"
+        "--json", action="store_true", help="all figures, in operations, bytes and seconds unless the name says another"
     )
     return parser.parse_intermixed_args()
 
@@ -43,9 +41,10 @@ def main() -> None:
         check(config)
         check_size(config, config.dataset.size)
         check_machine(config)
-        facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as are measured on
+        facts.check_batch(config.batch_size, facts.FACTS["cifar10"].images)  # as many as turns.py repeats
+    # Importing torch takes seconds: an error in the command must not wait for that.
     import profiling
-    import turns  # torch takes seconds to import: not for a typing error
+    import turns
 
     found = turns.measure(config, given.pairs, given.seconds)
     if given.profile:
@@ -53,9 +52,9 @@ def main() -> None:
     if given.json:
         print(json.dumps(found, indent=2))
     else:
-        print(turns.told(found))
+        print(turns.as_text(found))
         if given.profile:
-            print(f"\n{profiling.told(found['profile'])}")
+            print(f"\n{profiling.as_text(found['profile'])}")
 
 
 if __name__ == "__main__":

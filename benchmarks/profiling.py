@@ -1,4 +1,4 @@
-"""Where a step's time goes: the engine's operators beside their limits, and how much of the time a GPU is at work."""
+"""Where the time of a step goes: the project's operators beside their limits, and how long a GPU is busy."""
 
 import os
 from collections.abc import Iterator
@@ -6,55 +6,56 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from tabulate import tabulate
 from torch.autograd import DeviceType
 
 from alexnet.engine.cuda_graph import WARM_UP
 from alexnet.engine.processor import synchronise
 from alexnet.training.build import Training
-from turns import counted, engine_loop, prepared
+from turns import assemble_repeated, count_operations, run_project
 
 
 def profile(config: DictConfig, rate: float, steps: int = 5) -> dict[str, Any]:
-    """operators: the engine's in one step, the longest first: milliseconds, share, and how near each is to the limit.
-    busy: the share of the time in which a GPU is at work, over some steps as training takes them; None on a processor.
+    """operators: those of one step, the longest first, each with milliseconds, share of the step, and its limit.
+    busy: the share of the time in which a GPU works, over some steps as training takes them; None on a processor.
 
-    rate: of a matrix product, operations a second. They are counted for convolutions and matrix products; the rest has
-    none that count. A recorded step has kernels but no operators, so that for those it is taken bit by bit.
+    rate: operations per second of a matrix product, which is the limit. Only convolutions and matrix products have
+    operations to count. A recorded step has kernels but no operators, so the operators are those of unrecorded steps.
     """
-    training = prepared(config)
-    running = engine_loop(training)
+    training = assemble_repeated(config)
+    running = run_project(training)
     for _ in range(WARM_UP + 2):
         next(running)
     cuda = training.engine.device.type == "cuda"
-    busy = _busy(_profiled(training, running, 10 * steps)) if cuda else None
+    busy = _measure_busy(_profile_steps(training, running, 10 * steps)) if cuda else None
     training.recorder = None
     next(running)
-    operations, _ = counted(training, running)
+    operations, _ = count_operations(training, running)
     time = "self_device_time_total" if cuda else "self_cpu_time_total"
     rows = [
         (event.key, getattr(event, time) / 1e6 / steps)
-        for event in _profiled(training, running, steps).key_averages()
-        if event.device_type == DeviceType.CPU  # the others are kernels, whose time their operators have already
+        for event in _profile_steps(training, running, steps).key_averages()
+        if event.device_type == DeviceType.CPU  # the others are kernels, whose time is in that of their operators
     ]
-    whole = sum(seconds for _, seconds in rows)
-    rows = [(name, seconds, operations.get(_counted(name), 0)) for name, seconds in rows if seconds > 0.002 * whole]
+    total = sum(seconds for _, seconds in rows)
     operators = [
         {
             "operator": name,
             "milliseconds": 1000 * seconds,
-            "share": seconds / whole,
-            "limit_milliseconds": 1000 * n / rate,
+            "share": seconds / total,
+            "limit_milliseconds": 1000 * operations.get(_find_counted(name), 0) / rate,
         }
-        for name, seconds, n in sorted(rows, key=lambda row: -row[1])
+        for name, seconds in sorted(rows, key=lambda row: -row[1])
+        if seconds > 0.002 * total
     ]
     return {"operators": operators, "busy": busy}
 
 
-def _profiled(training: Training, running: Iterator[int], steps: int) -> torch.profiler.profile:
-    # Else it tells a person that there is no GPU, as an error.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    cuda = training.engine.device.type == "cuda"
-    activities = [torch.profiler.ProfilerActivity.CPU, *[torch.profiler.ProfilerActivity.CUDA] * cuda]
+def _profile_steps(training: Training, running: Iterator[int], steps: int) -> torch.profiler.profile:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # by default it prints an error if there is no GPU
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if training.engine.device.type == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
         for _ in range(steps):
             next(running)
@@ -62,8 +63,8 @@ def _profiled(training: Training, running: Iterator[int], steps: int) -> torch.p
     return profiler
 
 
-def _busy(profiler: torch.profiler.profile) -> float:
-    """The share of the time from the first kernel's start to the last one's end in which there was one."""
+def _measure_busy(profiler: torch.profiler.profile) -> float:
+    """The share of the time from the first kernel's start to the last one's end in which some kernel runs."""
     spans = sorted(
         (event.time_range.start, event.time_range.end)
         for event in profiler.events()
@@ -76,22 +77,22 @@ def _busy(profiler: torch.profiler.profile) -> float:
     return busy / (until - spans[0][0])
 
 
-def _counted(name: str) -> str | None:
-    """The operator that is counted for the one that the profiler shows; None for one that only calls another."""
+def _find_counted(name: str) -> str:
+    """The name under which the counter of operations has the profiler's operator; "" if that only calls another."""
     plain = name.removeprefix("aten::")
     if plain == "convolution":
-        return None
+        return ""
     return f"aten.{'convolution' if plain in ('mkldnn_convolution', 'cudnn_convolution') else plain}"
 
 
-def told(profile: dict[str, Any]) -> str:
+def as_text(found: dict[str, Any]) -> str:
     """What `profile` found, for a reader."""
-    lines = [] if profile["busy"] is None else [f"the GPU is at work {profile['busy']:.1%} of the time", ""]
-    lines.append(f"{'operator':<44} {'ms a step':>10} {'share':>6} {'limit ms':>9} {'reached':>8}")
-    for row in profile["operators"]:
-        line = f"{row['operator']:<44} {row['milliseconds']:>10.2f} {row['share']:>6.1%}"
-        if row["limit_milliseconds"]:
-            reached = row["limit_milliseconds"] / row["milliseconds"]
-            line += f" {row['limit_milliseconds']:>9.2f} {reached:>8.0%}"
-        lines.append(line)
-    return "\n".join(lines)
+    rows = []
+    for row in found["operators"]:
+        limit, milliseconds = row["limit_milliseconds"], row["milliseconds"]
+        reached = [f"{limit:.2f}", f"{limit / milliseconds:.0%}"] if limit else ["", ""]
+        rows.append([row["operator"], f"{milliseconds:.2f}", f"{row['share']:.1%}", *reached])
+    headers = ["operator", "ms per step", "share", "limit, ms", "reached"]
+    table = tabulate(rows, headers, tablefmt="plain", colalign=["left", *["right"] * 4], disable_numparse=True)
+    busy = "" if found["busy"] is None else f"the GPU is busy {found['busy']:.1%} of the time\n\n"
+    return busy + table

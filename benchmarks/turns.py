@@ -1,11 +1,11 @@
-"""The tutorial's loop against this project's engine: same network, batch and data, each in a process of its own.
+"""A tutorial's loop and this project's loop in turns: same network, batch and images, each loop in its own process.
 
-The two take turns, so that whatever else the machine does slows both. The limit that they are measured by is a
-product of two large matrices on the same device.
+They take turns, so other work on the machine slows both. Their limit is the speed of a product of two large matrices on
+the same device.
 """
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,7 +14,8 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.data.batches import ignore_interrupts
@@ -26,61 +27,59 @@ from alexnet.engine.processor import measure_matrix_rate, synchronise
 from alexnet.training.build import Training, assemble
 from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
 from alexnet.training.state import Tally
-from tutorial import tutorial_loop
+from tutorial import run_tutorial
 
-IMAGES = FACTS["cifar10"].images  # an epoch, however few the data are
-SUMMARY = {"median": median, "min": min, "max": max}
+IMAGES = FACTS["cifar10"].images  # in an epoch, even if the data has fewer
+Loop = Callable[[Training], Iterator[int]]  # trains step by step, and yields the images of each step
 
 
 def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
-    """Speeds in images/s, rates in operations/s, memory in bytes. pairs: turns of each; seconds: of one turn.
+    """Speeds in images/s, rates in operations/s, memory in bytes. pairs: turns of each loop; seconds: of one turn.
 
-    config.batch_size: IMAGES at most. Raises Failure for one that finds no memory.
+    config.batch_size: at most IMAGES. Raises Failure if the device hasn't enough memory.
     """
-    tutorial, engine = (Side(loop, config) for loop in (tutorial_loop, engine_loop))
+    sides = {"tutorial": Side(run_tutorial, config), "project": Side(run_project, config)}
     try:
-        for side in (tutorial, engine):
+        for side in sides.values():
             side.ask("run", seconds / 2)  # warms up
-        turns = [(tutorial.ask("run", seconds), engine.ask("run", seconds)) for _ in range(pairs)]
-        facts = engine.ask("facts", None)
-        sides = {"tutorial": tutorial, "engine": engine}
-        memory, operations = (  # counting operations takes memory of its own
-            {name: side.ask(what, None) for name, side in sides.items()} for what in ("memory", "operations")
-        )
+        turns = [{name: side.ask("run", seconds) for name, side in sides.items()} for _ in range(pairs)]
+        facts = sides["project"].ask("facts")
+        memory = {name: side.ask("memory") for name, side in sides.items()}
+        operations = {name: side.ask("operations") for name, side in sides.items()}  # last: counting takes memory
     except KeyboardInterrupt:
-        for side in (tutorial, engine):
+        for side in sides.values():
             side.process.terminate()
         raise
     finally:
-        for side in (tutorial, engine):
+        for side in sides.values():
             side.connection.close()  # ends its process
             side.process.join()
+    ratios = [turn["project"] / turn["tutorial"] for turn in turns]
     return {
         **facts,
         "operations_per_image": operations,
         "batch_size": config.batch_size,
         "dataset": config.dataset._target_.rpartition(".")[2],
-        "pairs": [{"tutorial": slow, "engine": fast, "ratio": fast / slow} for slow, fast in turns],
-        "tutorial": median(slow for slow, _ in turns),
-        "engine": median(fast for _, fast in turns),
-        "ratio": {name: choose([fast / slow for slow, fast in turns]) for name, choose in SUMMARY.items()},
+        "pairs": [{**turn, "ratio": ratio} for turn, ratio in zip(turns, ratios, strict=True)],
+        **{name: median(turn[name] for turn in turns) for name in sides},
+        "ratio": {"median": median(ratios), "min": min(ratios), "max": max(ratios)},
         "peak_memory": memory,
     }
 
 
 class Side:
-    """One of the two loops in its process, which works only when asked."""
+    """One of the two loops in its process. It works only when it is asked."""
 
-    def __init__(self, loop, config: DictConfig):
+    def __init__(self, loop: Loop, config: DictConfig):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, loop, config))
         self.process.start()
         theirs.close()
 
-    def ask(self, what: str, argument: Any) -> Any:
-        """Raises the exception that the process ended with."""
-        self.connection.send((what, argument))
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """The answer to one of the questions in `_serve`. Raises the exception that ended the process."""
+        self.connection.send((what, arguments))
         try:
             answer = self.connection.recv()
         except EOFError:
@@ -90,36 +89,56 @@ class Side:
         return answer
 
 
-def _serve(connection: Connection, loop, config: DictConfig) -> None:
+def _serve(connection: Connection, loop: Loop, config: DictConfig) -> None:
     ignore_interrupts()
-    if loop is tutorial_loop:
-        devices.keep_freed_memory = lambda: None  # its process is to be as torch leaves it
-        config.device.precision, config.device.winograd = "float32", False  # and no convolutions of our own
+    if loop is run_tutorial:
+        devices.keep_freed_memory = lambda: None  # the tutorial runs as torch leaves its process
+        config.device.precision, config.device.winograd = "float32", False  # and with torch's convolutions
     try:
-        training = prepared(config)
+        training = assemble_repeated(config)
         running = loop(training)
-        answers = {"run": _turn, "facts": _facts, "operations": _operations, "memory": _memory}
+        answers: dict[str, Callable[..., Any]] = {
+            "run": lambda seconds: _take_turn(training, running, seconds),
+            "facts": lambda: _describe(training),
+            "operations": lambda: _count_operations_per_image(training, running),
+            "memory": lambda: get_peak_memory(training.engine.device),
+        }
         with training.enough_memory():
             while True:
-                what, argument = connection.recv()
-                connection.send(answers[what](training, running, argument))
+                what, arguments = connection.recv()
+                connection.send(answers[what](*arguments))
     except EOFError:
-        return  # nothing more is asked
+        return  # there are no more questions
     except Exception as error:
         connection.send(error)
 
 
-def prepared(config: DictConfig) -> Training:
-    """The training of that configuration, its images repeated to as many as CIFAR-10 has."""
-    training = assemble(OmegaConf.merge(config, {"batch_size": 1}))  # which may be larger than the data as they are
-    some = torch.arange(IMAGES) % len(training.train.labels)
-    training.train.images, training.train.labels = training.train.images[some], training.train.labels[some]
-    training.train.batch_size = config.batch_size
+def assemble_repeated(config: DictConfig) -> Training:
+    """The training of that configuration, its training images repeated to as many as CIFAR-10 has."""
+    single = config.copy()
+    single.batch_size = 1  # the real one may be larger than the data before it is repeated
+    training = assemble(single)
+    batches = training.batches.train
+    some = torch.arange(IMAGES) % len(batches.labels)
+    batches.images, batches.labels, batches.batch_size = batches.images[some], batches.labels[some], config.batch_size
     return training
 
 
-def _turn(training: Training, running: Iterator[int], seconds: float) -> float:
-    """Images a second over the steps of so many seconds, five at least."""
+def run_project(training: Training) -> Iterator[int]:
+    """The steps of `train_epoch`, without its files. Yields the number of images of each step."""
+    tally = Tally(training.engine.device)
+    training.model.train()
+    for epoch in count():
+        for batch, (images, labels) in enumerate(training.batches.train.epoch(epoch)):
+            set_learning_rate(training, compute_learning_rate(training, 0, 0, []))
+            tally.add(step(training, images, labels, epoch, batch), len(labels))
+            if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
+                tally.loss()
+            yield len(labels)
+
+
+def _take_turn(training: Training, running: Iterator[int], seconds: float) -> float:
+    """Images per second, over the steps of that many seconds, at least five."""
     synchronise(training.engine.device)
     began, images, steps = perf_counter(), 0, 0
     while steps < 5 or perf_counter() - began < seconds:
@@ -128,21 +147,8 @@ def _turn(training: Training, running: Iterator[int], seconds: float) -> float:
     return images / (perf_counter() - began)
 
 
-def engine_loop(training: Training) -> Iterator[int]:
-    """The steps of `train_epoch`, without its files; yields each one's images."""
-    tally = Tally(training.engine.device)
-    training.model.train()
-    for epoch in count():
-        for batch, (images, labels) in enumerate(training.train.epoch(epoch)):
-            set_learning_rate(training, compute_learning_rate(training, 0, 0, []))
-            tally.add(step(training, images, labels, epoch, batch), len(labels))
-            if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
-                tally.loss()
-            yield len(labels)
-
-
-def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any]:
-    """What was measured on what, and the device's limit."""
+def _describe(training: Training) -> dict[str, Any]:
+    """The network, the device, and the device's limit."""
     engine = training.engine
     rates = {name: measure_matrix_rate(engine.device, DTYPES[name]) for name in {"float32", engine.precision}}
     return {
@@ -154,70 +160,66 @@ def _facts(training: Training, running: Iterator[int], _: None) -> dict[str, Any
     }
 
 
-def counted(training: Training, running: Iterator[int]) -> tuple[dict[str, int], int]:
-    """The operations of a step's convolutions and matrix products, by operator, and the images of that step.
+def count_operations(training: Training, running: Iterator[int]) -> tuple[dict[str, int], int]:
+    """The operations of one step's convolutions and matrix products, by operator, and the images of that step.
 
-    It isn't recorded: a recorded step has no operators.
+    The step isn't replayed from a recording, because that has no operators.
     """
     recorder, training.recorder = training.recorder, None
     with FlopCounterMode(display=False) as counter:
         images = next(running)
     training.recorder = recorder
-    return {str(name).removesuffix(".default"): n for name, n in counter.get_flop_counts()["Global"].items()}, images
+    counts = counter.get_flop_counts()["Global"]
+    return {str(name).removesuffix(".default"): operations for name, operations in counts.items()}, images
 
 
-def _operations(training: Training, running: Iterator[int], _: None) -> float:
-    """Of convolutions and matrix products, an image."""
-    operations, images = counted(training, running)
+def _count_operations_per_image(training: Training, running: Iterator[int]) -> float:
+    operations, images = count_operations(training, running)
     return sum(operations.values()) / images
 
 
-def peak_memory(device: torch.device) -> int | None:
-    """Bytes: of a GPU's memory what torch took of it, else of the machine's, workers included; None where not known."""
+def get_peak_memory(device: torch.device) -> int | None:
+    """Bytes. On a GPU: what torch took of its memory. Otherwise: this process and its workers; None if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     try:
         status = Path("/proc/self/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
-        return peak + sum(_private_memory(process.pid) for process in multiprocessing.active_children())
+        return peak + sum(_get_private_memory(process.pid) for process in multiprocessing.active_children())
     except (OSError, IndexError):
         return None
 
 
-def _memory(training: Training, running: Iterator[int], _: None) -> int | None:
-    return peak_memory(training.engine.device)
-
-
-def _private_memory(process: int) -> int:
+def _get_private_memory(process: int | None) -> int:
     """Bytes that the process shares with no other."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
-def told(found: dict[str, Any]) -> str:
-    """The figures for a reader."""
+def as_text(found: dict[str, Any]) -> str:
+    """What `measure` found, for a reader."""
     rates, precision = found["matrix_product_rate"], found["precision"]
-    need = found["operations_per_image"]
-    ratio, memory = found["ratio"], found["peak_memory"]
+    operations, ratio, memory = found["operations_per_image"], found["ratio"], found["peak_memory"]
+    pairs = [
+        [number, f"{pair['tutorial']:.1f}", f"{pair['project']:.1f}", f"{pair['ratio']:.2f}"]
+        for number, pair in enumerate(found["pairs"], 1)
+    ]
+    headers = ["pair", "tutorial, images/s", "project, images/s", "ratio"]
+    limits = ", ".join(f"{rate / 1e9:.0f} G/s in {name}" for name, rate in sorted(rates.items()))
     lines = [
         f"{found['model']}, batch {found['batch_size']}, {found['dataset']}; {found['device']}, "
-        f"{found['threads']} threads; the engine in {precision}",
+        f"{found['threads']} threads; the project in {precision}",
         "",
-        f"{'pair':>4} {'tutorial':>10} {'engine':>10} {'ratio':>7}   images/s",
-        *(
-            f"{number:>4} {pair['tutorial']:>10.1f} {pair['engine']:>10.1f} {pair['ratio']:>7.2f}"
-            for number, pair in enumerate(found["pairs"], 1)
-        ),
+        tabulate(pairs, headers, tablefmt="plain", colalign=["right"] * 4, disable_numparse=True),
         f"ratio: median {ratio['median']:.2f}, from {ratio['min']:.2f} to {ratio['max']:.2f}",
         "",
-        f"limit: the tutorial takes {need['tutorial'] / 1e9:.3f} G operations an image, the engine "
-        f"{need['engine'] / 1e9:.3f} G; a matrix product reaches "
-        + ", ".join(f"{rate / 1e9:.0f} G/s in {name}" for name, rate in sorted(rates.items())),
-        f"reached: tutorial {found['tutorial'] * need['tutorial'] / rates['float32']:.0%} of float32's limit, "
-        f"engine {found['engine'] * need['engine'] / rates[precision]:.0%} of {precision}'s; "
-        f"or {found['engine'] * need['tutorial'] / rates[precision]:.0%}, counted in the tutorial's operations",
+        f"limit: the tutorial takes {operations['tutorial'] / 1e9:.3f} G operations per image, the project "
+        f"{operations['project'] / 1e9:.3f} G; a matrix product reaches {limits}",
+        f"reached: tutorial {found['tutorial'] * operations['tutorial'] / rates['float32']:.0%} of float32's limit, "
+        f"project {found['project'] * operations['project'] / rates[precision]:.0%} of {precision}'s; "
+        f"or {found['project'] * operations['tutorial'] / rates[precision]:.0%}, counted in the tutorial's operations",
     ]
     if None not in memory.values():
-        told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memory.items())
-        lines.append(f"peak memory: {told} ({memory['engine'] / memory['tutorial']:.0%})")
+        sizes = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memory.items())
+        lines.append(f"peak memory: {sizes} ({memory['project'] / memory['tutorial']:.0%})")
     return "\n".join(lines)

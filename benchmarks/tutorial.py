@@ -1,8 +1,9 @@
-"""Training as tutorials write it, for the benchmark to compare with."""
+"""Training as tutorials write it. The benchmark compares with it."""
 
 import multiprocessing
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -15,8 +16,11 @@ from alexnet.training.build import Training
 WORKERS = 2
 
 
-def tutorial_loop(training: Training) -> Iterator[int]:
-    """As tutorials write it: images decoded and normalised one at a time by workers, float32, a wait every batch."""
+def run_tutorial(training: Training) -> Iterator[int]:
+    """Workers decode and normalise one image at a time; float32; every batch waits for the device.
+
+    Yields the number of images of each step.
+    """
     transform = transforms.Compose(
         [
             transforms.Resize((training.dataset.size,) * 2),
@@ -24,9 +28,10 @@ def tutorial_loop(training: Training) -> Iterator[int]:
             transforms.Normalize((0.5,) * training.dataset.channels, (0.5,) * training.dataset.channels),
         ]
     )
-    images = PillowImages(training.train.images, training.train.labels.tolist(), transform)
-    start = multiprocessing.get_all_start_methods()[0]  # a script's; in this process it is that of the process itself
-    loader = DataLoader(images, training.train.batch_size, True, num_workers=WORKERS, multiprocessing_context=start)
+    batches = training.batches.train
+    images = PillowImages(batches.images, batches.labels.tolist(), transform)
+    start = multiprocessing.get_all_start_methods()[0]  # as in a script; this process started differently
+    loader = DataLoader(images, batches.batch_size, True, num_workers=WORKERS, multiprocessing_context=start)
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = True, False  # torch's defaults
     torch.use_deterministic_algorithms(False)
     device = training.engine.device
@@ -49,11 +54,14 @@ def tutorial_loop(training: Training) -> Iterator[int]:
 
 
 class PillowImages(Dataset):
-    """A torchvision dataset as tutorials use it: an image is made from its pixels, or its file, when asked for."""
+    """A torchvision dataset as tutorials use it: it makes each image from its pixels or its file when asked for it."""
 
     def __init__(self, images: torch.Tensor | ImageFiles, labels: list[int], transform: transforms.Compose):
-        self.images, self.labels, self.transform = images, labels, transform
-        if isinstance(images, torch.Tensor):
+        self.labels, self.transform = labels, transform
+        self.images: np.ndarray | ImageFiles
+        if isinstance(images, ImageFiles):
+            self.images = images
+        else:
             self.images = images.cpu().permute(0, 2, 3, 1).contiguous().numpy()  # (N, H, W, C)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The benchmark's figures are what they are said to be."""
+"""The figures of the benchmark are what it says they are."""
 
 import json
 import subprocess
@@ -16,22 +16,22 @@ def benchmark(*arguments):
 
 @pytest.mark.slow
 def test_both_loops_are_measured_by_turns(tmp_path):
-    """Two pairs with the small network: the ratios are of each pair's speeds; operations by the layers' own formula."""
+    """Two pairs with the small network. Each ratio is that of its pair's speeds; operations follow from the layers."""
     settings = ["model=cuda_convnet", "device.threads=1", "device.precision=float32"]
     done = benchmark("--json", "--profile", "--pairs", "2", "--seconds", "0.2", "--batch-size", "32", *settings)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["batch_size"] == 32 and found["precision"] == "float32" and found["threads"] == 1
     assert len(found["pairs"]) == 2
-    ratios = [pair["engine"] / pair["tutorial"] for pair in found["pairs"]]
+    ratios = [pair["project"] / pair["tutorial"] for pair in found["pairs"]]
     assert [pair["ratio"] for pair in found["pairs"]] == pytest.approx(ratios)
     assert (found["ratio"]["min"], found["ratio"]["max"]) == pytest.approx((min(ratios), max(ratios)))
     forward = [2 * 32 * 32 * 75 * 32, 2 * 16 * 16 * 800 * 32, 2 * 8 * 8 * 800 * 64, 2 * 1024 * 10]
-    # Backward: as much for the weights and as much for the layer's input, which conv1 doesn't need.
-    direct = 3 * sum(forward) - forward[0]  # this network has too few channels for fewer multiplications
-    assert found["operations_per_image"] == {"tutorial": direct, "engine": direct}
+    # Backward takes as many again for the weights, and as many for the layer's input, which conv1 doesn't need.
+    direct = 3 * sum(forward) - forward[0]  # the network has too few channels for Winograd's convolutions
+    assert found["operations_per_image"] == {"tutorial": direct, "project": direct}
     assert found["matrix_product_rate"]["float32"] > 1e9
-    assert found["peak_memory"]["tutorial"] > found["peak_memory"]["engine"] > 2**20  # bytes: one has two workers
+    assert found["peak_memory"]["tutorial"] > found["peak_memory"]["project"] > 2**20  # bytes; the tutorial has workers
     shares = {row["operator"]: row["share"] for row in found["profile"]["operators"]}
     assert 0.9 < sum(shares.values()) <= 1.001 and "aten::convolution_backward" in shares
     limits = {row["operator"]: row["limit_milliseconds"] for row in found["profile"]["operators"]}
@@ -44,7 +44,7 @@ def test_both_loops_are_measured_by_turns(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "said"),
     [
         (["--batch-size", "0"], "batch_size=0"),
         (["--batch-size", "50001"], "batch_size=50001 is more than the 50000 images"),
@@ -53,6 +53,6 @@ def test_both_loops_are_measured_by_turns(tmp_path):
         (["device.winograd=off"], "device.winograd=off (str): expected true or false, or null"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, told):
+def test_a_mistake_is_one_sentence(arguments, said):
     done = benchmark(*arguments)
-    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
