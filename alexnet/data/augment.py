@@ -1,13 +1,13 @@
-"""What is done to a whole batch of images at once, where they are. The caller draws the random numbers."""
+"""What is done to a whole batch of images at once, on their device. The caller draws the random numbers."""
 
 import torch
 from torch import Tensor
 
 
 def crop(images: Tensor, size: int, padding: int, offsets: Tensor) -> Tensor:
-    """Each image padded by `padding` black pixels a side, and size x size cut out at its place.
+    """Pads each image by `padding` black pixels a side and cuts size x size out of it.
 
-    images: (B, C, S, S) uint8; returns (B, C, size, size). offsets: (2, B), the first row and column of the cut,
+    images: (B, C, S, S) uint8; returns (B, C, size, size). offsets: (2, B), the first row and column of each cut, from
     0 to S + 2 * padding - size.
     """
     padded = torch.nn.functional.pad(images, [padding] * 4)
@@ -16,10 +16,10 @@ def crop(images: Tensor, size: int, padding: int, offsets: Tensor) -> Tensor:
 
 
 def take_views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
-    """What of each image a test looks at: the centre (count 1), or the four corners and the centre, and those of its
-    mirror image (count 10, §4.1). It is padded by `padding` black pixels a side.
+    """The views of each image that a test averages over, after padding by `padding` black pixels a side.
 
-    images: (B, C, S, S) uint8; returns (V * B, C, size, size), view by view. V is 2 where all places are the same.
+    images: (B, C, S, S) uint8; returns (V * B, C, size, size), view by view. count 1: the centre. count 10: the four
+    corners and the centre, and those of the mirror image (§4.1). V is 2 if the crops all fall on the same place.
     """
     padded = torch.nn.functional.pad(images, [padding] * 4)
     spare = padded.shape[-1] - size
@@ -32,21 +32,21 @@ def take_views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Images (B, C, H, W) to (B, C, side, side), bilinear with anti-aliasing, in their type and memory format."""
+    """Images (B, C, H, W) to (B, C, side, side), bilinear with anti-aliasing; type and memory format stay."""
     memory_format = torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else None
     resized = torch.nn.functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
     return resized.contiguous(memory_format=memory_format or torch.contiguous_format)
 
 
 def flip(images: Tensor, mirrored: Tensor) -> Tensor:
-    """The images (B, C, H, W) mirrored left to right where `mirrored`, (B,) bool, says so."""
+    """Mirrors those of the images (B, C, H, W) left to right for which `mirrored`, (B,) bool, is true."""
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def cut_out(images: Tensor, side: int, centres: Tensor) -> Tensor:
-    """The normalised images (B, C, S, S), in place, 0 in a square of `side` pixels (DeVries and Taylor 2017, §3).
+    """Sets a square of `side` pixels in each normalised image (B, C, S, S) to 0, in place (DeVries, Taylor 2017, §3).
 
-    centres: (2, B), its row and column, 0 to S - 1; what of it lies beyond the edge hides nothing.
+    centres: (2, B), the square's row and column, 0 to S - 1. The part beyond the image's edge hides nothing.
     """
     places = torch.arange(images.shape[-1], device=images.device) - centres[..., None] + side // 2  # (2, B, S)
     rows, columns = (places >= 0) & (places < side)
@@ -54,11 +54,11 @@ def cut_out(images: Tensor, side: int, centres: Tensor) -> Tensor:
 
 
 def cut_mix(images: Tensor, labels: Tensor, classes: int, share: float) -> tuple[Tensor, Tensor]:
-    """In a `share` of the batches, at random, each image with a rectangle of its neighbour's pixels, of any size, and
-    as its target both classes by the area that is seen of them (Yun et al. 2019, §3.1, alpha 1).
+    """In a random `share` of the batches, replaces a rectangle of each image by its neighbour's pixels.
 
-    images: (B, C, H, W). labels: (B,); returned as they are where nothing is mixed, else as (B, classes) shares.
-    Drawn from the processor's global generator.
+    The target is then both classes, each by the area that is seen of it (Yun et al. 2019, §3.1, alpha 1).
+    images: (B, C, H, W). labels: (B,); returned as (B, classes) shares if the batch is mixed, else unchanged.
+    Draws from the processor's global generator.
     """
     if share == 0 or torch.rand(()) >= share:
         return images, labels
@@ -68,13 +68,13 @@ def cut_mix(images: Tensor, labels: Tensor, classes: int, share: float) -> tuple
 
 
 def compute_colour_shifts(factors: Tensor, components: Tensor) -> Tensor:
-    """What is added to all pixels of each image: sum over i of factor i times component i (§4.1), (B, C, 1, 1).
+    """What is added to all pixels of each image: the sum of factor i times component i (§4.1), as (B, C, 1, 1).
 
-    factors: (B, C). components: (C, C), a row each: a principal component of the colours times its eigenvalue.
+    factors: (B, C). components: (C, C), one a row: a principal component of the colours times its eigenvalue.
     """
     return (factors @ components)[:, :, None, None]
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor, memory_format: torch.memory_format) -> Tensor:
-    """uint8 pixels to float32: (value / 255 - mean) / std. mean, std: anything that broadcasts to (B, C, 1, 1)."""
+    """uint8 pixels to float32: (value / 255 - mean) / std. mean, std: of any shape that broadcasts to (B, C, 1, 1)."""
     return images.to(torch.float32, memory_format=memory_format).div_(255).sub_(mean).div_(std)

@@ -1,9 +1,10 @@
-"""Seeded batches of one split, the same whether its images are held in memory or streamed."""
+"""Seeded batches of a split. They are the same whether its images are in memory or streamed from files."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any
 
@@ -14,165 +15,175 @@ from torch.utils.data import DataLoader
 
 from alexnet.data import augment, randomness
 from alexnet.data.dataset import Split
+from alexnet.data.image_files import ImageFiles
+from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
 
-DEVICE_SHARE = 0.25  # of a GPU's memory: images that take more stay in the machine's
+DEVICE_SHARE = 0.25  # images that take up to this share of a GPU's memory are kept there
 
 
 class Batches:
     """The batches of a split, ready for the network: images (B, C, size, size) float32, labels (B,) int64.
 
-    size: of the network's images; None: that of the split's. Larger ones are cropped at a random place, from
-    `crop` pixels of padding around them where it is above 0. progressive: sides that the training of `epochs` begins
-    with; each of them, and `size` at last, has an equal part of the steps. views: for tests; nothing is random then,
-    and of each image come V views, the batch's first, then its second, ...: images (V * B, ...), see augment.views.
+    size: pixels a side that the network sees; None: the images' own. With V views, images are (V * B, C, size, size):
+    first the first view of every image, see augment.take_views. epochs: the length of the training, of which each side
+    in `preparation.progressive`, and `size` at last, has an equal part.
 
-    Workers only decode; order and augmentation are drawn here, from (seed, epoch, step). So their
-    number changes nothing but speed, and an epoch can be entered at any batch.
+    Order and augmentation are drawn here, from (seed, epoch, step); workers only decode. So their number changes
+    nothing but speed, and an epoch can begin at any batch.
     """
 
     def __init__(
         self,
         split: Split,
+        preparation: Preparation,
         batch_size: int,
         device: torch.device,
         *,
-        memory_format: torch.memory_format = torch.contiguous_format,
         size: int | None = None,
-        mean: float | Sequence[float] = 0.5,
-        std: float | Sequence[float] = 0.5,
-        crop: int = 0,
-        flip: bool = False,
-        cutout: int = 0,
-        colour: float = 0,
-        components: Sequence[Sequence[float]] | None = None,
-        progressive: Sequence[int] = (),
+        memory_format: torch.memory_format = torch.contiguous_format,
         epochs: int = 1,
-        views: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
         workers: int = 0,
     ):
-        self.batch_size = max(1, batch_size // (views or 1))  # the network takes no more at once than in training
+        self.preparation = preparation
+        self.batch_size = max(1, batch_size // (preparation.views or 1))  # a view takes as much memory as an image
         self.device, self.memory_format = device, memory_format
-        self.crop, self.flip, self.shuffle, self.seed, self.workers = crop, flip, shuffle, seed, workers
-        self.cutout = cutout
-        self.colour, self.components, self.views = colour, torch.tensor(components or [], dtype=torch.float32), views
-        held = split.images.shape[-1] if isinstance(split.images, Tensor) else split.images.size
+        self.pinned = device.type == "cuda"  # only from pinned memory can images travel while the processor works
+        self.epochs, self.shuffle, self.seed, self.workers = epochs, shuffle, seed, workers
+        self.images = split.images
+        held = self.images.shape[-1] if isinstance(self.images, Tensor) else self.images.size
         self.size = size or held
-        self.sides, self.epochs = [*progressive, self.size], epochs
-        self.spare = held + 2 * crop - self.size  # where a crop may begin: 0 to here
+        self.spare = held + 2 * preparation.crop - self.size  # a crop begins at 0 to here
+        self.sides = [*preparation.progressive, self.size]
         self.mean, self.std = (
-            torch.tensor(value, dtype=torch.float32, device=device).view(-1, 1, 1) for value in (mean, std)
+            torch.tensor(value, dtype=torch.float32, device=device).view(-1, 1, 1)
+            for value in (preparation.mean, preparation.std)
         )
+        self.components = torch.tensor(preparation.components or [], dtype=torch.float32)
         self.labels = split.labels.to(device)
-        fits = isinstance(split.images, Tensor) and split.images.nbytes <= DEVICE_SHARE * _memory(device)
-        self.images = split.images.to(device) if fits else split.images
+        if isinstance(self.images, Tensor) and self.images.nbytes <= DEVICE_SHARE * _own_memory(device):
+            self.images = self.images.to(device)
 
     def __len__(self) -> int:
         """Batches an epoch; the last one may be smaller."""
         return -(-len(self.labels) // self.batch_size)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch, from number `start` on; none where that is their number.
+        """The batches of one epoch, from number `start` on; none if `start` is their number.
 
-        What is random is drawn for the whole epoch, on the processor, and sent at once: so it is the same on
-        every device, and a GPU isn't made to wait within the epoch.
+        All random numbers of the epoch are drawn at once, on the processor, then sent to the device. So they are the
+        same on every device, and a GPU never waits for them within the epoch.
         """
         if start == len(self):
-            return  # an order of no images would be split into one batch of none
-        count = len(self.labels)
+            return  # an order of no images would be split into one empty batch
+        count, preparation = len(self.labels), self.preparation
         order = torch.arange(count)
         if self.shuffle:
             order = torch.randperm(count, generator=randomness.make_generator(self.seed, randomness.ORDER, epoch))
         draws = randomness.make_generator(self.seed, randomness.AUGMENTATION, epoch)
         offsets = torch.randint(self.spare + 1, (2, count), generator=draws).to(self.device)
         mirrored = (torch.rand(count, generator=draws) < 0.5).to(self.device)
-        if self.colour:
-            factors = self.colour * torch.randn(count, len(self.components), generator=draws)
+        if preparation.colour > 0:
+            factors = preparation.colour * torch.randn(count, len(self.components), generator=draws)
             shifts = augment.compute_colour_shifts(factors, self.components).to(self.device)
-        if self.cutout:
+        if preparation.cutout > 0:
             centres = torch.randint(self.size, (2, count), generator=draws).to(self.device)
         labels = self.labels[order.to(self.device)]
-        for step, images in enumerate(self._raw(order[start * self.batch_size :]), start):
+        for step, images in enumerate(self._load(order[start * self.batch_size :]), start):
             batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            if self.views:
-                images = augment.take_views(images, self.size, self.crop, self.views)
+            if preparation.views is not None:
+                images = augment.take_views(images, self.size, preparation.crop, preparation.views)
             elif self.spare:
-                images = augment.crop(images, self.size, self.crop, offsets[:, batch])
-            if self.flip:
+                images = augment.crop(images, self.size, preparation.crop, offsets[:, batch])
+            if preparation.flip:
                 images = augment.flip(images, mirrored[batch])
-            mean = self.mean - shifts[batch] if self.colour else self.mean
+            mean = self.mean - shifts[batch] if preparation.colour > 0 else self.mean
             images = augment.normalise(images, mean, self.std, self.memory_format)
-            if self.cutout:
-                images = augment.cut_out(images, self.cutout, centres[:, batch])
-            side = self.side(epoch + step / len(self), self.epochs)
+            if preparation.cutout > 0:
+                images = augment.cut_out(images, preparation.cutout, centres[:, batch])
+            side = self.choose_side(epoch + step / len(self), self.epochs)
             yield (images if side == self.size else augment.resize(images, side)), labels[batch]
 
-    def side(self, epoch: float, epochs: int) -> int:
+    def choose_side(self, epoch: float, epochs: int) -> int:
         """Pixels a side of the images at that moment of a training of so many epochs."""
         return self.sides[min(int(epoch / epochs * len(self.sides)), len(self.sides) - 1)]
 
-    def _raw(self, order: Tensor) -> Iterator[Tensor]:
+    def _load(self, order: Tensor) -> Iterator[Tensor]:
         """uint8 images (B, C, H, W) on the device, batch by batch."""
-        pinned = self.device.type == "cuda"  # only then can the processor go on while the images travel
-        if isinstance(self.images, Tensor):
-            for some in order.to(self.images.device).split(self.batch_size):
-                images = self.images[some]
-                if images.device.type != self.device.type:  # a device without a number is not equal to its own
-                    images = (images.pin_memory() if pinned else images).to(self.device, non_blocking=True)
-                yield images
+        if isinstance(self.images, ImageFiles):
+            yield from self._stream(self.images, order)
             return
+        for some in order.to(self.images.device).split(self.batch_size):
+            images = self.images[some]
+            if images.device.type != self.device.type:  # by type: the device cuda isn't equal to cuda:0
+                images = (images.pin_memory() if self.pinned else images).to(self.device, non_blocking=True)
+            yield images
+
+    def _stream(self, files: ImageFiles, order: Tensor) -> Iterator[Tensor]:
+        """The same from files, which workers decode. Raises Mistake for a broken one."""
         loader = DataLoader(
-            self.images,
+            files,
             batch_sampler=[some.tolist() for some in order.split(self.batch_size)],
             num_workers=self.workers,
-            collate_fn=_as_it_is,
+            collate_fn=_pass_on,
             worker_init_fn=_start_worker,
-            pin_memory=pinned,
+            pin_memory=self.pinned,
         )
         for images in loader:
             _forget_shared_batches()
-            if isinstance(images, Mistake):  # a worker's exception would arrive wrapped in its stack trace
+            if isinstance(images, Mistake):  # raised in a worker, it would arrive wrapped in a stack trace
                 raise images
             yield images.to(self.device, non_blocking=True)
 
 
-def _memory(device: torch.device) -> float:
-    """Bytes of the device's own memory; where it shares the machine's, the images are in it already."""
+@dataclass(frozen=True)
+class SplitBatches:
+    """The batches of each split of a run: see dataset.Splits."""
+
+    train: Batches
+    validation: Batches | None
+    test: Batches
+    train_subset: Batches
+
+
+def _own_memory(device: torch.device) -> float:
+    """Bytes of a GPU's own memory; infinite for a device that shares the machine's, where the images already are."""
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else float("inf")
 
 
 def _start_worker(worker: int) -> None:
-    """Where the run was killed while its workers started, torch would have them wait for it forever."""
+    """Ends the worker if its run was killed while it started: torch would let it wait for the run forever."""
     ignore_interrupts()
-    sys.excepthook = _excepthook
-    if os.getppid() != parent_process().pid:
+    sys.excepthook = _report_exception
+    parent = parent_process()
+    if parent is not None and os.getppid() != parent.pid:
         os._exit(1)
 
 
-def _excepthook(kind: type[BaseException], *error: Any) -> None:
-    """A run that is stopped while it takes a batch from a worker hangs up on it, which is no news to anybody."""
+def _report_exception(kind: type[BaseException], *error: Any) -> None:
+    """Says nothing of a run that stopped while it took a batch from this worker."""
     if not issubclass(kind, ConnectionError):
         sys.__excepthook__(kind, *error)
 
 
-def _as_it_is(batch: Tensor | Mistake) -> Tensor | Mistake:
-    """The files come as a whole batch already. (No lambda: a spawned worker must be able to import it.)"""
+def _pass_on(batch: Any) -> Any:
+    """The batch as it is: the files already come as one tensor. (No lambda: a spawned worker must import it.)"""
     _forget_shared_batches()
     return batch
 
 
 def _forget_shared_batches() -> None:
-    """Lets go of the marks that torch keeps of the last 128 batches on both sides of a worker.
+    """Drops what torch remembers of the last 128 batches, on both sides of a worker.
 
-    Each lies in the memory that a batch left and keeps the next one from taking it: measured, the memory of
-    100 batches never came back.
+    Each of these small objects lies in the memory that a batch left, and keeps the next batch from using it. Without
+    this the memory of 100 batches never came back.
     """
     with shared_cache.lock:
         shared_cache.free_dead_references()
 
 
 def ignore_interrupts(worker: int = 0) -> None:
-    """For a worker process: the terminal sends Ctrl-C to it as well; the parent decides what to do."""
+    """For a worker process: the terminal sends Ctrl-C to it as well, but the parent decides what to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,37 +14,36 @@ CHUNK = 32  # images in memory at a time
 
 
 def measure_colours(split: Split) -> dict[str, list]:
-    """mean: (C,), of pixel values in [0, 1]. components: (C, C), a row each, largest first: a principal component of
+    """mean: (C,), of pixel values in [0, 1]. components: (C, C), one a row, the largest first: a principal component of
     the colours (a unit vector) times its eigenvalue (the variance along it).
 
-    Rounded to six decimals, so that they are the same on every machine. An image takes part once, however often
+    They are rounded to six decimals, so that every machine finds the same. Each image counts once, however often
     training shows it.
     """
     count = len(split)
     some = torch.linspace(0, count - 1, min(count, SAMPLE), dtype=torch.float64).round().long()
     logger.info(f"Measuring the colours of {len(some)} of {count} training images.")
-    pixels, sums, products = 0, 0.0, 0.0
+    pixels, sums, products = 0, torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     for indices in some.split(CHUNK):
         images = split.images[indices]
-        images = images if isinstance(images, torch.Tensor) else images.decoded()
+        images = images if isinstance(images, Tensor) else images.decode_all()
         values = images.transpose(0, 1).flatten(1).double()  # (C, pixels)
-        # Whole numbers below 2**53, so exact, in whatever order they are added.
+        # Whole numbers below 2**53: their sums are exact, in any order.
         pixels, sums, products = pixels + values.shape[1], sums + values.sum(1), products + values @ values.T
     mean = sums / pixels
     covariance = products / pixels - mean[:, None] * mean
     variances, components = principal_components(covariance / 255**2)
-    return {"mean": _rounded(mean / 255), "components": _rounded(components * variances[:, None])}
+    return {"mean": _round(mean / 255), "components": _round(components * variances[:, None])}
 
 
-def _rounded(values: torch.Tensor) -> list:
-    return (values.round(decimals=6) + 0.0).tolist()  # no -0.0
+def _round(values: Tensor) -> list:
+    return (values.round(decimals=6) + 0.0).tolist()  # + 0.0 makes -0.0 a plain 0.0
 
 
 def principal_components(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """The variances (D,) along them, largest first, and the components (D, D), unit vectors, a row each.
+    """Variances (D,), the largest first, and the components (D, D) that have them: unit vectors, one a row.
 
-    covariance: (D, D) float64. The largest entry of each component is positive, so that they are the same on every
-    machine.
+    covariance: (D, D) float64. The largest entry of each component is positive, so that every machine finds the same.
     """
     variances, vectors = torch.linalg.eigh(covariance)  # ascending; vectors are columns
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))

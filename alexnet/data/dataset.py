@@ -1,13 +1,12 @@
-"""Where images come from: one function a source, each returning the data and its facts.
+"""What every source of images gives: its splits, and the facts that a network's shape follows from.
 
-The first arguments of a function are its own knobs in conf/dataset/NAME.yaml; everything that is done to
-the images afterwards (normalisation, augmentation) is the loaders' business.
+A source is a function that returns a Dataset; its parameters are options in conf/dataset/NAME.yaml. What is done to
+the images afterwards is in preparation.py.
 """
 
 import hashlib
-import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,19 +15,19 @@ from torch import Tensor
 from alexnet.data import augment, facts, randomness
 from alexnet.data.image_files import ImageFiles, get_class_and_name
 
-log = logging.getLogger(__name__)
+SAMPLE = 500  # training images that initial weights are taken from, if they depend on images
 
 
 @dataclass(frozen=True)
 class Split:
     """images: (N, C, S, S) uint8 in memory, or the files to decode; labels: (N,) int64.
 
-    paths: of the files that a whole split comes from, in memory or not; None where there are none.
+    paths: all files of the split, whether in memory or not; None if its images come from no files of their own.
     """
 
     images: Tensor | ImageFiles
     labels: Tensor
-    paths: Sequence[str] | None = None
+    paths: Collection[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -39,7 +38,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training and a test split, and the facts that the network's shape follows from."""
+    """A training and a test split, and the facts that a network's shape follows from. size: that the network sees."""
 
     classes: Sequence[str]
     channels: int
@@ -48,26 +47,53 @@ class Dataset:
     test: Split
 
     def fingerprint(self) -> str:
-        """SHA-256 of all images and labels; of image files their CLASS/FILE and lengths in bytes stand for them.
+        """SHA-256 of all images and labels. For files, CLASS/FILE and the length in bytes stand for an image.
 
-        Whether those are held in memory makes no difference: another machine may have more of it.
+        So it doesn't depend on whether the images are in memory: another machine may have more of it.
         """
         digest = hashlib.sha256()
         for split in (self.train, self.test):
-            if split.paths is None:
-                digest.update(split.images.numpy())
-            else:
+            if split.paths is not None:
                 for path in split.paths:
                     digest.update(f"{get_class_and_name(path)} {os.path.getsize(path)}\n".encode())
-            digest.update(split.labels.numpy())
+            else:
+                assert isinstance(split.images, Tensor)  # files have paths
+                digest.update(split.images.numpy().data)
+            digest.update(split.labels.numpy().data)
         return digest.hexdigest()
 
 
-def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:
-    """`train` without a random `fraction` of it, and that fraction: the images to choose on.
+@dataclass(frozen=True)
+class Splits:
+    """The images of a run, by what it does with them.
 
-    A fraction of 0 leaves the training split whole and gives None.
-    Raises Mistake where one of the two would be empty.
+    validation: held out to choose the best epoch; None if there are none. train_subset: training images drawn at
+    random, as many as test images, to be tested like those. sample: a few more, for initial weights.
+    """
+
+    train: Split
+    validation: Split | None
+    test: Split
+    train_subset: Split
+    sample: Split
+
+
+def choose_splits(dataset: Dataset, validation: float, share: float, seed: int) -> Splits:
+    """Holds out the fraction `validation` of the training images, and trains on a `share` of the rest.
+
+    Raises Mistake if that leaves nothing to train or to validate on.
+    """
+    train, held_out = split_validation(dataset.train, validation, seed)
+    train = take_part(train, share, seed)
+    order = torch.randperm(len(train), generator=randomness.make_generator(seed, randomness.SPLIT, 1))
+    train_subset = train.subset(order[: len(dataset.test)].sort().values)
+    return Splits(train, held_out, dataset.test, train_subset, train.subset(order[:SAMPLE]))
+
+
+def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:
+    """The training split without a random `fraction` of it, and that fraction. A fraction of 0 gives None.
+
+    Raises Mistake if one of the two would be empty.
     """
     if fraction == 0:
         return train, None
@@ -77,7 +103,7 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
 
 
 def take_part(train: Split, share: float, seed: int) -> Split:
-    """A random `share` of the training split, 1 for all of it; raises Mistake where that is no image at all."""
+    """A random `share` of the training split; 1 is all of it. Raises Mistake if it would be empty."""
     if share == 1:
         return train
     count = facts.count_taken(len(train), share)
@@ -86,6 +112,6 @@ def take_part(train: Split, share: float, seed: int) -> Split:
 
 
 def resize_images(images: Tensor, size: int) -> Tensor:
-    """(N, C, H, W) to (N, C, size, size), bilinear with anti-aliasing; as they are where that is their size."""
+    """(N, C, H, W) to (N, C, size, size), bilinear with anti-aliasing; unchanged if that is their size already."""
     images = images.contiguous()
     return images if images.shape[2:] == (size, size) else augment.resize(images, size)

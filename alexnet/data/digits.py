@@ -1,4 +1,4 @@
-"""Handwritten digits, which come with scikit-learn."""
+"""Handwritten digits, which come with scikit-learn: real images without a download, for the quickstart and tests."""
 
 import torch
 
@@ -6,12 +6,12 @@ from alexnet.data.dataset import Dataset, Split, resize_images
 
 
 def digits(size: int) -> Dataset:
-    """1,797 handwritten digits from scikit-learn's package, 8x8 greys made RGB; a fixed fifth is the test split."""
+    """1,797 greyscale images of 8x8 pixels in 10 classes, resized and made RGB. A fixed fifth is the test split."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     data = load_digits()
-    pixels = torch.from_numpy(data.images).float()[:, None] * (255 / 16)  # (N, 1, 8, 8), values 0 to 16
+    pixels = torch.from_numpy(data.images).float()[:, None] * (255 / 16)  # (N, 1, 8, 8); the source has 0 to 16
     images = resize_images(pixels, size).round().clamp(0, 255).byte().repeat(1, 3, 1, 1)
     labels = torch.from_numpy(data.target).long()
     parts = train_test_split(range(len(labels)), test_size=0.2, random_state=0, stratify=data.target)

@@ -1,4 +1,4 @@
-"""Published data files: downloaded once, checked by their published hash, never used damaged."""
+"""Published data files: downloaded once, checked by their published hash, and never used if damaged."""
 
 import logging
 import os
@@ -14,21 +14,24 @@ from torch.hub import download_url_to_file
 
 from alexnet.errors import Failure, Mistake
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 STALLED_SECONDS = 30
 
 
 @contextmanager
 def exclusive(root: Path, name: str) -> Iterator[None]:
-    """One process at a time brings `name` into `root`; the others wait, then find it there."""
+    """One process at a time brings `name` into `root`; the others wait, then find it there.
+
+    Raises Mistake if the folder can't be written to.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root / f".{name}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.info(f"Another run is preparing {name}: waiting for it.")
+            logger.info(f"Another run is preparing {name}: waiting for it.")
             lock.acquire()
     except OSError as error:
         raise Mistake(
@@ -39,21 +42,21 @@ def exclusive(root: Path, name: str) -> Iterator[None]:
 
 
 def intact(path: Path, md5: str) -> bool:
-    """Whether the file is there and is the published one; one that is there but differs is named."""
+    """Whether the published file is there. The log names one that is there but differs."""
     from torchvision.datasets.utils import check_md5  # torchvision takes two seconds to import
 
     if not path.is_file():
         return False
     if check_md5(path, md5):
         return True
-    log.warning(f"{path} is damaged or incomplete (its MD5 isn't {md5}) and is not used.")
+    logger.warning(f"{path} is damaged or incomplete (its MD5 isn't {md5}) and is not used.")
     return False
 
 
 def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
     """`path`, downloaded from `url` unless it is there intact. The caller holds the lock.
 
-    Raises Mistake where it may not be downloaded, Failure where it can't be; both name the ways out.
+    Raises Mistake if it may not be downloaded, Failure if it can't be; both name the ways out.
     """
     if intact(path, md5):
         return path
@@ -63,9 +66,9 @@ def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
     )
     if not download:
         raise Mistake(f"{path} isn't there intact, and dataset.download=false. {ways_out}")
-    part = path.with_name(path.name + ".part")  # the real name only ever holds a whole file
+    part = path.with_name(path.name + ".part")  # the real name only ever holds a complete file
     part.parent.mkdir(parents=True, exist_ok=True)
-    log.info(f"Downloading {url} to {path}")
+    logger.info(f"Downloading {url} to {path}")
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALLED_SECONDS)
     try:

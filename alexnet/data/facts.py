@@ -1,5 +1,4 @@
-"""What is known of the datasets before their data is here, without torch: a configuration is checked before that is
-imported."""
+"""What is known of a dataset before its data is read. No torch: the checks of a configuration use it."""
 
 import os
 from functools import cache
@@ -14,14 +13,14 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".w
 
 
 class Facts(NamedTuple):
-    """Of a dataset: None is what only its data tells."""
+    """What is known of a dataset; None if only its data can tell."""
 
     classes: int | None = None
     channels: int | None = None
     images: int | None = None  # to train on
 
 
-# By the names of the functions in datasets.py.
+# By the names of the functions that load them.
 FACTS = {
     "cifar10": Facts(10, 3, 50_000),
     "cifar100": Facts(100, 3, 50_000),
@@ -32,12 +31,12 @@ FACTS = {
 
 
 def get_facts(target: str) -> Facts:
-    """Of the dataset that the function `target` loads."""
+    """What is known of the dataset that the function `target` loads."""
     return FACTS.get(target.rpartition(".")[2], Facts())
 
 
 def count_held_out(images: int, fraction: float) -> int:
-    """How many of the training images the `fraction` for validation is. Raises Mistake where none, or all, would be."""
+    """How many training images the `fraction` for validation is. Raises Mistake if it is none of them, or all."""
     count = round(fraction * images)
     if fraction and not 0 < count < images:
         raise Mistake(
@@ -48,7 +47,7 @@ def count_held_out(images: int, fraction: float) -> int:
 
 
 def count_taken(images: int, share: float) -> int:
-    """How many the `share` of the images is. Raises Mistake where it is none."""
+    """How many images the `share` of them is. Raises Mistake if it is none."""
     count = round(share * images)
     if count == 0:
         raise Mistake(f"dataset.share={share} of {images} training images is none: give more, up to 1 for all.")
@@ -56,7 +55,7 @@ def count_taken(images: int, share: float) -> int:
 
 
 def check_batch(batch_size: int, images: int) -> None:
-    """Raises Mistake for a batch of more than the images to train on."""
+    """Raises Mistake if a batch is more than the images to train on."""
     if batch_size > images:
         raise Mistake(
             f"batch_size={batch_size} is more than the {images} images to train on: give batch_size={images} or less."
@@ -64,7 +63,7 @@ def check_batch(batch_size: int, images: int) -> None:
 
 
 def find_image_folders(root: str) -> tuple[Path, Path]:
-    """root/train, and root/test or else root/val. Raises Mistake where they aren't there."""
+    """root/train, and root/test or else root/val. Raises Mistake if one of the two is missing."""
     folder = Path(root).expanduser()
     expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
     if not folder.is_dir():
@@ -77,16 +76,16 @@ def find_image_folders(root: str) -> tuple[Path, Path]:
 
 
 def is_image(path: str) -> bool:
-    """By its name: the hidden files that editors and operating systems leave behind aren't."""
-    name = os.path.basename(path)  # a Path each would take seconds for a large folder
+    """Whether a file is an image, by its name. The hidden files that editors and systems leave behind aren't."""
+    name = os.path.basename(path)  # making a Path of each takes seconds for a large folder
     return not name.startswith(".") and name.lower().endswith(ENDINGS)
 
 
 @cache
 def count_images(place: Path, most: float) -> int:
-    """How many are in the class folders there; where they are more, about `most`: to read all can take long.
+    """How many images are in the class folders there, or about `most` if there are more: to list all can take long.
 
-    Raises Mistake where there is none.
+    Raises Mistake if there are none.
     """
     images = (
         name

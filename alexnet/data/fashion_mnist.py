@@ -1,4 +1,7 @@
-"""Fashion-MNIST."""
+"""Fashion-MNIST (Xiao et al. 2017): 28x28 greyscale images of clothes, from the four published IDX files.
+
+A file may be compressed or not, and may lie where torchvision or Debian's package keeps it.
+"""
 
 import gzip
 import hashlib
@@ -14,10 +17,9 @@ from torch import Tensor
 from alexnet.data.dataset import Dataset, Split, resize_images
 from alexnet.data.download import exclusive, fetch
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-
-# MD5 of the unpacked files, so that any packing of them will do: Debian's package compresses them anew.
+# MD5 of the files without compression: Debian's package compresses them in another way.
 FASHION_MNIST = {
     "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
     "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
@@ -27,7 +29,10 @@ FASHION_MNIST = {
 
 
 def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Dataset:
-    """Fashion-MNIST: 60,000 and 10,000 greyscale images in 10 classes (Xiao et al. 2017)."""
+    """60,000 training and 10,000 test images in 10 classes, one channel.
+
+    Raises Mistake if a file is missing and download is false, Failure if it can't be downloaded.
+    """
     from torchvision.datasets import FashionMNIST as source
 
     folder = Path(root).expanduser()
@@ -35,7 +40,7 @@ def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Data
     base = (url or source.mirrors[0]).rstrip("/")
 
     def find() -> list[bytes | None]:
-        return [_fashion_file([folder, home], name) for name in FASHION_MNIST]
+        return [_read([folder, home], name) for name in FASHION_MNIST]
 
     files = find()
     if None in files:
@@ -44,14 +49,14 @@ def fashion_mnist(root: str, download: bool, url: str | None, size: int) -> Data
                 if content is None:
                     fetch(f"{base}/{packed}", home / packed, md5, download)
         files = find()
-    images, labels, test_images, test_labels = map(_idx, files)
+    images, labels, test_images, test_labels = (_parse_idx(content) for content in files if content is not None)
     train = Split(resize_images(images[:, None], size), labels.long())
     test = Split(resize_images(test_images[:, None], size), test_labels.long())
     return Dataset(source.classes, 1, size, train, test)
 
 
-def _fashion_file(places: Sequence[Path], name: str) -> bytes | None:
-    """The content of the file in the first place that has it whole, packed or not; damaged ones are named."""
+def _read(places: Sequence[Path], name: str) -> bytes | None:
+    """The file's content, decompressed, from the first place that has it intact; the log names damaged ones."""
     for path in (place / (name + ending) for place in places for ending in (".gz", "")):
         if not path.is_file():
             continue
@@ -61,11 +66,11 @@ def _fashion_file(places: Sequence[Path], name: str) -> bytes | None:
             content = b""
         if hashlib.md5(content).hexdigest() == FASHION_MNIST[name]:
             return content
-        log.warning(f"{path} is damaged or incomplete and is not used.")
+        logger.warning(f"{path} is damaged or incomplete and is not used.")
     return None
 
 
-def _idx(content: bytes) -> Tensor:
+def _parse_idx(content: bytes) -> Tensor:
     """The array in an IDX file of unsigned bytes: two zeros, type 8, rank, lengths, data."""
     rank = content[3]
     shape = np.frombuffer(content, ">u4", rank, offset=4)

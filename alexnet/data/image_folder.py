@@ -1,4 +1,4 @@
-"""Images in a folder a class."""
+"""Your own images, or ImageNet: a folder per class under root/train and root/test (or root/val)."""
 
 import logging
 import os
@@ -12,45 +12,50 @@ from alexnet.data.image_files import ImageFiles, scan
 from alexnet.data.pixel_cache import cached
 from alexnet.errors import Mistake
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def image_folder(
     root: str, size: int, memory_share: float, cache: str | None = None, resize: int | None = None
 ) -> Dataset:
-    """A folder per class under root/train and root/test (or root/val): JPEG, PNG, WebP and the like.
+    """RGB images of JPEG, PNG, WebP and other files; each is resized, and its centre cut out as a square.
 
-    Each image's shorter side is resized to `resize` and the centre cut out; the network's crops of `size` are taken
-    from that. None: `size` itself. They are held decoded where all take at most `memory_share` of this machine's
-    memory, and streamed otherwise. Either way they are decoded once, into a file in the folder `cache`; None decodes
-    the files each time. ImageNet's root/val may be flat: see imagenet.validation.
-    Raises Mistake for a folder that isn't there, an empty class, classes that differ, a broken image.
+    resize: pixels a side of that square, of which the network sees crops of `size`; None: `size`. memory_share: decoded
+    images that take up to this share of the machine's memory are held there; more is streamed. cache: the folder that
+    keeps decoded images, so that each is decoded once; None: every start decodes them. ImageNet's root/val may have no
+    class folders: see imagenet.py.
+
+    Raises Mistake if a folder is missing, a class is empty, the splits' classes differ or an image is broken.
     """
     side = resize or size
-    classes, *found = _scanned(root)
+    classes, *found = _scan_splits(root)
     total = sum(len(paths) for paths, _ in found) * 3 * side**2
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     held = total <= memory_share * memory
     if not held:
-        log.info(
+        logger.info(
             f"The decoded images take {total / 2**30:.1f} GiB, over dataset.memory_share={memory_share}: streaming."
         )
-    train, test = (
-        Split(files.decoded() if held else files, torch.tensor(labels), files.paths)
-        for files, labels in ((_files(paths, side, cache), labels) for paths, labels in found)
-    )
+
+    def make_split(paths: Sequence[str], labels: Sequence[int]) -> Split:
+        files = ImageFiles(paths, side)
+        if cache is not None:
+            files = cached(files, cache)
+        return Split(files.decode_all() if held else files, torch.tensor(labels), files.paths)
+
+    train, test = (make_split(paths, labels) for paths, labels in found)
     return Dataset(classes, 3, size, train, test)
 
 
-def _scanned(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[list[str], list[int]]]:
-    """The classes, and the files and labels of the training and of the test split."""
+def _scan_splits(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[list[str], list[int]]]:
+    """The classes, then the files and labels of the training and of the test split."""
     places = facts.find_image_folders(root)
-    classes, *train = scan(places[0])
+    classes, paths, labels = scan(places[0])
     if len(classes) < 2:
         raise Mistake(f"{places[0]} has one class folder, {classes[0]}: expected two or more to tell apart.")
     if imagenet.is_flat(places[1]):
-        return classes, train, imagenet.find_validation_images(places[1], classes)
-    test_classes, *test = scan(places[1])
+        return classes, (paths, labels), imagenet.find_validation_images(places[1], classes)
+    test_classes, test_paths, test_labels = scan(places[1])
     if classes != test_classes:
         only = [
             f"{place.name} alone has {', '.join(sorted(set(a) - set(b)))}"
@@ -58,9 +63,4 @@ def _scanned(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[l
             if set(a) - set(b)
         ]
         raise Mistake(f"dataset.root={root}: the class folders differ: {'; '.join(only)}. Make them the same.")
-    return classes, train, test
-
-
-def _files(paths: Sequence[str], size: int, cache: str | None) -> ImageFiles:
-    files = ImageFiles(paths, size)
-    return cached(files, cache) if cache else files
+    return classes, (paths, labels), (test_paths, test_labels)

@@ -1,4 +1,4 @@
-"""ImageNet's validation images as they are published (ILSVRC 2012): in one folder, their classes in a file."""
+"""ImageNet's validation images as they are published (ILSVRC 2012): all in one folder, with their classes in a file."""
 
 import os
 import re
@@ -9,25 +9,25 @@ from alexnet.data.facts import is_image
 from alexnet.errors import Mistake
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
-DEVKIT = Path("ILSVRC2012_devkit_t12", "data")  # where the development kit has it, with meta.mat
+DEVKIT = Path("ILSVRC2012_devkit_t12", "data")  # the development kit's folder of that file and meta.mat
 
 
 def is_flat(place: Path) -> bool:
-    """Whether there are images in it and no folders of classes."""
+    """Whether the folder has images and no folders of classes."""
     with os.scandir(place) as entries:
         kinds = {entry.is_dir() for entry in entries if entry.is_dir() or is_image(entry.name)}
     return kinds == {False}
 
 
 def find_validation_images(place: Path, classes: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The images in a flat folder, in order of their names, and their labels, places in `classes`.
+    """The images in a flat folder, in order of their names, and their labels: indices into `classes`.
 
-    Line n of the ground truth is the class of the image numbered n: a synset (n01440764), or the development kit's
-    number for one, which its meta.mat tells. Raises Mistake where a file is missing or they don't fit together.
+    Line n of the ground truth is the class of image number n. It is a synset (n01440764), or the development kit's
+    number for one, which its meta.mat explains. Raises Mistake if a file is missing or the files don't fit together.
     """
-    file = _ground_truth(place)
+    file = _find_ground_truth(place)
     lines = file.read_text(encoding="utf-8", errors="replace").split()
-    synsets = _synsets(file, lines)
+    synsets = _as_synsets(file, lines)
     labels_of = {synset: label for label, synset in enumerate(classes)}
     names = sorted(name for name in os.listdir(place) if is_image(name))
     labels = []
@@ -48,7 +48,7 @@ def find_validation_images(place: Path, classes: Sequence[str]) -> tuple[list[st
     return [str(place / name) for name in names], labels
 
 
-def _ground_truth(place: Path) -> Path:
+def _find_ground_truth(place: Path) -> Path:
     root = place.parent
     for folder in (root, place, root / DEVKIT):
         if (folder / GROUND_TRUTH).is_file():
@@ -59,14 +59,14 @@ def _ground_truth(place: Path) -> Path:
     )
 
 
-def _synsets(file: Path, lines: Sequence[str]) -> Sequence[str]:
-    """The lines as synsets, which they may be already."""
+def _as_synsets(file: Path, lines: Sequence[str]) -> Sequence[str]:
+    """The lines as synsets, whichever of the two they are. Raises Mistake if meta.mat is missing or doesn't fit."""
     if not all(line.isdecimal() for line in lines):
         return lines
     meta = file.with_name("meta.mat")
     if not meta.is_file():
         raise Mistake(
-            f"{file} has class numbers, and there is no {meta} to tell what they stand for: put the development kit's "
+            f"{file} has class numbers, and there is no {meta} to say what they stand for: put the development kit's "
             f"meta.mat there."
         )
     from scipy.io import loadmat  # takes a moment to import, and most runs don't need it

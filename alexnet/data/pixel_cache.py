@@ -1,4 +1,4 @@
-"""Decoded images kept on disk, so that the next start reads them instead of decoding anew."""
+"""Decoded images kept on disk, so that the next start reads pixels instead of decoding files again."""
 
 import hashlib
 import logging
@@ -18,24 +18,24 @@ CHUNK = 128  # images decoded between two writes: 24 MiB of 256 x 256 pixels
 
 
 def cached(files: ImageFiles, folder: str) -> ImageFiles:
-    """The same images, to be read from one file of pixels in `folder`, which is made where it isn't there.
+    """The same images, to be read from one file of pixels in `folder`, which is written if it isn't there.
 
-    What was decoded before an interruption isn't decoded again. The files as they are, with a line in the log,
-    where the pixels would take more than half of the free disk or can't be written.
+    What was decoded before an interruption isn't decoded again. If the pixels would take more than half of the free
+    disk, or can't be written, a log line says so and the images stay files.
     Raises Mistake for a broken image.
     """
     place = Path(folder).expanduser()
-    path = place / f"{_key(files)}.pixels"
+    path = place / f"{_make_key(files)}.pixels"
     needed = len(files) * files.image_bytes
 
-    def whole() -> bool:
+    def is_complete() -> bool:
         return path.is_file() and path.stat().st_size == needed
 
     try:
-        if not whole():
+        if not is_complete():
             place.mkdir(parents=True, exist_ok=True)
             with exclusive(place, path.name):
-                if not whole():  # by another process meanwhile
+                if not is_complete():  # another process may have written it meanwhile
                     free = shutil.disk_usage(place).free
                     if needed > free / 2:
                         raise OSError(f"{needed / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f} GiB free")
@@ -47,20 +47,20 @@ def cached(files: ImageFiles, folder: str) -> ImageFiles:
 
 
 def _write(files: ImageFiles, path: Path) -> None:
-    """Decodes all images into a file beside `path`, from where an earlier try ended, then gives it the name.
+    """Decodes all images into a temporary file, from where an earlier try ended, then renames it to `path`.
 
     Raises Mistake for a broken image.
     """
     unfinished = path.with_suffix(".part")
     with open(unfinished, "ab") as file:
-        done = max(0, file.tell() // files.image_bytes - CHUNK)  # the last ones may not have come to the disk
+        done = max(0, file.tell() // files.image_bytes - CHUNK)  # the last chunk may not have reached the disk
         file.truncate(done * files.image_bytes)
         starts = range(done, len(files), CHUNK)
         with tqdm(total=len(files), initial=done, desc="Decoding", unit="image", leave=False, disable=None) as bar:
             for start in starts:
                 try:
-                    chunk = files[range(start, min(start + CHUNK, len(files)))].decoded()
-                except Mistake:  # once that image is mended or taken away, these are other files: see _key
+                    chunk = files[range(start, min(start + CHUNK, len(files)))].decode_all()
+                except Mistake:  # without the broken image, or with it mended, the key is another
                     unfinished.unlink()
                     raise
                 file.write(chunk.numpy().data)
@@ -70,8 +70,8 @@ def _write(files: ImageFiles, path: Path) -> None:
     unfinished.rename(path)
 
 
-def _key(files: ImageFiles) -> str:
-    """The same for the same files: their paths, lengths and times of change, and the size that they are cut to."""
+def _make_key(files: ImageFiles) -> str:
+    """A name for these files at this size: from their paths, lengths and times of change."""
     digest = hashlib.sha256(f"{files.size}\n".encode())
     for path in files.paths:
         status = os.stat(path)

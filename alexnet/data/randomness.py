@@ -1,14 +1,14 @@
 """All randomness is a function of (seed, purpose, epoch, step), never of what was drawn before.
 
-So a run that is stopped and resumed anywhere, with any number of loader workers, draws what an
-unbroken one draws, and no generator's state has to be saved.
+So a run that is stopped and resumed anywhere, with any number of workers, draws the same numbers as a run that is not,
+and no generator's state has to be saved.
 """
 
 import numpy as np
 import torch
 
-# One stream a purpose, so that none of them can shift another.
-WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP = range(5)  # STEP: what is drawn within one, such as dropout
+# Each purpose has its own stream, so that none can shift another. STEP is for what a step draws, such as dropout.
+WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP = range(5)
 
 
 def derive_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:
@@ -18,5 +18,5 @@ def derive_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:
 
 
 def make_generator(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> torch.Generator:
-    """A CPU generator at that seed: the same draws whatever device the images are on."""
+    """A CPU generator at that seed: it draws the same numbers whatever device the images are on."""
     return torch.Generator().manual_seed(derive_seed(seed, purpose, epoch, step))

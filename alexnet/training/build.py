@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,66 +13,60 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet.config import checks, options
+from alexnet.config import options
 from alexnet.data import colours, facts, randomness
-from alexnet.data.batches import Batches
-from alexnet.data.dataset import Dataset, Split, split_validation, take_part
+from alexnet.data.batches import Batches, SplitBatches
+from alexnet.data.dataset import Dataset, Splits, choose_splits
+from alexnet.data.preparation import KEYS_OF_ANY_SOURCE, Preparation
 from alexnet.engine import device as devices
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
 from alexnet.errors import Failure, Mistake
+from alexnet.training.optimizer import prevent_compiler_import, unwrap_step
 from alexnet.training.whitening import whiten
-
-SAMPLE = 500  # training images that a network's initial weights are taken from, where they depend on the images
 
 
 @dataclass
 class Training:
     """All that a run is made of, on its device.
 
-    forward(images) gives the model's logits as the engine computes them; schedule(epoch, epochs, errors) the
-    factor of the learning rate. rate: (), on the GPU: where a recorded step finds its learning rate. seen: training
-    images, as many as there are test images and drawn at random, to be tested as those are. `model` stays the bare
-    network, whose weights are saved. measured: what a null in the dataset's knobs stood for, found on the training
-    images.
+    model: the bare network, whose weights are saved. forward(images) gives its logits as the engine computes them.
+    recorder: of steps, on a GPU; None if they aren't recorded. rate: (), where a recorded step finds its learning rate.
+    schedule(epoch, epochs, errors) gives the factor of the learning rate.
     """
 
     engine: Engine
     dataset: Dataset
-    train: Batches
-    validation: Batches | None
-    test: Batches
-    train_subset: Batches
+    batches: SplitBatches
     model: torch.nn.Module
     forward: Callable[[torch.Tensor], torch.Tensor]
     optimizer: torch.optim.Optimizer
-    recorder: Recorder | None  # of the steps, where they are recorded
+    recorder: Recorder | None
     rate: torch.Tensor | None
     scaler: torch.amp.GradScaler
-    schedule: Callable[..., float]
+    schedule: partial[float]
     seed: int
     epochs: int
     label_smoothing: float
     cutmix: float
     log_every: int  # batches a window
     checkpoint_minutes: float
-    measured: dict[str, Any]
 
     @contextmanager
     def enough_memory(self) -> Iterator[None]:
-        """Raises Failure, with the batch and what to try, where the device finds no memory for what is done within."""
+        """Raises Failure, with the batch and what to try, if the device runs out of memory within this context."""
         try:
             yield
         except (RuntimeError, MemoryError) as error:
-            causes = error, error.__context__  # the latter where it came while a step was recorded
+            causes = error, error.__context__  # the latter if it came while a step was recorded
             known = any(isinstance(each, (torch.OutOfMemoryError, MemoryError)) for each in causes)  # a GPU's, NumPy's
             if not known and not re.search("allocate memory|MemoryError", str(error)):  # a processor's, a worker's
                 raise
-            batch, images = self.train.batch_size, f"{self.dataset.channels}x{self.dataset.size}x{self.dataset.size}"
+            size, batch = self.dataset.size, self.batches.train.batch_size
             half = " or device.precision=bf16" if self.engine.precision in ("float32", "tf32") else ""
             raise Failure(
-                f"A step with batch_size={batch} of {images} images needs more memory than {self.engine.device} has "
-                f"left: try batch_size={max(1, batch // 2)}{half}."
+                f"A step with batch_size={batch} of {self.dataset.channels}x{size}x{size} images needs more memory "
+                f"than {self.engine.device} has left: try batch_size={max(1, batch // 2)}{half}."
             ) from error
 
 
@@ -81,38 +75,36 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
 
     dataset: in place of the configuration's own source.
     """
-    engine = _engine(config)
-    dataset, train, validation, test, seen, sample, measured = _data(config, engine, dataset)
-    torch.manual_seed(randomness.derive_seed(config.seed, randomness.WEIGHTS))
-    found = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
-    model = _call("model", config.model, **found)
-    if getattr(model, "whitens", False):
-        whiten(model, torch.cat([images for images, _ in sample().epoch()]).cpu())
-    model = engine.place(model)
-    optimizer = _optimizer(config, engine, model)
+    engine = _choose_engine(config)
+    dataset = dataset or _load_dataset(config.dataset)
+    splits = choose_splits(dataset, config.dataset.get("validation", 0), config.dataset.get("share", 1), config.seed)
+    facts.check_batch(config.batch_size, len(splits.train))
+    preparation = _choose_preparation(config.dataset, dataset)
+    make_batches = partial(
+        Batches,
+        batch_size=config.batch_size,
+        device=engine.device,
+        size=dataset.size,
+        memory_format=engine.memory_format,
+        workers=config.device.get("workers", 2),
+    )
+    batches = _batch_splits(config, splits, preparation, make_batches)
+    model = engine.place(_build_model(config, dataset, make_batches(splits.sample, preparation.for_validation())))
+    optimizer = _build_optimizer(config, engine, model)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))
-    schedule = partial(_target("schedule", config.schedule), **_knobs(config.schedule))
     return Training(
         engine,
         dataset,
-        train,
-        validation,
-        test,
-        seen,
+        batches,
         model,
         engine.forward(model, recorded),
         optimizer,
         Recorder(engine.device) if recorded else None,
         torch.zeros((), device=engine.device) if recorded else None,
         engine.scaler(),
-        schedule,
-        seed=config.seed,
-        epochs=config.epochs,
-        label_smoothing=config.label_smoothing,
-        cutmix=config.cutmix,
-        log_every=min(config.log_every, len(train)),  # at least one window an epoch
-        checkpoint_minutes=config.checkpoint_minutes,
-        measured=measured,
+        partial(_find_target("schedule", config.schedule), **_read_options(config.schedule)),
+        log_every=min(config.log_every, len(batches.train)),  # at least one window an epoch
+        **{name: config[name] for name in ("seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes")},
     )
 
 
@@ -123,113 +115,102 @@ def build_weightless(config: DictConfig, classes: int, channels: int, size: int)
 
 
 def estimate_disk_bytes(config: DictConfig) -> tuple[int, int]:
-    """What the run's folder comes to at most, and what it takes more while a checkpoint replaces another.
+    """The most that the run's folder will take, and what it takes on top while one checkpoint replaces another.
 
-    Known before the data is: for images of three channels, and 1,000 classes where their number isn't known.
+    It reads no data: it assumes three channels, and 1,000 classes if their number isn't known.
     """
-    model = build_weightless(config, _classes(config.dataset), channels=3, size=config.dataset.size)
+    model = build_weightless(config, _guess_classes(config.dataset), channels=3, size=config.dataset.size)
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     checkpoint = 3 * weights  # with up to two moments for every weight
-    return checkpoint + (weights if config.dataset.get("validation") else 0) + 5 * 2**20, checkpoint
+    return checkpoint + (weights if config.dataset.get("validation", 0) > 0 else 0) + 5 * 2**20, checkpoint
 
 
-def _classes(dataset: DictConfig) -> int:
-    """At most how many classes the dataset has, as far as that can be told without reading it."""
+def _guess_classes(dataset: DictConfig) -> int:
+    """The most classes that the dataset can have, as far as its name and folders say."""
     known = facts.get_facts(dataset._target_).classes
     train = Path(str(dataset.get("root"))).expanduser() / "train"
     folders = sum(1 for path in train.iterdir() if path.is_dir()) if train.is_dir() else 0
     return known or folders or 1000
 
 
-def _engine(config: DictConfig) -> Engine:
-    knobs = {name: value for name, value in _knobs(config.device).items() if name != "workers"}  # those are the data's
-    return devices.choose_engine(**knobs)
+def _choose_engine(config: DictConfig) -> Engine:
+    settings = _read_options(config.device)
+    settings.pop("workers", None)  # an option of the data's
+    return devices.choose_engine(**settings)
 
 
-def _optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
-    takes = inspect.signature(_target("optimizer", config.optimizer)).parameters
-    fused = engine.fused and "fused" in takes and not {"foreach", "differentiable"} & set(config.optimizer)
-    # torch's optimizers import its compiler, a third of a program's start, only to keep it from compiling them.
-    for method in filter(inspect.isfunction, vars(torch.optim.Optimizer).values()):
-        plain = inspect.unwrap(method)
-        setattr(plain, "__dynamo_disable", plain)  # what it would put here
-    ways = ["fused", "capturable"] if engine.capture else ["fused"]
-    how = {way: True for way in ways if way in takes} if fused else {}
-    optimizer = _call("optimizer", config.optimizer, model.parameters(), **how)
-    optimizer.step = torch.no_grad()(partial(inspect.unwrap(type(optimizer).step), optimizer))
-    return optimizer
+def _load_dataset(config: DictConfig) -> Dataset:
+    own = {name: value for name, value in _read_options(config).items() if name not in KEYS_OF_ANY_SOURCE}
+    return _call("dataset", OmegaConf.create({"_target_": config._target_, **own}))
 
 
-def _data(
-    config: DictConfig, engine: Engine, dataset: Dataset | None
-) -> tuple[Dataset, Batches, Batches | None, Batches, Batches, Callable[[], Batches], dict[str, Any]]:
-    knobs = _knobs(config.dataset)
-    images = {name: knobs.pop(name) for name in checks.NOT_THE_SOURCES if name in knobs}
-    fraction, share = images.pop("validation", 0), images.pop("share", 1)
-    dataset = dataset or _call("dataset", OmegaConf.create({"_target_": config.dataset._target_, **knobs}))
-    train, validation = split_validation(dataset.train, fraction, config.seed)
-    train = take_part(train, share, config.seed)
-    facts.check_batch(config.batch_size, len(train))
-    measured = _measured(dataset, images)
-    images |= measured
+def _choose_preparation(config: DictConfig, dataset: Dataset) -> Preparation:
+    """As configured. A mean, and components if they are used, that are null are measured on all training images.
 
-    def batches(split: Split, **others: Any) -> Batches:
-        return Batches(
-            split,
-            config.batch_size,
-            engine.device,
-            memory_format=engine.memory_format,
-            size=dataset.size,
-            workers=config.device.get("workers", 2),
-            **{name: images[name] for name in checks.ALL_IMAGES if name in images},
-            **others,
-        )
+    They include the images that the seed holds out, so that the seed doesn't change them.
+    """
+    given = _read_options(config)
+    given = {field.name: given[field.name] for field in fields(Preparation) if field.name in given}
+    shifts_colours = given.get("colour", 0) > 0 and given.get("components") is None
+    if given.get("mean", 0) is None or shifts_colours:
+        measured = colours.measure_colours(dataset.train)
+        given |= {name: value for name, value in measured.items() if given.get(name) is None}
+    return Preparation(**given)
 
-    order = torch.randperm(len(train), generator=randomness.make_generator(config.seed, randomness.SPLIT, 1))
-    seen = train.subset(order[: len(dataset.test)].sort().values)
-    # Views from half as far out as training's: few of those were at the corners, and held-out images say so too.
-    tested = {"views": images.get("views", 1), "crop": (images.get("crop", 0) + 1) // 2}
-    training_images = {name: images[name] for name in checks.TRAINING_IMAGES if name in images}
-    return (
-        dataset,
-        batches(train, shuffle=True, seed=config.seed, epochs=config.epochs, **training_images),
-        batches(validation, views=1) if validation else None,
-        batches(dataset.test, **tested),
-        batches(seen, **tested),
-        lambda: batches(train.subset(order[:SAMPLE]), views=1),
-        measured,
+
+def _batch_splits(
+    config: DictConfig, splits: Splits, preparation: Preparation, make_batches: Callable[..., Batches]
+) -> SplitBatches:
+    training, test = preparation.for_training(), preparation.for_test()
+    validation = splits.validation
+    return SplitBatches(
+        train=make_batches(splits.train, training, shuffle=True, seed=config.seed, epochs=config.epochs),
+        validation=None if validation is None else make_batches(validation, preparation.for_validation()),
+        test=make_batches(splits.test, test),
+        train_subset=make_batches(splits.train_subset, test),
     )
 
 
-def _measured(dataset: Dataset, images: dict[str, Any]) -> dict[str, Any]:
-    """The mean and components that are null, found on all training images, whichever of them the seed holds out.
+def _build_model(config: DictConfig, dataset: Dataset, sample: Batches) -> torch.nn.Module:
+    """The network with its initial weights, which some take from a sample of the training images."""
+    torch.manual_seed(randomness.derive_seed(config.seed, randomness.WEIGHTS))
+    shape = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
+    model = _call("model", config.model, **shape)
+    if getattr(model, "whitens", False):
+        whiten(model, torch.cat([images for images, _ in sample.epoch()]).cpu())
+    return model
 
-    Empty where neither is needed.
-    """
-    colour_shift = images.get("colour", 0) > 0 and images.get("components") is None
-    if images.get("mean", 0) is not None and not colour_shift:
-        return {}
-    return {name: value for name, value in colours.measure_colours(dataset.train).items() if images.get(name) is None}
+
+def _build_optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """In one kernel (`fused`) if the engine wants that, the optimizer has one and the configuration doesn't differ."""
+    prevent_compiler_import()
+    takes = inspect.signature(_find_target("optimizer", config.optimizer)).parameters
+    fused = engine.fused and "fused" in takes and "foreach" not in config.optimizer
+    ways = ["fused", "capturable"] if engine.capture else ["fused"]
+    how = {way: True for way in ways if way in takes} if fused else {}
+    optimizer = _call("optimizer", config.optimizer, model.parameters(), **how)
+    unwrap_step(optimizer)
+    return optimizer
 
 
-def _call(group: str, config: DictConfig, *arguments: Any, **found: Any) -> Any:
-    """What the group's target makes of the arguments, what was found in the data, and its own knobs."""
-    target = _target(group, config)
-    keywords = {**_knobs(config), **found}
+def _call(group: str, config: DictConfig, *arguments: Any, **others: Any) -> Any:
+    """What the group's target makes of its own options and what else it is given. Raises Mistake if it refuses them."""
+    target = _find_target(group, config)
+    keywords = {**_read_options(config), **others}
     try:
         return target(*arguments, **keywords)
-    except (ValueError, TypeError) as error:  # how classes, torch's too, refuse a knob
+    except (ValueError, TypeError) as error:  # how classes, torch's too, refuse an option
         raise Mistake(f"{group}: {' '.join(str(error).split())}") from error
 
 
-def _target(group: str, config: DictConfig) -> Callable[..., Any]:
-    """The class or function: its name must be in conf/, and what the name leads to of the group's kind."""
+def _find_target(group: str, config: DictConfig) -> Callable[..., Any]:
+    """The group's class or function. Raises Mistake if no file in conf/ names it, or it is of another kind."""
     name = config._target_
     if name not in options.list_targets(group):
         raise Mistake(f"{group}._target_={name} isn't named by any file in conf/{group}.")
     target = get_object(name)
     kind = {"model": torch.nn.Module, "optimizer": torch.optim.Optimizer}.get(group)
-    if kind:
+    if kind is not None:
         right = isinstance(target, type) and issubclass(target, kind)
     else:  # a function, by the name that it was defined under
         right = f"{target.__module__}.{target.__qualname__}" == name
@@ -238,5 +219,6 @@ def _target(group: str, config: DictConfig) -> Callable[..., Any]:
     return target
 
 
-def _knobs(config: DictConfig) -> dict[str, Any]:
-    return {key: value for key, value in OmegaConf.to_container(config, resolve=True).items() if key != "_target_"}
+def _read_options(config: DictConfig) -> dict[str, Any]:
+    values: Any = OmegaConf.to_container(config, resolve=True)
+    return {key: value for key, value in values.items() if key != "_target_"}

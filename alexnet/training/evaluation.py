@@ -1,4 +1,4 @@
-"""How well a network does on a split that it doesn't learn from."""
+"""How well a network does on images that it doesn't learn from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from alexnet.training.build import Training
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss: mean over the images. confusion: (K, K) counts, [true, predicted]."""
+    """loss: the mean over the images. top1, top5: shares of them. confusion: (K, K) counts, [true, predicted]."""
 
     loss: float
     top1: float
@@ -34,9 +34,9 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(training: Training, batches: Batches) -> Evaluation:
-    """The network on one pass over the split, dropout off. top5 is top-K where there are only K < 5 classes.
+    """One pass over the split, dropout off. With K < 5 classes top5 is top-K.
 
-    Raises Failure for a batch that finds no memory.
+    Raises Failure if a batch finds too little memory.
     """
     training.model.eval()
     classes = len(training.dataset.classes)
@@ -55,16 +55,16 @@ def evaluate(training: Training, batches: Batches) -> Evaluation:
 
 
 def average_views(logits: Tensor, count: int) -> Tensor:
-    """Logits (V * B, K) of V views of each of `count` images as one (B, K), whose softmax is the views' mean (§4.1)."""
+    """Logits (V * B, K) of V views of each of `count` images, as (B, K) whose softmax is the mean of theirs (§4.1)."""
     views = len(logits) // count
     return logits if views == 1 else logits.log_softmax(1).view(views, count, -1).logsumexp(0) - log(views)
 
 
 def compute_test_figures(training: Training) -> dict[str, Any]:
-    """The network on the test split, as result.json holds it: plain values."""
-    test = evaluate(training, training.test)
+    """What result.json holds of the test images, as plain values. Raises Failure like `evaluate`."""
+    test = evaluate(training, training.batches.test)
     return {
-        "test_images": len(training.test.labels),
+        "test_images": len(training.batches.test.labels),
         "test_loss": test.loss,
         "test_accuracy": test.top1,
         "test_top5_accuracy": test.top5,
@@ -76,12 +76,12 @@ def compute_test_figures(training: Training) -> dict[str, Any]:
 
 
 def load_chosen_weights(training: Training, run: Run, overrides: Sequence[str] = ()) -> None:
-    """Gives the network the run's weights: of the best validation epoch, or of the end where there is no validation.
+    """Gives the network the run's weights: of the best validation epoch, or of the end if there is no validation.
 
-    overrides: what was given in place of the run's own configuration. Raises Mistake where they are damaged or
-    don't fit.
+    overrides: changes of the run's own configuration, for the message. Raises Mistake if the weights don't fit, Damaged
+    if their file is.
     """
-    saved = checkpoints.load(run.checkpoints, "best" if training.validation else "last")
+    saved = checkpoints.load(run.checkpoints, "last" if training.batches.validation is None else "best")
     try:
         training.model.load_state_dict(saved["model"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:

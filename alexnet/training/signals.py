@@ -1,11 +1,13 @@
 """Ctrl-C and SIGTERM, turned into an exception that never arrives in the middle of a step."""
 
 import signal
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 class Interrupted(BaseException):
-    """The run was asked to stop. `exit_status` is the shell's custom: 128 + the signal's number."""
+    """The run was asked to stop. exit_status is the shell's custom: 128 + the signal's number."""
 
     status = "interrupted"
 
@@ -15,21 +17,26 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """Within `with Signals() as signals`, SIGINT and SIGTERM raise `Interrupted`, once: what is on its way to the end
-    is not to be broken by a second one."""
+    """Within `with Signals() as signals`, the first SIGINT or SIGTERM raises Interrupted.
+
+    Further ones do nothing: what the run then still writes must not be broken off.
+    """
+
+    def __init__(self) -> None:
+        self._deferring, self._raised = False, False
+        self._pending: int | None = None
 
     def __enter__(self) -> "Signals":
-        self._deferring, self._pending, self._raised = False, None, False
         self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
     @contextmanager
-    def uninterrupted(self):
-        """What stands within is done to its end before `Interrupted` is raised."""
+    def uninterrupted(self) -> Iterator[None]:
+        """Delays Interrupted until the end of this context."""
         self._deferring = True
         try:
             yield
@@ -39,7 +46,7 @@ class Signals:
             number, self._pending = self._pending, None
             self._raise(number)
 
-    def _handle(self, number: int, frame) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._deferring:
             self._pending = number
         else:

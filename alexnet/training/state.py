@@ -1,4 +1,4 @@
-"""Where training stands between two steps, and the sums that its rows are made of."""
+"""Where training stands between two steps: what rows are made of, and what a checkpoint holds."""
 
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -7,21 +7,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alexnet.errors import Mistake
+from alexnet.runs import checkpoints
+from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 
 
 class Tally:
-    """Sums over the batches of a window or an epoch, kept on the device and read only when asked for."""
+    """Sums over the batches of a window or an epoch. They stay on the device and are read only when asked for."""
 
-    def __init__(self, device: torch.device, saved: dict[str, Any] | None = None):
-        """An empty one, or what `saved()` gave, the time between not counted."""
-        saved = saved or {"sums": [0.0, 0.0], "batches": 0, "images": 0, "seconds": 0.0}
+    def __init__(self, device: torch.device, sums: tuple[float, float] = (0.0, 0.0), seconds: float = 0.0):
+        """seconds: that it has counted already."""
         precision = torch.float32 if device.type == "mps" else torch.float64
-        self.sums = torch.tensor(saved["sums"], dtype=precision, device=device)  # of losses, of right answers
-        self.batches, self.images = saved["batches"], saved["images"]
-        self.since = perf_counter() - saved["seconds"]
+        self.sums = torch.tensor(sums, dtype=precision, device=device)  # of losses, of right answers
+        self.batches = self.images = 0
+        self.since = perf_counter() - seconds
 
-    def saved(self) -> dict[str, Any]:
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any], device: torch.device) -> "Tally":
+        """What `to_plain` gave; the time between isn't counted."""
+        tally = cls(device, plain["sums"], plain["seconds"])
+        tally.batches, tally.images = plain["batches"], plain["images"]
+        return tally
+
+    def to_plain(self) -> dict[str, Any]:
         """All of it as plain values."""
         return {
             "sums": self.sums.tolist(),
@@ -34,7 +43,7 @@ class Tally:
         return perf_counter() - self.since
 
     def add(self, figures: Tensor, images: int) -> None:
-        """One batch of so many images. figures: (2,), its loss and how many were right."""
+        """Adds one batch of so many images. figures: (2,), its loss and how many answers were right."""
         self.sums += figures
         self.batches += 1
         self.images += images
@@ -43,7 +52,7 @@ class Tally:
         """The mean of the batches' losses."""
         return self.sums[0].item() / self.batches
 
-    def row(self) -> dict[str, float]:
+    def to_row(self) -> dict[str, float]:
         """loss, accuracy (a share) and images_per_second since the tally began."""
         speed = self.images / self.seconds()
         accuracy = self.sums[1].item() / self.images
@@ -52,44 +61,44 @@ class Tally:
 
 @dataclass
 class State:
-    """Where training stands between two steps: with the weights, all that its rest depends on."""
+    """Where training stands between two steps: with the weights, all that the rest of it depends on."""
 
     epoch_tally: Tally  # of the current epoch
     window_tally: Tally
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current one
     errors: list[float] = field(default_factory=list)  # of each finished epoch, for the schedule
-    best_accuracy: float = -1.0  # on validation, where there is one
+    best_accuracy: float = -1.0  # on validation images, if there are any
     best_epoch: int = 0
     best: dict[str, Any] | None = None  # that epoch's weights, until the next checkpoint is written
     since: float = field(default_factory=perf_counter)  # when training began, pauses left out
-    saved_at: float = field(default_factory=perf_counter)  # the last checkpoint
-    saving_seconds: float = 0.0  # that it took
+    saved_at: float = field(default_factory=perf_counter)  # when the last checkpoint was written
+    saving_seconds: float = 0.0  # how long that took
 
-    def saved(self) -> dict[str, Any]:
-        """All of it as plain values, times as seconds so far."""
+    def to_plain(self) -> dict[str, Any]:
+        """All of it as plain values; times as seconds so far."""
         plain = {name: getattr(self, name) for name in ("epoch", "batch", "errors", "best_accuracy", "best_epoch")}
         return {
             **plain,
-            "whole": self.epoch_tally.saved(),
-            "window": self.window_tally.saved(),
+            "whole": self.epoch_tally.to_plain(),  # version 0.1.0's name for it
+            "window": self.window_tally.to_plain(),
             "seconds": self.seconds(),
         }
 
     @classmethod
-    def restored(cls, saved: dict[str, Any], device: torch.device) -> "State":
-        """What `saved()` gave. Raises KeyError, TypeError or ValueError for anything else."""
-        saved = dict(saved)
-        since = perf_counter() - saved.pop("seconds")
-        whole, window = (Tally(device, saved.pop(name)) for name in ("whole", "window"))
-        state = cls(whole, window, since=since, **saved)
-        tallied = [count for tally in (whole, window) for count in (tally.batches, tally.images)]
-        counts = [state.epoch, state.batch, state.best_epoch, *tallied]
+    def from_plain(cls, plain: dict[str, Any], device: torch.device) -> "State":
+        """What `to_plain` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        plain = dict(plain)
+        since = perf_counter() - plain.pop("seconds")
+        tallies = [Tally.from_plain(plain.pop(name), device) for name in ("whole", "window")]
+        state = cls(tallies[0], tallies[1], since=since, **plain)
+        counts = [state.epoch, state.batch, state.best_epoch]
+        counts += [count for tally in tallies for count in (tally.batches, tally.images)]
         numbers = [state.best_accuracy, *state.errors]
         if (
             any(type(count) is not int or count < 0 for count in counts)
             or any(type(number) not in (int, float) for number in numbers)
-            or any(tally.sums.shape != (2,) for tally in (whole, window))
+            or any(tally.sums.shape != (2,) for tally in tallies)
         ):
             raise ValueError("its state is not what a training writes")
         return state
@@ -99,4 +108,50 @@ class State:
 
     def steps(self, training: Training) -> int:
         """How many have been taken since training began."""
-        return self.epoch * len(training.train) + self.batch
+        return self.epoch * len(training.batches.train) + self.batch
+
+
+def save_checkpoint(run: Run, training: Training, state: State) -> None:
+    """Writes the checkpoint to resume from: weights, optimizer, scaler and state, as tensors and plain types.
+
+    The best epoch's weights are written just before it, so that they are never of a later epoch.
+    """
+    began = perf_counter()
+    if state.best is not None:
+        checkpoints.save(run.checkpoints, "best", state.best)
+        state.best = None
+    parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
+    checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain()})
+    state.saved_at = perf_counter()
+    state.saving_seconds = state.saved_at - began
+
+
+def restore_checkpoint(run: Run, training: Training) -> State:
+    """The state in the folder's last checkpoint, whose weights and optimizer `training` is given; a new state if there
+    is no checkpoint.
+
+    Nothing in the folder changes. Raises Mistake if the checkpoint isn't this network's.
+    """
+    saved = checkpoints.load_newest(run.checkpoints)
+    if saved is None:
+        return State(Tally(training.engine.device), Tally(training.engine.device))
+    try:
+        training.model.load_state_dict(saved["model"])
+        training.optimizer.load_state_dict(_with_own_settings(training.optimizer, saved["optimizer"]))
+        training.scaler.load_state_dict(saved["scaler"])
+        state = State.from_plain(saved["state"], training.engine.device)
+        if state.batch > len(training.batches.train) or state.epoch > training.epochs:
+            raise ValueError(f"it stands in epoch {state.epoch}, batch {state.batch}")
+        return state
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        why = " ".join(str(error).split())
+        raise Mistake(f"The checkpoint in {run.folder} doesn't fit the network of its config.yaml: {why}") from error
+
+
+def _with_own_settings(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """The saved state of an optimizer, with the settings of this one: another device may compute in another way.
+
+    Raises ValueError if it has another number of groups.
+    """
+    groups = zip(optimizer.state_dict()["param_groups"], saved["param_groups"], strict=True)
+    return {**saved, "param_groups": [{**own, "params": theirs["params"]} for own, theirs in groups]}

@@ -9,12 +9,12 @@ from alexnet.models.alexnet_cifar import AlexNetCifar
 
 @torch.no_grad()
 def whiten(network: AlexNetCifar, images: Tensor) -> None:
-    """Makes conv1's kernels the principal components of the images' patches, so that its maps don't repeat one
-    another, and of variance 1 (Jordan 2024, §3.2).
+    """Makes conv1's kernels the principal components of the images' patches, scaled so that its maps have variance 1.
 
-    images: (B, channels, H, W), normalised as in training. Each component comes with its negative, for ReLU to
-    keep both; small ones are mostly noise, so that a hundredth of the pixels' variance is added to theirs. Columns
-    take turns. Where there are fewer than half the kernels, as of grey images, the rest stay as they are.
+    The maps then don't repeat one another. images: (B, channels, H, W), normalised as in training. Each component comes
+    with its negative, so that ReLU keeps both. A hundredth of the pixels' variance is added to each component's,
+    because small ones are mostly noise. Two columns get them alternately. If there are fewer than half the kernels, as
+    for grey images, the remaining kernels keep their values.
     """
     columns = network.convolutions()[::5]
     side = columns[0].kernel_size[0]
@@ -27,4 +27,5 @@ def whiten(network: AlexNetCifar, images: Tensor) -> None:
     for column, layer in enumerate(columns):
         own = pairs[column :: len(columns)].flatten(0, 1)[: layer.out_channels]
         layer.weight[: len(own)] = own.view(-1, *layer.weight.shape[1:])
-        layer.bias[: len(own)] = -own @ patches.mean(1)
+        if layer.bias is not None:
+            layer.bias[: len(own)] = -own @ patches.mean(1)

@@ -55,8 +55,8 @@ def test_the_views_of_a_test_come_from_half_as_far_out_as_training_crops(compose
     """torchvision's TenCrop of the digits, padded by 2 where training's crops are padded by 4."""
     data = ["dataset=digits", "device=cpu", "dataset.mean=0", "dataset.std=1", "dataset.crop=4"]
     training = assemble(compose(*data, "model=cuda_convnet", "dataset.views=10", "batch_size=20"))
-    images, _ = next(training.test.epoch())
-    held = training.test.images[:2]
+    images, _ = next(training.batches.test.epoch())
+    held = training.batches.test.images[:2]
     expected = torch.stack(transforms.TenCrop(32)(functional.pad(held, [2])))
     torch.testing.assert_close(images * 255, expected.flatten(0, 1).float())
 

@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from alexnet.data import augment
 from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
 from alexnet.data.image_folder import image_folder
+from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
 from support.programs import ROOT
 
 CPU = torch.device("cpu")
+PIXELS = Preparation(mean=0, std=1)  # pixels as they are, in [0, 1]
 
 
 def numbered(count=23):
@@ -29,7 +32,7 @@ def epoch(batches, *place):
 
 
 def test_an_epoch_is_every_image_once_with_its_label():
-    batches = Batches(numbered(), 5, CPU, mean=0, std=1, shuffle=True)
+    batches = Batches(numbered(), PIXELS, 5, CPU, shuffle=True)
     seen = []
     for images, labels in batches.epoch(3):
         torch.testing.assert_close(images[:, 0, 0, 0] * 255, labels.float())
@@ -39,16 +42,16 @@ def test_an_epoch_is_every_image_once_with_its_label():
 
 
 def test_order_follows_from_seed_and_epoch_alone():
-    first = Batches(numbered(), 5, CPU, shuffle=True, seed=0)
+    first = Batches(numbered(), PIXELS, 5, CPU, shuffle=True, seed=0)
     list(first.epoch(0))
-    again = Batches(numbered(), 5, CPU, shuffle=True, seed=0)
+    again = Batches(numbered(), PIXELS, 5, CPU, shuffle=True, seed=0)
     assert epoch(first, 1) == epoch(again, 1) != epoch(again, 2)
-    assert epoch(again, 1) != epoch(Batches(numbered(), 5, CPU, shuffle=True, seed=1), 1)
+    assert epoch(again, 1) != epoch(Batches(numbered(), PIXELS, 5, CPU, shuffle=True, seed=1), 1)
 
 
 def test_an_epoch_can_be_entered_at_any_batch():
     """From batch 2 on, the same pixels as in an epoch from its start, augmentation included."""
-    batches = Batches(numbered(), 5, CPU, crop=2, flip=True, cutout=3, shuffle=True)
+    batches = Batches(numbered(), Preparation(crop=2, flip=True, cutout=3), 5, CPU, shuffle=True)
     whole, rest = list(batches.epoch(1)), list(batches.epoch(1, 2))
     assert len(rest) == 3
     for (expected, _), (images, _) in zip(whole[2:], rest, strict=True):
@@ -61,8 +64,8 @@ def test_every_place_and_both_directions_come_up():
     pixels = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3).repeat(4050, 1, 1, 1)
     split = datasets.Split(pixels, torch.zeros(4050, dtype=torch.int64))
 
-    def values(knobs, epoch, row, column):
-        batches = Batches(split, 100, CPU, mean=0, std=1, **knobs).epoch(epoch)
+    def values(options, epoch, row, column):
+        batches = Batches(split, replace(PIXELS, **options), 100, CPU).epoch(epoch)
         return torch.cat([(images[:, 0, row, column] * 255).round().long() for images, _ in batches])
 
     centres = values({"crop": 1}, 0, 1, 1)
@@ -77,7 +80,7 @@ def test_crops_fall_evenly_on_every_place_and_side():
     up as chance has it (chi-square), and half are mirrored."""
     pixels = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8)
     split = datasets.Split(pixels.repeat(4096, 1, 1, 1), torch.zeros(4096, dtype=torch.int64))
-    batches = Batches(split, 100, CPU, size=5, mean=0, std=1, flip=True, seed=2)
+    batches = Batches(split, replace(PIXELS, flip=True), 100, CPU, size=5, seed=2)
     crops = torch.cat([batch for batch, _ in batches.epoch(1)])[:, 0].mul(255).round().byte()
     assert crops.shape == (4096, 5, 5)
     mirrored = crops[:, 0, 0] > crops[:, 0, 1]
@@ -96,7 +99,7 @@ def test_crops_fall_evenly_on_every_place_and_side():
 def test_the_hidden_square_is_centred_on_every_place_evenly():
     """4,096 images of ones with one pixel hidden: all 16 places as chance has it (chi-square), new in each epoch."""
     split = datasets.Split(torch.full((4096, 1, 4, 4), 255, dtype=torch.uint8), torch.zeros(4096, dtype=torch.int64))
-    batches = Batches(split, 100, CPU, mean=0, std=1, cutout=1)
+    batches = Batches(split, replace(PIXELS, cutout=1), 100, CPU)
     first, second = (torch.cat([images for images, _ in batches.epoch(epoch)])[:, 0].flatten(1) for epoch in (0, 1))
     assert torch.equal(first.sum(1), torch.full((4096,), 15.0))
     assert stats.chisquare((first == 0).sum(0)).pvalue > 0.001
@@ -106,7 +109,8 @@ def test_the_hidden_square_is_centred_on_every_place_evenly():
 def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
     """Of 4,000 images (Kolmogorov-Smirnov), independent of one another; standard deviation 0.1."""
     split = datasets.Split(torch.zeros(4000, 3, 1, 1, dtype=torch.uint8), torch.zeros(4000, dtype=torch.int64))
-    batches = Batches(split, 500, CPU, mean=0, std=1, colour=0.1, components=np.eye(3, dtype=int).tolist())
+    shifts = replace(PIXELS, colour=0.1, components=np.eye(3, dtype=int).tolist())
+    batches = Batches(split, shifts, 500, CPU)
     draws = [torch.cat([batch for batch, _ in batches.epoch(epoch)])[:, :, 0, 0].numpy() for epoch in (0, 1)]
     for values in (*draws[0].T, *draws[1].T):
         assert stats.kstest(values, "norm", (0, 0.1)).pvalue > 0.001
@@ -119,9 +123,10 @@ def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_equal_those_in_memory(images, workers):
     """Crop, flip and order are drawn outside the workers, so neither they nor streaming change a pixel."""
-    knobs = {"crop": 4, "flip": True, "shuffle": True, "seed": 3}
-    held = Batches(image_folder(str(images), 32, 0.25).train, 5, CPU, **knobs)
-    files = Batches(image_folder(str(images), 32, 0).train, 5, CPU, workers=workers, **knobs)
+    preparation = Preparation(crop=4, flip=True)
+    held = Batches(image_folder(str(images), 32, 0.25).train, preparation, 5, CPU, shuffle=True, seed=3)
+    streamed = image_folder(str(images), 32, 0).train
+    files = Batches(streamed, preparation, 5, CPU, shuffle=True, seed=3, workers=workers)
     for (expected, labels), (streamed, theirs) in zip(held.epoch(2), files.epoch(2), strict=True):
         assert torch.equal(streamed, expected) and torch.equal(theirs, labels)
 
@@ -129,7 +134,7 @@ def test_streamed_batches_equal_those_in_memory(images, workers):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_broken_streamed_image_is_one_sentence(images, workers):
     (images / "train" / "dark" / "07.jpg").write_bytes(b"no image")
-    batches = Batches(image_folder(str(images), 32, 0).train, 5, CPU, workers=workers)
+    batches = Batches(image_folder(str(images), 32, 0).train, PIXELS, 5, CPU, workers=workers)
     with pytest.raises(Mistake, match=r"07\.jpg can't be read") as caught:
         list(batches.epoch())
     assert "Traceback" not in str(caught.value)
@@ -156,7 +161,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_training_goes_through_the_sides_in_equal_parts():
     """Two epochs of four batches: 4, 4, 4 | 6, 6 | 8, 8, 8 of the eight steps, wherever one enters."""
-    batches = Batches(numbered(20), 5, CPU, progressive=[4, 6], epochs=2, shuffle=True)
+    batches = Batches(numbered(20), Preparation(progressive=[4, 6]), 5, CPU, epochs=2, shuffle=True)
     sides = [images.shape[-1] for epoch in range(2) for images, _ in batches.epoch(epoch)]
     assert sides == [4, 4, 4, 6, 6, 6, 8, 8]
     assert [images.shape[-1] for images, _ in batches.epoch(1, 2)] == [8, 8]

@@ -1,5 +1,7 @@
 """The mean, the principal components and the shift along them (§4.1) against numpy, on real photographs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from alexnet.data import colours
 from alexnet.data import dataset as datasets
 from alexnet.data.batches import Batches
 from alexnet.data.image_folder import image_folder
+from alexnet.data.preparation import Preparation
 from support.photographs import write_imagenet
 
 
@@ -47,11 +50,11 @@ def test_the_colour_shift_is_the_papers(written):
     """Written out for each image by numpy: to every pixel the sum of a_i l_i p_i, a_i drawn once an image."""
     train = photographs(written)
     found = colours.measure_colours(train)
-    knobs = {"mean": found["mean"], "std": 1 / 255}
-    plain = next(iter(Batches(train, 20, torch.device("cpu"), **knobs).epoch(4)))[0]
-    shifted = next(
-        iter(Batches(train, 20, torch.device("cpu"), **knobs, colour=0.1, components=found["components"]).epoch(4))
-    )[0]
+    without = Preparation(mean=found["mean"], std=1 / 255)
+    with_shift = replace(without, colour=0.1, components=found["components"])
+    plain, shifted = (
+        next(Batches(train, preparation, 20, torch.device("cpu")).epoch(4))[0] for preparation in (without, with_shift)
+    )
     variances = np.linalg.norm(found["components"], axis=1)
     vectors = np.array(found["components"]) / variances[:, None]
     for before, after, pixels in zip(plain.numpy(), shifted.numpy(), train.images.numpy(), strict=True):

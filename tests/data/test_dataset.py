@@ -305,7 +305,7 @@ def test_streamed_images_are_those_held_in_memory(images):
     held = image_folder(str(images), 32, 0.25)
     streamed = image_folder(str(images), 32, 0)
     assert isinstance(streamed.train.images, images_module.ImageFiles)
-    assert torch.equal(streamed.train.images.decoded(), held.train.images)
+    assert torch.equal(streamed.train.images.decode_all(), held.train.images)
     assert torch.equal(streamed.train.labels, held.train.labels)
 
 

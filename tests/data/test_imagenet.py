@@ -122,7 +122,7 @@ def test_a_flat_validation_folder_is_read_with_its_ground_truth(written, root, f
     test = load(root, 0).test
     assert {os.path.basename(path): label for path, label in labelled(test)} == by_name
     order = [list(by_name).index(os.path.basename(path)) for path in test.images.paths]
-    assert torch.equal(test.images.decoded(), expected.test.images[order])
+    assert torch.equal(test.images.decode_all(), expected.test.images[order])
 
 
 def labelled(split):

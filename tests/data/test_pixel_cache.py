@@ -14,6 +14,7 @@ from alexnet.data import image_files as image_module
 from alexnet.data import pixel_cache
 from alexnet.data.batches import Batches
 from alexnet.data.image_folder import image_folder
+from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
 
 
@@ -48,12 +49,12 @@ def test_the_second_start_decodes_nothing(load, decoded, images):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_come_from_the_cache(load, decoded, images, workers):
-    plain = Batches(image_folder(str(images), 32, 0).train, 5, torch.device("cpu"), shuffle=True)
+    plain = Batches(image_folder(str(images), 32, 0).train, Preparation(), 5, torch.device("cpu"), shuffle=True)
     expected = [batch for batch, _ in plain.epoch(1)]
     load()
     decoded.clear()
     train, _ = datasets.split_validation(load(0).train, 0, 0)
-    batches = Batches(train, 5, torch.device("cpu"), shuffle=True, workers=workers)
+    batches = Batches(train, Preparation(), 5, torch.device("cpu"), shuffle=True, workers=workers)
     assert all(torch.equal(a, b) for (a, _), b in zip(batches.epoch(1), expected, strict=True))
     assert decoded == []
 
@@ -63,7 +64,7 @@ def test_a_part_of_a_streamed_set_is_its_own_images(load):
     parts = datasets.split_validation(load(0).train, 0.25, 3)
     held = datasets.split_validation(load().train, 0.25, 3)
     for streamed, expected in zip(parts, held, strict=True):
-        assert torch.equal(streamed.images.decoded(), expected.images)
+        assert torch.equal(streamed.images.decode_all(), expected.images)
 
 
 def test_a_changed_image_is_decoded_anew(load, decoded, images):
@@ -91,7 +92,7 @@ def test_a_cache_file_of_another_length_is_made_anew(load, images, tmp_path, len
         os.truncate(path, length)
     for memory_share in (0.25, 0):
         found = load(memory_share).train.images
-        assert torch.equal(found if memory_share else found.decoded(), expected.train.images)
+        assert torch.equal(found if memory_share else found.decode_all(), expected.train.images)
 
 
 def test_the_fingerprint_does_not_depend_on_where_the_images_are_held(load):

@@ -272,7 +272,7 @@ sys.argv = ["train.py", "-m", *{small!r}, "epochs=1", "seed=0,1", "hydra.sweep.d
 import torch
 from alexnet.launch import train
 from alexnet.training import build, loop
-fit, assemble, alive = loop.fit, build.assemble, []
+fit, assemble, alive = loop.train, build.assemble, []
 
 def failing(run, training, state, signals):
     if training.seed == 0:
@@ -285,7 +285,7 @@ def watched(config):
     alive.append(sum(isinstance(thing, torch.nn.Module) for thing in gc.get_objects()))
     return assemble(config)
 
-loop.fit, build.assemble = failing, watched
+loop.train, build.assemble = failing, watched
 try:
     train.main()
 except SystemExit as end:

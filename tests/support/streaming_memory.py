@@ -14,6 +14,7 @@ import torch
 
 from alexnet.data.batches import Batches
 from alexnet.data.image_folder import image_folder
+from alexnet.data.preparation import Preparation
 
 
 def held():
@@ -28,6 +29,7 @@ if __name__ == "__main__":
     standing = [held()]
     # Small crops of large images: a batch for the network is less than what is read for it, so heap noise is small.
     train = image_folder(root, 64, float(share), cache or None, 256).train
-    for _ in Batches(train, 16, torch.device("cpu"), size=64, shuffle=True, workers=int(workers)).epoch():
+    batches = Batches(train, Preparation(), 16, torch.device("cpu"), size=64, shuffle=True, workers=int(workers))
+    for _ in batches.epoch():
         standing.append(held())
     print(*standing)

@@ -14,6 +14,7 @@ from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training import evaluation as evaluation_module
 from alexnet.training import loop as training_module
+from alexnet.training import result as result_module
 from alexnet.training.build import assemble
 from alexnet.training.evaluation import evaluate
 from support.images import small_data, write_images
@@ -44,7 +45,7 @@ def test_the_loop_is_the_tutorials(compose, tmp_path):
     expected = []
     model.train()
     running_loss, correct, total = 0.0, 0, 0
-    for i, (inputs, labels) in enumerate(reference.train.epoch(0)):
+    for i, (inputs, labels) in enumerate(reference.batches.train.epoch(0)):
         optimizer.zero_grad()
         outputs = model(inputs)
         loss = criterion(outputs, labels)
@@ -90,11 +91,12 @@ def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
     assert result["test_loss"] == pytest.approx(loss / 8, rel=1e-5)
     assert result["test_top5_accuracy"] == 1.0
     right, train = 0, training.dataset.train
-    for image, label in zip(training.train_subset.images, training.train_subset.labels.tolist(), strict=True):
+    subset = training.batches.train_subset
+    for image, label in zip(subset.images, subset.labels.tolist(), strict=True):
         number = next(number for number, other in enumerate(train.images) if torch.equal(other, image))
         assert train.labels[number] == label  # it is one of the training images
         right += logits_of(image).argmax().item() == label
-    assert len(training.train_subset.labels) == len(training.dataset.test) == 8
+    assert len(subset.labels) == len(training.dataset.test) == 8
     assert result["training_accuracy"] == right / 8
     assert result["error_gap"] == result["training_accuracy"] - result["test_accuracy"]
 
@@ -137,17 +139,17 @@ def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compo
     def scripted(training, batches):
         found = real(training, batches)
         weight = next(training.model.parameters()).sum().item()
-        if batches is training.train_subset:
+        if batches is training.batches.train_subset:
             return found
-        if batches is training.test:
+        if batches is training.batches.test:
             seen.append(("test", weight))
             return found
         seen.append(("validation", weight))
         accuracy = [0.5, 0.9, 0.7][len(seen) - 1]
         return type(found)(found.loss, accuracy, found.top5, found.confusion)
 
-    monkeypatch.setattr(training_module, "evaluate", scripted)
-    monkeypatch.setattr(evaluation_module, "evaluate", scripted)
+    for module in (training_module, evaluation_module, result_module):
+        monkeypatch.setattr(module, "evaluate", scripted)
     _, result = run_in(tmp_path / "run", compose(*small, "dataset.validation=0.25", "epochs=3", "optimizer.lr=0.01"))
     assert [split for split, _ in seen] == ["validation"] * 3 + ["test"]
     assert seen[3][1] == seen[1][1] != seen[2][1]
@@ -250,7 +252,7 @@ def test_label_smoothing_spreads_its_share_over_the_classes(compose, tmp_path, s
     settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
     run_in(tmp_path / "run", compose(*settings, "label_smoothing=0.3"))
     training = assemble(compose(*settings))
-    images, labels = next(training.train.epoch(0))
+    images, labels = next(training.batches.train.epoch(0))
     chances = training.model(images).log_softmax(1)  # (B, K)
     expected = -(0.7 * chances[range(4), labels] + 0.3 * chances.mean(1)).mean().item()
     assert Run(tmp_path / "run").windows()[0]["loss"] == pytest.approx(expected, rel=1e-6)
@@ -261,7 +263,7 @@ def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
     settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
     run_in(tmp_path / "run", compose(*settings, "cutmix=1"))
     training = assemble(compose(*settings))
-    images, labels = next(training.train.epoch(0))
+    images, labels = next(training.batches.train.epoch(0))
     torch.manual_seed(randomness.derive_seed(0, randomness.STEP, 0, 0))
     mixed, targets = augment.cut_mix(images, labels, 2, 1)
     assert not torch.equal(mixed, images)

@@ -1,0 +1,29 @@
+"""A run's own pictures. matplotlib takes a second to import, so nothing imports it before the last step."""
+
+from typing import TYPE_CHECKING, Any
+
+from alexnet.runs.folder import Run
+from alexnet.runs.texts import Texts
+
+if TYPE_CHECKING:
+    from alexnet.training.build import Training
+
+
+def draw_curve(run: Run, training: "Training", texts: Texts) -> None:
+    """The training curve of the windows so far, if there are any."""
+    windows = run.windows()
+    if not windows:
+        return
+    from alexnet.runs import plots
+
+    ends = [sum(window["epoch"] <= epoch["epoch"] for window in windows) for epoch in run.epochs()]
+    losses = [window["loss"] for window in windows]
+    plots.training_curve(run.curve, losses, ends, type(training.model).__name__, training.log_every, texts)
+
+
+def draw_confusion(run: Run, training: "Training", result: dict[str, Any], texts: Texts) -> None:
+    """The test images by true and predicted class."""
+    from alexnet.runs import plots
+
+    accuracy, matrix = result["test_accuracy"], result["confusion_matrix"]
+    plots.confusion_matrix(run.confusion, matrix, training.dataset.classes, accuracy, texts)

@@ -1,0 +1,80 @@
+"""All that a run needs before its first step, and all that may refuse it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from alexnet.config.checks import check_run
+from alexnet.config.keys import MEASURED
+from alexnet.config.machine import check_machine
+from alexnet.data.preparation import Preparation
+from alexnet.runs.files import check_space
+from alexnet.runs.folder import Run
+from alexnet.training.resumable import resume_config, resume_environment
+
+if TYPE_CHECKING:
+    from alexnet.training.build import Training
+    from alexnet.training.state import State
+
+
+@dataclass
+class Prepared:
+    config: DictConfig  # with what was measured
+    training: "Training"
+    state: "State"  # where it stands
+    environment: dict[str, Any]  # that is to be written
+
+
+def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool) -> Prepared:
+    """Builds the run, from its last checkpoint if it has one. parent: the run that it reproduces.
+
+    In a new folder only config.yaml is written, in one with a run nothing. Raises Mistake or Failure for all that may
+    still refuse the run.
+    """
+    if not checked:
+        check_run(config)
+        check_machine(config)
+    if run.is_new:
+        run.write_config(as_yaml(config))
+    else:
+        config = resume_config(config, run)
+    # torch takes seconds to import: only for values that are known to be good.
+    from alexnet.engine.environment import describe
+    from alexnet.training.build import assemble
+    from alexnet.training.state import restore_checkpoint
+
+    _check_space(config, run, parent)
+    training = assemble(config)
+    environment = describe(training.engine, training.dataset.fingerprint())
+    if parent is not None:
+        environment["reproduces"] = str(parent.folder.absolute())
+    state = restore_checkpoint(run, training)
+    environment = resume_environment(environment, run, training, state)
+    return Prepared(_note_measured(config, training.batches.train.preparation), training, state, environment)
+
+
+def as_yaml(config: DictConfig) -> str:
+    return OmegaConf.to_yaml(config, resolve=True)
+
+
+def _note_measured(config: DictConfig, preparation: Preparation) -> DictConfig:
+    """With the mean and components that were measured, so that no command has to measure them again."""
+    measured = {key: getattr(preparation, key) for key in MEASURED if config.dataset.get(key) is None}
+    found = {key: value for key, value in measured.items() if value is not None}
+    return OmegaConf.create({**config, "dataset": {**config.dataset, **found}})
+
+
+def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
+    """Raises Mistake if the disk hasn't the room for what the run still has to write."""
+    from alexnet.training.build import estimate_disk_bytes
+
+    kept, replacing = estimate_disk_bytes(config)
+    there = sum(path.stat().st_size for path in run.checkpoints.glob("*.pt"))
+    if there > 0:
+        way_out = "move the folder to another disk and resume it there: python scripts/resume.py FOLDER"
+    elif parent is not None:
+        way_out = "call this in a folder on another disk"
+    else:
+        way_out = "give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)"
+    check_space(run.folder, max(0, kept - there) + replacing, way_out)

@@ -1,0 +1,56 @@
+"""What result.json holds of a finished run."""
+
+import hashlib
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+
+from alexnet.models.columns import count_bytes_crossed
+from alexnet.runs.folder import Run
+from alexnet.training.build import Training
+from alexnet.training.evaluation import compute_test_figures, evaluate, load_chosen_weights
+from alexnet.training.loop import check_finite
+from alexnet.training.state import State
+
+
+def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]:
+    """Tests the trained network, with the weights that validation chose if there is one.
+
+    Raises Diverged if the test loss isn't finite, Failure if a batch finds too little memory.
+    """
+    training_seconds, began = state.seconds(), perf_counter()
+    validated = training.batches.validation is not None
+    if validated:
+        load_chosen_weights(training, run)
+    test = compute_test_figures(training)
+    check_finite(test["test_loss"], "The test loss after the last step")
+    test_seconds = perf_counter() - began
+    training_accuracy = evaluate(training, training.batches.train_subset).top1
+    with training.engine.mixed():
+        crossed = count_bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
+    return {
+        "status": "finished",
+        "epochs": state.epoch,
+        "chosen_epoch": state.best_epoch if validated else state.epoch,
+        "validation_accuracy": state.best_accuracy if validated else None,
+        **test,
+        "training_accuracy": training_accuracy,  # without dropout and augmentation, unlike those in epochs.csv
+        "error_gap": training_accuracy - test["test_accuracy"],
+        "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
+        "bytes_crossed_per_image": crossed,
+        "weights_sha256": hash_weights(training.model),
+        "training_seconds": round(training_seconds, 3),
+        "test_seconds": round(test_seconds, 3),
+        "images_per_second": round(state.epoch * len(training.batches.train.labels) / training_seconds, 1),
+    }
+
+
+def hash_weights(model: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

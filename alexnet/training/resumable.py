@@ -1,0 +1,100 @@
+"""Whether the run in a folder may be resumed, and with what. Nothing in the folder changes."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from alexnet.config import keys
+from alexnet.errors import Mistake
+from alexnet.runs.folder import Run
+
+if TYPE_CHECKING:
+    from alexnet.training.build import Training
+    from alexnet.training.state import State
+
+logger = logging.getLogger(__name__)
+
+
+def resume_config(config: DictConfig, run: Run) -> DictConfig:
+    """The configuration with the mean and components that the run began with, if it leaves them to be measured.
+
+    Raises Mistake if the run has another configuration, apart from keys.MAY_CHANGE.
+    """
+    saved = run.config()
+    began_with = saved.get("dataset", {})
+    measured = {key: began_with.get(key) for key in keys.MEASURED if config.dataset.get(key, 0) is None}
+    config = OmegaConf.create({**config, "dataset": {**config.dataset, **measured}})
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    given = keys.flatten(plain)
+    # Only the run's own keys count: one that conf/ has got since then has its default.
+    others = [
+        f"{key}: {before} -> {given.get(key)}"
+        for key, before in keys.flatten(saved).items()
+        if given.get(key) != before and key not in keys.MAY_CHANGE
+    ]
+    if others:
+        raise Mistake(
+            f"{run.folder} has a run of another configuration in it ({', '.join(others)}), and a run is resumed as it "
+            f"began: python scripts/resume.py {run.folder}"
+        )
+    return config
+
+
+def resume_environment(environment: dict[str, Any], run: Run, training: "Training", state: "State") -> dict[str, Any]:
+    """The environment with what the run's earlier one adds to it; unchanged if there is none.
+
+    Raises Mistake if the data or the precision isn't the earlier one's.
+    """
+    before = run.environment()
+    if before:
+        _refuse_other_numbers(environment, before, run)
+        kept = ["started", "reproduces", *(["extended_from"] if state.steps(training) > 0 else [])]
+        environment = {**environment, **{key: before[key] for key in kept if key in before}}
+        environment["earlier"] = [*before.pop("earlier", []), before]
+    extended, shorter = environment.get("extended_from", []), _describe_extension(run, training, state)
+    if shorter is not None and shorter not in extended:
+        environment["extended_from"] = [*extended, shorter]
+    return environment
+
+
+def _refuse_other_numbers(environment: dict[str, Any], before: dict[str, Any], run: Run) -> None:
+    """Raises Mistake if the data or the precision isn't that of the run's environment before."""
+    if before.get("data_sha256") != environment["data_sha256"]:
+        raise Mistake(
+            f"The data isn't what {run.folder} was trained on so far (environment.json has its fingerprint): "
+            f"bring that back, or train again with python scripts/reproduce.py {run.folder}"
+        )
+    began = before.get("precision", environment["precision"])
+    if began != environment["precision"]:
+        asked = run.config()["device"].get("precision")
+        raise Mistake(
+            f"The run in {run.folder} began in {began}, and device.precision={asked} is {environment['precision']} "
+            f"here: resume it where it began, or train again with "
+            f"python scripts/reproduce.py {run.folder} device.precision={began}"
+        )
+
+
+def _describe_extension(run: Run, training: "Training", state: "State") -> str | None:
+    """What makes an extended run differ from one that had its epochs from the start: the learning rates and image sizes
+    of its steps so far. None if they are the same.
+    """
+    epochs, steps, done = run.config()["epochs"], len(training.batches.train), state.steps(training)
+    if epochs == training.epochs:
+        return None
+
+    def list_rates(epochs: int) -> list[float]:
+        return [training.schedule(step / steps, epochs, state.errors) for step in range(done)]
+
+    def list_sides(epochs: int) -> list[int]:
+        return [training.batches.train.choose_side(step / steps, epochs) for step in range(done)]
+
+    spanning = {training.schedule.func.__name__: list_rates, "dataset.progressive": list_sides}
+    others = [name for name, follow in spanning.items() if follow(epochs) != follow(training.epochs)]
+    if not others:
+        return None
+    logger.warning(
+        f"{' and '.join(others)} spans the whole run, and so far it followed one of {epochs} epochs: "
+        f"the end will differ from that of a run with epochs={training.epochs} from the start."
+    )
+    return f"epochs={epochs} until step {done}"
