@@ -16,10 +16,10 @@ from alexnet.config.signatures import read_parameters
 from alexnet.errors import Mistake, nearest
 
 SECTIONS = (*GROUPS, "report")  # the keys whose values are mappings
-# What a run passes to what it builds, besides the options.
+# Parameters that aren't options: a run passes them itself, or (differentiable) its training step can't have them.
 GIVEN = {
     "model": ("classes", "channels", "size"),
-    "optimizer": ("params", "fused", "capturable"),
+    "optimizer": ("params", "fused", "capturable", "differentiable"),
     "schedule": ("epoch", "epochs", "errors"),
 }
 # The options of a dataset that are not its source's: what is done to any images, and which of them are trained on.

@@ -107,5 +107,3 @@ def _check_optimizer(optimizer: DictConfig) -> None:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")
     if nesterov and optimizer.get("dampening", 0) != 0:
         raise Mistake("optimizer.nesterov=true takes no dampening: leave out optimizer.dampening.")
-    if optimizer.get("differentiable", False) and optimizer.get("foreach", False):
-        raise Mistake("optimizer.differentiable=true takes no optimizer.foreach=true: leave out one of them.")

@@ -129,7 +129,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "betas": PAIR,
         "alpha": BELOW_1,
         "eps": ABOVE_ZERO,
-        **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "differentiable", "maximize"), SWITCH),
+        **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "maximize"), SWITCH),
         "foreach": _allow_null(SWITCH),
     },
     "schedule": {

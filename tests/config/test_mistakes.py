@@ -109,7 +109,7 @@ MISTAKES = [
     (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number above 0"),
     (["optimizer=adam", "+optimizer.capturable=true"], "optimizer.capturable isn't an option of Adam"),
     (["+optimizer.foreach=yes"], "expected true or false, or null"),
-    (["+optimizer.foreach=true", "+optimizer.differentiable=true"], "leave out one of them"),
+    (["+optimizer.differentiable=true"], "optimizer.differentiable isn't an option of SGD"),
     (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
     (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
     (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
