@@ -5,26 +5,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+
+from alexnet.runs.files import load_yaml
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("model", "dataset", "optimizer", "schedule", "device")
 
 
 @cache
-def load_files(group: str) -> dict[str, DictConfig]:
+def load_files(group: str) -> dict[str, dict[str, Any]]:
     """conf/GROUP/*.yaml by name, each merged with the files in its defaults list. The group "" is conf/ itself."""
     return {path.stem: _load_file(path) for path in sorted((CONF / group).glob("*.yaml"))}
 
 
 @cache
-def _load_file(path: Path) -> DictConfig:
+def _load_file(path: Path) -> dict[str, Any]:
     """The file as Hydra composes it. Entries of the defaults list that choose an option of a group are left out."""
-    own = DictConfig(OmegaConf.load(path))
+    own = load_yaml(path.read_text(encoding="utf-8"))  # ten times as fast as OmegaConf.load
     names = [name for name in own.pop("defaults", []) if isinstance(name, str)]
-    merged = DictConfig({})
+    merged: dict[str, Any] = {}
     for name in names if "_self_" in names else [*names, "_self_"]:
-        merged.merge_with(own if name == "_self_" else _load_file(path.parent / f"{name}.yaml"))
+        added = own if name == "_self_" else _load_file(path.parent / f"{name}.yaml")
+        merged |= {key: value for key, value in added.items() if value != "???" or key not in merged}
     return merged
 
 
@@ -35,7 +38,7 @@ def format_options(folder: str) -> str:
 
 def list_targets(group: str) -> set[str]:
     """The _target_s in conf/GROUP/*.yaml. Only these are ever imported for that group."""
-    return {file._target_ for file in load_files(group).values() if "_target_" in file}
+    return {file["_target_"] for file in load_files(group).values() if "_target_" in file}
 
 
 def get_module_name(config: DictConfig) -> str:
@@ -45,7 +48,7 @@ def get_module_name(config: DictConfig) -> str:
 
 def list_run_keys() -> list[str]:
     """The keys of conf/train.yaml that belong to the run itself."""
-    return [str(key) for key in load_files("")["train"] if key != "hydra"]
+    return [key for key in load_files("")["train"] if key != "hydra"]
 
 
 def default_of(config: Mapping[str, Any], path: str) -> Any:
@@ -53,4 +56,4 @@ def default_of(config: Mapping[str, Any], path: str) -> Any:
     group, _, key = path.rpartition(".")
     target = config[group].get("_target_") if group else None
     same = (file for file in load_files(group).values() if file.get("_target_") == target)
-    return next((file[key] for file in same if key in file and not OmegaConf.is_missing(file, key)), None)
+    return next((file[key] for file in same if file.get(key, "???") != "???"), None)

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
@@ -21,7 +20,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from alexnet.config.ranges import RANGES
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
@@ -47,6 +45,8 @@ class Parallel(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs all jobs and returns their scores in order. A signal stops the jobs and ends the program."""
+        from multiprocessing.connection import wait  # imported here, so that --help and mistakes are answered sooner
+
         setup_globals()
         at_once = min(self.at_once, len(job_overrides))
         configs = [
@@ -90,6 +90,7 @@ class Parallel(Launcher):
 
     def compose_job(self, overrides: list[str], number: int, at_once: int) -> DictConfig:
         """The job's configuration, with its share of the processor's threads if none are given."""
+        from alexnet.config.ranges import RANGES
         from alexnet.engine.device import THREADS
 
         config = self.context.config_loader.load_sweep_config(self.settings, overrides)

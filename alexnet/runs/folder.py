@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from alexnet.errors import Damaged, Mistake
 from alexnet.runs.files import load_yaml, replace_text, replacing
@@ -186,6 +185,8 @@ class Run:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keeps other processes from training in this folder. Raises Mistake if one does."""
+        from filelock import FileLock, Timeout  # imported here, so that --help and mistakes are answered sooner
+
         lock = FileLock(self.folder / ".lock")
         try:
             lock.acquire(timeout=0)

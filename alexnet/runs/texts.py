@@ -1,7 +1,6 @@
 """What the program says and draws, in each language. The Chinese texts are the original tutorial's."""
 
 from dataclasses import dataclass, field
-from importlib.metadata import distribution
 from pathlib import Path
 
 
@@ -60,5 +59,7 @@ TEXTS = {
 
 def find_chinese_font() -> Path:
     """Noto Sans SC, a file of the package zhplot."""
+    from importlib.metadata import distribution  # slow to import, and few runs draw Chinese
+
     # The package is found but not imported, because its import would change the font of every figure.
     return Path(str(distribution("zhplot").locate_file("zhplot/fonts/NotoSansSC-Regular.ttf")))

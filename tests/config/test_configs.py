@@ -30,7 +30,7 @@ def test_every_option_composes_and_its_values_are_in_range(compose, group, optio
 def test_files_are_read_as_hydra_composes_them(compose, group, option):
     """Also in the order of the keys, which is that of config.yaml."""
     composed, read = compose(f"{group}={option}")[group], options.load_files(group)[option]
-    assert OmegaConf.to_yaml(read) == OmegaConf.to_yaml(composed)
+    assert OmegaConf.to_yaml(OmegaConf.create(read)) == OmegaConf.to_yaml(composed)
 
 
 def test_every_key_has_a_rule(compose):

@@ -1,7 +1,5 @@
 """The options of each group in conf/."""
 
-from omegaconf import OmegaConf
-
 from alexnet.config.options import load_files
 from support.programs import ROOT
 
@@ -13,4 +11,4 @@ def options_of(group):
 def filled(group, option):
     """The overrides that choose the option and give something for each value that has no default."""
     file = load_files(group)[option]
-    return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key in OmegaConf.missing_keys(file))]
+    return [f"{group}={option}", *(f"{group}.{key}=somewhere" for key, value in file.items() if value == "???")]
