@@ -138,8 +138,9 @@ def test_tf32_on_a_processor_is_one_sentence():
         devices.choose_engine("cpu", precision="tf32")
 
 
-def test_a_choice_in_place_of_an_experiments_own_says_how_to_leave_out_what_was_set_for_that(compose):
+def test_replacing_an_experiments_schedule_says_how_to_leave_out_its_options(compose):
     given = ["experiment=fast", "dataset=digits", "schedule=constant", "~schedule.rise"]
-    with pytest.raises(Mistake, match=r"schedule\.start isn't a knob of constant; there are none.*~schedule\.start$"):
+    message = r"schedule\.start isn't an option of constant; there are none.*~schedule\.start$"
+    with pytest.raises(Mistake, match=message):
         checks.check(compose(*given))
     checks.check(compose(*given, "~schedule.start"))

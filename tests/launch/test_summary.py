@@ -1,4 +1,4 @@
-"""scripts/summary.py: its figures against second counts, its pictures against themselves."""
+"""scripts/summary.py: its figures agree with independent counts, and its pictures are readable."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ NETWORKS = [*(f"model={option}" for option in options_of("model")), *COLUMNS]
 
 
 def network(compose, typed, classes=1000):
-    """(network, channels, size) as published, without weights."""
+    """(network, channels, size), as published and without weights."""
     size = 224 if typed.startswith(("model=alexnet_2012", "model=alexnet")) and "cifar" not in typed else 32
     return build_weightless(compose(*typed.split()), classes=classes, channels=3, size=size), 3, size
 
@@ -39,7 +39,7 @@ def total(layers, count):
 
 @pytest.mark.parametrize("typed", NETWORKS)
 def test_parameters_and_multiply_adds_are_torchs_own_count(compose, typed):
-    """torch's flop counter, which works beneath the layers, counts two for each multiply-add."""
+    """torch's flop counter works below the layers and counts two for each multiply-add."""
     model, channels, size = network(compose, typed)
     layers = list_layers(model, channels, size)
     assert total(layers, "parameters") == sum(parameter.numel() for parameter in model.parameters())
@@ -48,22 +48,22 @@ def test_parameters_and_multiply_adds_are_torchs_own_count(compose, typed):
     assert 2 * total(layers, "multiply_adds") == counter.get_total_flops()
 
 
-def test_a_pooling_to_a_side_has_no_windows_of_its_own(compose):
-    """pool_to=1 takes 7x7 maps at once: no 3x3 windows, though those before it have them."""
+def test_a_pooling_to_a_side_has_no_window_size(compose):
+    """pool_to=1 pools 7x7 maps to one value. The poolings before it have 3x3 windows."""
     pools = [layer for layer in list_layers(*network(compose, "experiment=best")) if layer.name == "max-pool"]
     assert [(pool.kernel, pool.shape) for pool in pools] == [(3, (64, 15, 15)), (3, (256, 7, 7)), (0, (256, 1, 1))]
 
 
 def test_the_activations_memory_is_that_of_the_outputs(compose):
-    """By hand: the outputs of three convolutions, three poolings and the last layer; ReLU overwrites its input."""
+    """Computed by hand: three convolutions, three poolings and the last layer. ReLU overwrites its input."""
     layers = list_layers(*network(compose, "model=cuda_convnet", classes=10))
     by_hand = [32 * 32**2, 32 * 16**2, 32 * 16**2, 32 * 8**2, 64 * 8**2, 64 * 4**2, 10]
     assert [layer.output_bytes for layer in layers if layer.output_bytes] == [4 * numbers for numbers in by_hand]
 
 
 @pytest.mark.parametrize("cross, crossed", [("none", 8_192), ("conv3", 234_496), ("all", 1_033_600)])
-def test_what_crosses_is_told_for_each_choice(compose, tmp_path, capsys, cross, crossed):
-    """Of the paper's network: the maps that see both columns, and fc7's half for fc8, 4 bytes a number."""
+def test_the_bytes_that_cross_are_printed_for_each_choice(compose, tmp_path, capsys, cross, crossed):
+    """In the paper's network the maps that both columns see cross, and half of fc7's output, 4 bytes per number."""
     summarise(["model=alexnet_2012", f"model.cross={cross}"], None, None, str(tmp_path / "network"))
     printed = capsys.readouterr().out
     assert printed.splitlines()[0] == (
@@ -75,8 +75,8 @@ def test_what_crosses_is_told_for_each_choice(compose, tmp_path, capsys, cross, 
         assert any(line.split()[:2] == [f"model.cross={other}", sent] for line in printed.splitlines())
 
 
-def test_the_known_facts_are_the_datas():
-    """The classes and channels that are known without the data are those that the data has."""
+def test_the_known_facts_are_those_of_the_data():
+    """The data has the classes and channels that are known without it."""
     data = digits(32)
     assert facts.FACTS["digits"] == (len(data.classes), data.channels, len(data.train))
     assert facts.FACTS["fashion_mnist"].classes == len(torchvision.datasets.FashionMNIST.classes)
@@ -96,7 +96,7 @@ def test_the_known_facts_are_the_datas():
         (["dataset=image_folder"], None, None, "1,000 classes, assumed (give --classes N)"),
     ],
 )
-def test_no_data_is_needed_for_what_is_known_and_the_rest_is_said(tmp_path, capsys, typed, classes, channels, first):
+def test_known_facts_need_no_data_and_assumed_ones_are_printed(tmp_path, capsys, typed, classes, channels, first):
     summarise(typed, classes, channels, str(tmp_path / "drawn"))
     assert first in capsys.readouterr().out.splitlines()[0]
 
@@ -127,12 +127,12 @@ def test_a_mistake_is_one_sentence(capsys, typed, classes, out, said):
     with pytest.raises(SystemExit) as ended, checking():
         summarise(typed, classes, None, out)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert said in told and told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert said in message and message.count("\n") == 1
 
 
 @pytest.mark.parametrize("typed", NETWORKS)
-def test_nothing_written_in_a_picture_overlaps_or_leaves_it(compose, typed):
+def test_no_text_in_a_picture_overlaps_or_leaves_it(compose, typed):
     model, *image = network(compose, typed)
     picture = drawing.make_figure(list_layers(model, *image), image, "a network with quite a long name")
     renderer = FigureCanvasAgg(picture).get_renderer()
@@ -146,7 +146,7 @@ def test_nothing_written_in_a_picture_overlaps_or_leaves_it(compose, typed):
 
 @pytest.mark.parametrize("typed, expected", [("model=alexnet_cifar", 0), *zip(COLUMNS, (2, 18, 42), strict=True)])
 def test_lines_cross_where_the_columns_do(compose, typed, expected):
-    """Four from a kernel to each other column, two from end to end of a dense layer."""
+    """Four lines go from a kernel to each other column, two to the ends of a dense layer."""
     model, *image = network(compose, typed)
     lines = drawing.make_figure(list_layers(model, *image), image, "").axes[0].lines
     assert sum(line.get_color() == drawing.CROSSING for line in lines) == expected

@@ -1,4 +1,4 @@
-"""Two columns: the networks that they make up, on one device and on two."""
+"""Networks of two columns, on one device and on two."""
 
 import pytest
 import torch
@@ -22,39 +22,39 @@ from alexnet.training.job import execute
 from support.images import small_data
 from support.runs import run_in
 
-HALF = [48, 128, 192, 192, 256]  # §3.2's net for one GPU: the last convolution isn't halved
+HALF = [48, 128, 192, 192, 256]  # §3.2's network for one GPU: its last convolution keeps all kernels
 
 
-def parameters(model, *facts, **knobs):
+def count_parameters(model, *facts, **options):
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in model(*facts, **knobs).parameters())
+        return sum(parameter.numel() for parameter in model(*facts, **options).parameters())
 
 
 @pytest.mark.parametrize("size", [224, 227])
 def test_the_network_of_2012_has_its_known_sizes(size):
-    """60,965,224 in two columns, 62,378,344 in one, by the text's 224 pixels as by the arithmetic's 227."""
-    assert parameters(AlexNet2012, 1000, 3, size) == 60_965_224
-    assert parameters(AlexNet2012, 1000, 3, size, pool=2) == 60_965_224
-    assert parameters(AlexNet2012, 1000, 3, size, columns=1) == 62_378_344
-    assert parameters(AlexNet2012, 1000, 3, size, cross="all") == 62_378_344
+    """60,965,224 in two columns and 62,378,344 in one, with 224 pixels as the paper says or the 227 that fit conv1."""
+    assert count_parameters(AlexNet2012, 1000, 3, size) == 60_965_224
+    assert count_parameters(AlexNet2012, 1000, 3, size, pool=2) == 60_965_224
+    assert count_parameters(AlexNet2012, 1000, 3, size, columns=1) == 62_378_344
+    assert count_parameters(AlexNet2012, 1000, 3, size, cross="all") == 62_378_344
     with torch.device("meta"):
         maps = AlexNet2012(1000, 3, size).features(torch.zeros(1, 3, size, size))
     assert [each.shape for each in maps] == [(1, 128, 6, 6), (1, 128, 6, 6)]
 
 
 def test_half_the_kernels_leave_about_the_same_number_of_parameters(compose):
-    """§3.2's footnote, worked out by hand: 256 kernels in conv5, and 4096 units in fc6 and fc7."""
+    """§3.2's footnote, computed by hand: 256 kernels in conv5, and 4096 units in fc6 and fc7."""
     config = compose("model=alexnet_2012_one_gpu").model
     assert list(config.kernels) == HALF and config.columns == 1
     counts = [48 * 3 * 11**2, 128 * 48 * 5**2, 192 * 128 * 3**2, 192 * 192 * 3**2, 256 * 192 * 3**2]
     counts += [4096 * 256 * 6 * 6, 4096 * 4096, 1000 * 4096]
     expected = sum(counts) + sum(HALF) + 4096 + 4096 + 1000
-    assert parameters(AlexNet2012, 1000, 3, 224, columns=1, kernels=HALF) == expected
+    assert count_parameters(AlexNet2012, 1000, 3, 224, columns=1, kernels=HALF) == expected
     assert abs(expected / 60_965_224 - 1) < 0.02
 
 
 def test_the_initial_weights_are_the_papers():
-    """§5: N(0, 0.01^2); biases 1 in conv2, conv4, conv5, fc6 and fc7, 0 in conv1, conv3 and fc8."""
+    """§5: weights from N(0, 0.01^2); biases 1 in conv2, conv4, conv5, fc6 and fc7, 0 in conv1, conv3 and fc8."""
     model = AlexNet2012(10, 3, 67)
     biases = {}
     for name, parameter in model.named_parameters():
@@ -68,7 +68,7 @@ def test_the_initial_weights_are_the_papers():
 
 
 def test_response_normalisation_sees_its_own_column_only():
-    """A change in the one column's first maps changes nothing that the other one gives before they cross."""
+    """A change in one column's first maps doesn't change the other column's maps before the columns cross."""
     model = AlexNet2012(10, 3, 67, cross="none").eval()
     images = 100 * torch.randn(2, 3, 67, 67)
     before = model.features(images)
@@ -79,7 +79,7 @@ def test_response_normalisation_sees_its_own_column_only():
     assert sum(isinstance(layer, nn.LocalResponseNorm) for layer in model.modules()) == 4
 
 
-# As grouped convolutions: (kernel, stride, padding, normalised, pooled) of each convolution.
+# Each convolution of the grouped network: (kernel, stride, padding, normalised, pooled).
 PAPER = [
     (11, 4, 0, True, True),
     (5, 1, 2, True, True),
@@ -97,8 +97,8 @@ SMALL = [
 SEE_BOTH = {"none": [], "conv3": [3, 6, 7], "all": [2, 3, 4, 5, 6, 7]}
 
 
-def grouped(weights, images, layers, see_both):
-    """The network as one column of grouped convolutions, fully connected layers as such over one pixel."""
+def run_grouped(weights, images, layers, see_both):
+    """The logits of grouped convolutions in one column; fully connected layers are convolutions too."""
     maps = images
     for number, ((weight, bias), (_, stride, padding, normalised, pooled)) in enumerate(
         zip(weights, layers, strict=False), 1
@@ -125,7 +125,7 @@ def grouped(weights, images, layers, see_both):
 @pytest.mark.parametrize("cross", SEE_BOTH)
 @pytest.mark.parametrize("model, size, layers", [(AlexNet2012, 67, PAPER), (AlexNetCifar, 32, SMALL)])
 def test_two_columns_are_a_grouped_network(model, size, layers, cross):
-    """On the same weights: the same logits, and the same gradient of every weight."""
+    """With the same weights, the logits and the gradients of all weights are the same."""
     torch.manual_seed(0)
     network = model(10, 3, size, columns=2, cross=cross, dropout=0).double()
     images, labels = 50 * torch.randn(3, 3, size, size).double(), torch.tensor([1, 2, 3])
@@ -136,27 +136,27 @@ def test_two_columns_are_a_grouped_network(model, size, layers, cross):
     ]
     output = network.classifier[-1]
 
-    def joined(of):
+    def join(of):
         pairs = zip(*parts, strict=True)
         both = [
             [torch.cat([of(getattr(layer, kind)) for layer in pair]) for kind in ("weight", "bias")] for pair in pairs
         ]
         return [*both, [of(output.weight), of(output.bias)]]
 
-    weights = [[value.detach().clone().requires_grad_() for value in pair] for pair in joined(lambda value: value)]
-    expected = grouped(weights, images, layers, SEE_BOTH[cross])
+    weights = [[value.detach().clone().requires_grad_() for value in pair] for pair in join(lambda value: value)]
+    expected = run_grouped(weights, images, layers, SEE_BOTH[cross])
     cross_entropy(expected, labels).backward()
     logits = network(images)
     cross_entropy(logits, labels).backward()
     torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-12)
-    for pair, wanted in zip(joined(lambda value: value.grad), weights, strict=True):
+    for pair, wanted in zip(join(lambda value: value.grad), weights, strict=True):
         for gradient, value in zip(pair, wanted, strict=True):
             assert value.grad.abs().max() > 0
             torch.testing.assert_close(gradient, value.grad, rtol=1e-9, atol=1e-14)
 
 
 class Sent(TorchDispatchMode):
-    """Counts the bytes of every copy from one device to another, beneath the network and autograd."""
+    """Counts the bytes of every copy from one device to another, below the network and autograd."""
 
     def __init__(self):
         super().__init__()
@@ -171,7 +171,7 @@ class Sent(TorchDispatchMode):
 
 @pytest.mark.parametrize("cross", SEE_BOTH)
 def test_on_two_devices_data_goes_between_them_only_where_columns_cross(cross):
-    """Fake tensors refuse to compute across devices. Each direction's bytes are those that bytes_crossed counts."""
+    """Fake tensors refuse to compute across devices. Each direction sends the bytes that count_bytes_crossed counts."""
     network = AlexNet2012(10, 3, 67, cross=cross).eval()
     place(network, [torch.device("meta"), torch.device("cpu")])
     devices = [{parameter.device.type for parameter in column.parameters()} for column in network.features]
@@ -198,16 +198,16 @@ def test_on_two_devices_data_goes_between_them_only_where_columns_cross(cross):
 
 
 def test_in_16_bits_half_as_many_bytes_cross():
-    """Every map that crosses is one that the engine computed in its precision: convolutions' and hidden layers'."""
+    """All maps that cross come from convolutions and hidden layers, which compute in the engine's precision."""
     network = AlexNetCifar(10, 3, 32, columns=2)
-    whole = count_bytes_crossed(network, 3, 32)
+    float32 = count_bytes_crossed(network, 3, 32)
     with device.choose_engine("cpu", precision="bf16").mixed():
-        assert 2 * count_bytes_crossed(network, 3, 32) == whole == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
+        assert 2 * count_bytes_crossed(network, 3, 32) == float32 == 4 * (192 * 7**2 + 2304 + 4096 + 2048)
 
 
 @pytest.mark.slow
-def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp_path, images):
-    """[cpu,cpu] gives the same weights as one device, dropout included, and its checkpoint is the bare network's."""
+def test_a_run_on_two_devices_is_the_run_on_one_and_can_resume_there(compose, tmp_path, images):
+    """[cpu,cpu] gives the same weights as one device, even with dropout, and its checkpoint is the bare network's."""
     config = [*small_data(images), "model.columns=2", "epochs=1", "optimizer.lr=0.01", "device.precision=float32"]
     one, result = run_in(tmp_path / "one", compose(*config))
     two = Run(tmp_path / "two")
@@ -225,8 +225,8 @@ def test_a_run_on_two_devices_is_the_run_on_one_and_can_go_on_there(compose, tmp
 
 
 def test_columns_on_two_gpus_drop_different_units(monkeypatch):
-    """torch.manual_seed gives every GPU the same seed. The second's new one follows from that."""
-    generators = [torch.Generator(), torch.Generator()]  # the processor's own kind in the place of two GPUs'
+    """torch.manual_seed gives every GPU the same seed. The second GPU gets a new one, which follows from that seed."""
+    generators = [torch.Generator(), torch.Generator()]  # of the processor, in place of those of two GPUs
     monkeypatch.setattr(torch.cuda, "default_generators", generators)
     gpus = [torch.device("cuda:0"), torch.device("cuda:1")]
 
@@ -278,9 +278,9 @@ DEVICES = [
 
 
 @pytest.mark.parametrize("typed, said", DEVICES, ids=[" ".join(typed) for typed, _ in DEVICES])
-def test_devices_that_are_none_for_the_columns_are_one_sentence(compose, typed, said):
+def test_devices_that_do_not_fit_the_columns_are_one_sentence(compose, typed, said):
     config = compose("dataset=digits", *typed)
     with pytest.raises(Mistake) as caught:
         checks.check(config)
-        assemble(config)  # whether a device is there only torch knows
+        assemble(config)  # only torch knows whether a device is available
     assert said in str(caught.value) and "\n" not in str(caught.value)

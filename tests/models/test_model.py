@@ -1,3 +1,5 @@
+"""The networks are what their sources say: sizes, layers, initial weights, and files of weights."""
+
 import pickle
 
 import pytest
@@ -16,7 +18,7 @@ from support.programs import SHARED
 
 
 def tutorial_network():
-    """The tutorial's network, written out a second time: one list of layers."""
+    """The tutorial's network, written again as one list of layers."""
     layers = [
         nn.Conv2d(3, 64, 5, padding=2),
         nn.ReLU(),
@@ -42,7 +44,7 @@ def tutorial_network():
 
 
 def test_is_the_tutorials_network():
-    """28,714,826 parameters, and the same logits as an independent rewrite on the same weights."""
+    """It has 28,714,826 parameters, and the same logits as an independent rewrite with the same weights."""
     model, reference = AlexNetCifar(10, 3, 32).eval(), tutorial_network()
     assert sum(parameter.numel() for parameter in model.parameters()) == 28_714_826
     for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
@@ -52,7 +54,7 @@ def test_is_the_tutorials_network():
 
 
 def test_takes_the_tutorials_own_weights():
-    """Weights saved by the tutorial's script load key for key."""
+    """The weights of the tutorial's script load key for key."""
     script = SHARED / "seed" / "seed_script.py"
     if not script.is_file():
         pytest.skip("the tutorial's script isn't here")
@@ -72,13 +74,13 @@ def test_cuda_convnet_has_its_known_size():
 
 
 @pytest.mark.parametrize("pool", [3, 2])
-def test_cuda_convnet_takes_images_of_every_size_that_it_is_for(pool):
+def test_cuda_convnet_takes_images_of_every_size_in_its_limits(pool):
     for size in (*range(8, 40), 124, 125, 126, 127):
         assert CudaConvnet(2, 1, size, pool=pool)(torch.zeros(1, 1, size, size)).shape == (1, 2), size
 
 
-def test_cuda_convnets_claims_change_one_thing_each():
-    """Without overlap (§3.4) every output keeps its size; response normalisation (§3.3) follows two poolings."""
+def test_the_options_of_cuda_convnet_change_one_thing_each():
+    """Without overlap (§3.4) every output keeps its size. Response normalisation (§3.3) follows two poolings."""
     image = torch.zeros(1, 3, 32, 32)
     shapes = []
     for pool in (3, 2):
@@ -96,7 +98,7 @@ def test_cuda_convnets_claims_change_one_thing_each():
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """torchvision's network, and a file of its weights as torchvision publishes such."""
+    """torchvision's network, and a file of its weights in torchvision's format."""
     torch.manual_seed(0)
     theirs = torchvision.models.alexnet(num_classes=1000).eval()
     path = tmp_path_factory.mktemp("weights") / "alexnet-owt.pth"
@@ -106,7 +108,7 @@ def published(tmp_path_factory):
 
 @pytest.mark.parametrize("size", [224, 100])
 def test_the_single_column_network_is_torchvisions(published, size):
-    """61,100,840 parameters, the same keys in the same order, and from its file of weights the same logits to 1e-5."""
+    """It has 61,100,840 parameters, the same keys in the same order, and with the same weights the same logits."""
     theirs, path = published
     ours = AlexNet(1000, 3, size, weights=str(path)).eval()
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -117,14 +119,14 @@ def test_the_single_column_network_is_torchvisions(published, size):
 
 
 def test_at_224_pixels_nothing_is_pooled_adaptively(monkeypatch):
-    """torch's adaptive pooling has no reproducible gradient on CUDA, and at 224 pixels it changes nothing."""
+    """On CUDA the gradient of torch's adaptive pooling isn't reproducible, and at 224 pixels it changes nothing."""
     monkeypatch.setattr(nn.functional, "adaptive_avg_pool2d", None)
     with torch.device("meta"):
         assert AlexNet(10, 3, 224)(torch.zeros(1, 3, 224, 224)).shape == (1, 10)
 
 
 def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
-    """Missing, empty, cut off, a program, other things, other classes: what was given, what was expected, no trace."""
+    """Missing, empty or truncated files, a program, other objects, other classes: each message says what is wrong."""
     _, path = published
     bad = {
         "empty": b"",
@@ -147,8 +149,8 @@ def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
         AlexNet(10, 3, 224, weights=str(tmp_path / "nowhere.pth"))
 
 
-def test_the_shape_of_the_layers_is_what_the_knobs_say():
-    """Beside the same network written out: other sides of kernels, poolings later, fewer units, each map's maximum."""
+def test_the_layers_have_the_shapes_that_the_options_say():
+    """The same network is written out here: other kernel sizes, later poolings, fewer units, each map's maximum."""
     shape = {"kernel_sizes": [7, 3, 5, 1, 3], "pool_after": [2, 4, 5], "pool_to": 1, "hidden": 48}
     model = AlexNetCifar(10, 3, 32, kernels=[8, 12, 16, 20, 24], activation="gelu", **shape).eval()
     reference = nn.Sequential(
@@ -166,7 +168,7 @@ def test_the_shape_of_the_layers_is_what_the_knobs_say():
 
 
 def test_local_response_normalisation_is_the_papers():
-    """§3.3: b = a / (k + alpha * sum over 5 neighbouring channels of a^2) ^ beta, alpha not divided by n."""
+    """§3.3: b = a / (k + alpha * sum over 5 neighbouring channels of a^2) ^ beta; alpha isn't divided by n."""
     model = AlexNetCifar(10, 3, 32, normalisation="lrn")
     layer = next(layer for layer in model.features if isinstance(layer, nn.LocalResponseNorm))
     activity = 30 * torch.rand(2, 9, 4, 4)
@@ -177,11 +179,11 @@ def test_local_response_normalisation_is_the_papers():
     torch.testing.assert_close(layer(activity), expected)
 
 
-def test_normalisation_and_activation_stand_where_they_say():
-    """batch: after each of five convolutions; lrn: after the first two; tanh replaces every ReLU."""
+def test_normalisation_and_activation_are_where_the_options_say():
+    """batch comes after each of five convolutions, lrn after the first two. tanh replaces every ReLU."""
 
-    def count(kind, **knobs):
-        return sum(isinstance(layer, kind) for layer in AlexNetCifar(10, 3, 32, **knobs).modules())
+    def count(kind, **options):
+        return sum(isinstance(layer, kind) for layer in AlexNetCifar(10, 3, 32, **options).modules())
 
     assert count(nn.BatchNorm2d, normalisation="batch") == 5
     assert count(nn.LocalResponseNorm, normalisation="lrn") == 2
@@ -191,7 +193,7 @@ def test_normalisation_and_activation_stand_where_they_say():
 
 @pytest.mark.parametrize("side", [2, 3, 5, 6, 7, 8])
 def test_smaller_maps_are_pooled_to_the_same_side(side):
-    """As torch's adaptive pooling does, values and gradient; and at the full size as the plain pooling."""
+    """Values and gradients are those of torch's adaptive pooling, and at the full size those of plain pooling."""
     pool = MaxPoolTo(3)
     maps, reference = (torch.randn(2, 4, side, side, generator=torch.manual_seed(0)).requires_grad_() for _ in range(2))
     pooled, expected = pool(maps), nn.functional.adaptive_max_pool2d(reference, 3)
@@ -205,8 +207,8 @@ def test_smaller_maps_are_pooled_to_the_same_side(side):
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_kaiming_keeps_the_variance_and_starts_from_even_chances(activation):
-    """Standard deviations sqrt(2 / inputs), He et al. 2015, eq. 10; biases and fc8 are 0."""
+def test_kaiming_keeps_the_variance_and_starts_from_equal_probabilities(activation):
+    """Standard deviations are sqrt(2 / inputs) (He et al. 2015, eq. 10). Biases and fc8 are 0."""
     torch.manual_seed(0)
     model = AlexNetCifar(10, 3, 32, activation=activation, initialisation="kaiming")
     *layers, last = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
@@ -218,8 +220,8 @@ def test_kaiming_keeps_the_variance_and_starts_from_even_chances(activation):
     assert torch.equal(model(torch.randn(2, 3, 32, 32)), torch.zeros(2, 10))
 
 
-def alike(channels, side=40):
-    """500 images whose neighbouring pixels are alike."""
+def make_smooth_images(channels, side=40):
+    """500 images whose neighbouring pixels are similar."""
     return nn.functional.interpolate(torch.randn(500, channels, side // 2, side // 2), side, mode="bilinear")
 
 
@@ -227,10 +229,10 @@ def alike(channels, side=40):
     "columns, channels, side, whitened", [(1, 3, 5, 64), (2, 3, 5, 64), (1, 1, 5, 50), (2, 1, 5, 50), (1, 3, 3, 54)]
 )
 def test_whitening_tells_patches_apart(columns, channels, side, whitened):
-    """conv1's maps of the images: mean 0, variance 1 of the strong ones, less of the weak, each uncorrelated with all
-    but its negative; as many as patches have values (Jordan 2024, §3.2). No column has the strong ones to itself."""
+    """conv1's maps have mean 0. The strong ones have variance 1, the weak ones less. Each is correlated only with its
+    negative. There are as many as patches have values (Jordan 2024, §3.2). The columns share the strong ones."""
     torch.manual_seed(0)
-    images = alike(channels)
+    images = make_smooth_images(channels)
     sizes = [side, 5, 3, 3, 3]
     model = AlexNetCifar(10, channels, 40, columns=columns, kernel_sizes=sizes, initialisation="whitening")
     whiten(model, images)
@@ -246,7 +248,7 @@ def test_whitening_tells_patches_apart(columns, channels, side, whitened):
 
 @pytest.mark.parametrize("columns, cross", [(1, "none"), (2, "none"), (2, "conv3"), (2, "all")])
 def test_whitening_passes_maps_on(columns, cross):
-    """conv2 to conv5 copy their inputs, up to as many as they have kernels, their own column's first (§3.3)."""
+    """conv2 to conv5 copy as many input maps as they have kernels, those of their own column first (§3.3)."""
     torch.manual_seed(0)
     model = AlexNetCifar(10, 3, 40, columns=columns, cross=cross, initialisation="whitening")
     for index, layer in enumerate(layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)):
@@ -259,28 +261,29 @@ def test_whitening_passes_maps_on(columns, cross):
 
 
 @pytest.mark.parametrize("images", ["grey", "black"])
-def test_whitening_leaves_kernels_that_the_images_say_nothing_of(images):
-    """Three equal colours have 25 components, images of one value none: the other kernels stay torch's."""
+def test_whitening_leaves_kernels_for_which_the_images_have_no_component(images):
+    """Images of three equal colours have 25 components, images of one value have none. Other kernels stay torch's."""
     torch.manual_seed(0)
     model = AlexNetCifar(10, 3, 40, initialisation="whitening")
     before = model.features[0].weight.clone()
-    whiten(model, alike(1).expand(-1, 3, -1, -1) if images == "grey" else torch.full((500, 3, 40, 40), -1.0))
+    grey, black = make_smooth_images(1).expand(-1, 3, -1, -1), torch.full((500, 3, 40, 40), -1.0)
+    whiten(model, grey if images == "grey" else black)
     changed = (model.features[0].weight != before).flatten(1).any(1)
     count = 50 if images == "grey" else 0
     assert changed[:count].all() and not changed[count:].any()
 
 
 def test_a_run_whitens_by_its_own_training_images(compose):
-    """The same weights for a seed; maps of variance 1 for images that it was not shown, normalised as in training."""
+    """A seed gives the same weights. Maps of test images, normalised as in training, have variance 1."""
     settings = ["dataset=digits", "model.initialisation=whitening", "dataset.mean=0.3", "dataset.std=0.1"]
     training, again = (assemble(compose(*settings)) for _ in range(2))
     assert all(map(torch.equal, training.model.state_dict().values(), again.model.state_dict().values()))
-    images, _ = next(training.test.epoch())
+    images, _ = next(training.batches.test.epoch())
     maps = training.model.features[0](images)[:, :10:2, 2:-2, 2:-2].detach()
     assert (maps.var((0, 2, 3)) - 1).abs().max() < 0.2
 
 
-def test_whitening_is_the_same_whether_images_are_held_or_streamed(compose, images):
+def test_whitening_is_the_same_for_images_in_memory_and_streamed_ones(compose, images):
     settings = [*small_data(images), "model.initialisation=whitening"]
     held, streamed = (assemble(compose(*settings, f"dataset.memory_share={share}")).model for share in (0.25, 0))
     assert torch.equal(held.features[0].weight, streamed.features[0].weight)
