@@ -18,10 +18,9 @@ from alexnet.config.compose import checking
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.errors import Mistake
-from alexnet.launch import parallel, search
+from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run
-from alexnet.training.job import execute
 
 
 def main() -> None:
@@ -37,6 +36,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
     for plugin in (parallel.Parallel, search.Search):  # Hydra finds no plugins in an editable install
         Plugins.instance().register(plugin)
+    OmegaConf.register_new_resolver("options", options.format_options, replace=True)  # conf/hydra/help has them
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # `execute` catches a job's own errors
@@ -48,17 +48,20 @@ def main() -> None:
 
 def job(config: DictConfig) -> float | None:
     """Trains one run. A single run exits with its status; a sweep's job returns what a search maximises."""
+    from alexnet.training.job import execute  # imported here, so that --help and mistakes are answered sooner
+
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
     trained = OmegaConf.masked_copy(config, [str(key) for key in config if key not in LAUNCH])
+    checked = sweep.knows_jobs(settings.sweeper._target_)
     if settings.mode is not RunMode.MULTIRUN:
-        sys.exit(execute(trained, run))
+        sys.exit(execute(trained, run, checked=checked))
     name = format_job_name(settings.job.num, settings.overrides.task)
     result = run.result()
     if config.resume and result is not None and run.is_done():
         print(f"{name} is done: {result['status']}")
     else:
-        exit_status = execute(trained, run, f"{name} ended early: ")
+        exit_status = execute(trained, run, f"{name} ended early: ", checked=checked)
         table = write_report(settings.sweep.dir, config.report)
         if exit_status > 128:  # a signal stops the sweep, not only this job
             print(table)
