@@ -1,4 +1,4 @@
-"""The batched transforms against torchvision's, which take one image at a time."""
+"""The transforms of batches against torchvision's, which take one image at a time."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def images(count=8):
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_normalise_is_to_tensor_and_normalise(memory_format):
-    """Bit for bit what the tutorial's transform makes of the same pixels."""
+    """The result equals the tutorial's transform of the same pixels, bit for bit."""
     batch = images()
     reference = transforms.Compose(
         [
@@ -31,7 +31,7 @@ def test_normalise_is_to_tensor_and_normalise(memory_format):
 
 
 def test_crop_is_the_window_of_the_padded_image_at_its_place():
-    """Every window that torchvision cuts: each image the one that its offsets name."""
+    """Each image is the window that torchvision cuts at the same offsets."""
     batch = images(81)
     offsets = torch.cartesian_prod(torch.arange(9), torch.arange(9)).T  # every place once
     for before, after, (y, x) in zip(batch, augment.crop(batch, 32, 4, offsets), offsets.T.tolist(), strict=True):
@@ -40,7 +40,7 @@ def test_crop_is_the_window_of_the_padded_image_at_its_place():
 
 @pytest.mark.parametrize("held, size, padding", [(256, 224, 0), (225, 224, 0), (13, 8, 0), (12, 12, 2), (10, 8, 1)])
 def test_ten_crop_is_torchvisions(held, size, padding):
-    """The same views in the same order, each image's own; one view is its centre."""
+    """Each image has the same views in the same order. A single view is its centre."""
     batch = torch.randint(256, (3, 3, held, held), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     views = augment.take_views(batch, size, padding, 10).view(10, 3, 3, size, size)
     for number, image in enumerate(batch):
@@ -52,7 +52,7 @@ def test_ten_crop_is_torchvisions(held, size, padding):
 
 
 def test_the_views_of_a_test_come_from_half_as_far_out_as_training_crops(compose):
-    """torchvision's TenCrop of the digits, padded by 2 where training's crops are padded by 4."""
+    """They are torchvision's TenCrop of the digits padded by 2, when training's crops are padded by 4."""
     data = ["dataset=digits", "device=cpu", "dataset.mean=0", "dataset.std=1", "dataset.crop=4"]
     training = assemble(compose(*data, "model=cuda_convnet", "dataset.views=10", "batch_size=20"))
     images, _ = next(training.batches.test.epoch())
@@ -62,7 +62,7 @@ def test_the_views_of_a_test_come_from_half_as_far_out_as_training_crops(compose
 
 
 def test_cut_out_erases_a_square_up_to_the_edge():
-    """Every centre, odd and even sides: what torchvision's erase leaves of the part inside the image."""
+    """For every centre, odd and even sides, torchvision's erase of the part inside the image gives the same."""
     centres = torch.cartesian_prod(torch.arange(8), torch.arange(8)).T
     before = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
     for side in (1, 4, 5, 20):
@@ -74,7 +74,7 @@ def test_cut_out_erases_a_square_up_to_the_edge():
 
 
 def test_cut_mix_targets_are_the_areas_that_are_seen():
-    """Images of one value each: the share of each one's pixels that are its neighbour's is that class's target."""
+    """Each image has one value. The share of its pixels that are its neighbour's is the target of that class."""
     levels = torch.arange(4.0)
     batch, labels = levels.view(4, 1, 1, 1).expand(4, 3, 16, 16).clone(), torch.tensor([3, 0, 2, 1])
     mixed = 0

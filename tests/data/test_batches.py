@@ -1,3 +1,5 @@
+"""Batches: every image once, seeded order and augmentation, the same from memory and from files."""
+
 import signal
 import subprocess
 import sys
@@ -22,7 +24,7 @@ PIXELS = Preparation(mean=0, std=1)  # pixels as they are, in [0, 1]
 
 
 def numbered(count=23):
-    """Images whose every pixel is their number, so that a batch tells which ones it holds."""
+    """Images whose pixels all have the image's number, so that a batch shows which ones it holds."""
     pixels = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
     return datasets.Split(pixels, torch.arange(count))
 
@@ -50,7 +52,7 @@ def test_order_follows_from_seed_and_epoch_alone():
 
 
 def test_an_epoch_can_be_entered_at_any_batch():
-    """From batch 2 on, the same pixels as in an epoch from its start, augmentation included."""
+    """From batch 2 on the pixels are the same as in an epoch from its start, with augmentation."""
     batches = Batches(numbered(), Preparation(crop=2, flip=True, cutout=3), 5, CPU, shuffle=True)
     whole, rest = list(batches.epoch(1)), list(batches.epoch(1, 2))
     assert len(rest) == 3
@@ -59,8 +61,8 @@ def test_an_epoch_can_be_entered_at_any_batch():
 
 
 def test_every_place_and_both_directions_come_up():
-    """4,050 crops by 1 pixel fall evenly on 9 places (chi-square), about half of the images are mirrored, and the
-    next epoch draws anew."""
+    """4,050 crops by 1 pixel fall evenly on 9 places (chi-square). About half of the images are mirrored. The next
+    epoch draws again."""
     pixels = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3).repeat(4050, 1, 1, 1)
     split = datasets.Split(pixels, torch.zeros(4050, dtype=torch.int64))
 
@@ -76,8 +78,8 @@ def test_every_place_and_both_directions_come_up():
 
 
 def test_crops_fall_evenly_on_every_place_and_side():
-    """4,096 crops of 5 out of 8: each is the window that its corner names, or its mirror image; all 16 places come
-    up as chance has it (chi-square), and half are mirrored."""
+    """Each of 4,096 crops of 5 out of 8 pixels is the window at its corner, or its mirror image. They fall evenly on
+    all 16 places (chi-square), and half are mirrored."""
     pixels = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8)
     split = datasets.Split(pixels.repeat(4096, 1, 1, 1), torch.zeros(4096, dtype=torch.int64))
     batches = Batches(split, replace(PIXELS, flip=True), 100, CPU, size=5, seed=2)
@@ -97,7 +99,7 @@ def test_crops_fall_evenly_on_every_place_and_side():
 
 
 def test_the_hidden_square_is_centred_on_every_place_evenly():
-    """4,096 images of ones with one pixel hidden: all 16 places as chance has it (chi-square), new in each epoch."""
+    """One pixel of each of 4,096 images is hidden: evenly on all 16 places (chi-square), new in each epoch."""
     split = datasets.Split(torch.full((4096, 1, 4, 4), 255, dtype=torch.uint8), torch.zeros(4096, dtype=torch.int64))
     batches = Batches(split, replace(PIXELS, cutout=1), 100, CPU)
     first, second = (torch.cat([images for images, _ in batches.epoch(epoch)])[:, 0].flatten(1) for epoch in (0, 1))
@@ -107,7 +109,7 @@ def test_the_hidden_square_is_centred_on_every_place_evenly():
 
 
 def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
-    """Of 4,000 images (Kolmogorov-Smirnov), independent of one another; standard deviation 0.1."""
+    """4,000 images: Gaussian by Kolmogorov-Smirnov, with standard deviation 0.1, and independent of one another."""
     split = datasets.Split(torch.zeros(4000, 3, 1, 1, dtype=torch.uint8), torch.zeros(4000, dtype=torch.int64))
     shifts = replace(PIXELS, colour=0.1, components=np.eye(3, dtype=int).tolist())
     batches = Batches(split, shifts, 500, CPU)
@@ -122,7 +124,7 @@ def test_the_draws_are_gaussian_and_new_for_each_image_and_epoch():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_equal_those_in_memory(images, workers):
-    """Crop, flip and order are drawn outside the workers, so neither they nor streaming change a pixel."""
+    """Crop, flip and order are drawn outside the workers, so neither workers nor streaming change a pixel."""
     preparation = Preparation(crop=4, flip=True)
     held = Batches(image_folder(str(images), 32, 0.25).train, preparation, 5, CPU, shuffle=True, seed=3)
     streamed = image_folder(str(images), 32, 0).train
@@ -141,7 +143,7 @@ def test_a_broken_streamed_image_is_one_sentence(images, workers):
 
 
 def test_a_worker_whose_run_was_killed_while_it_started_ends():
-    """The worker begins when the run is gone already: it says nothing more, and its pipes close."""
+    """The worker begins when its run is already gone: it prints nothing, and its pipes close."""
     program = """
 import multiprocessing, os, signal, time
 from alexnet.data.batches import _start_worker
@@ -159,8 +161,8 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, ""), done.stderr
 
 
-def test_training_goes_through_the_sides_in_equal_parts():
-    """Two epochs of four batches: 4, 4, 4 | 6, 6 | 8, 8, 8 of the eight steps, wherever one enters."""
+def test_each_side_has_an_equal_part_of_the_training():
+    """Two epochs of four batches, eight steps: 4, 4, 4 | 6, 6 | 8, 8, 8, also for an epoch that is entered later."""
     batches = Batches(numbered(20), Preparation(progressive=[4, 6]), 5, CPU, epochs=2, shuffle=True)
     sides = [images.shape[-1] for epoch in range(2) for images, _ in batches.epoch(epoch)]
     assert sides == [4, 4, 4, 6, 6, 6, 8, 8]

@@ -25,7 +25,7 @@ def photographs(root, memory_share=0.25):
 
 
 def test_mean_and_components_are_numpys(written):
-    """Over all pixels of all training images, by numpy; the same where they are streamed."""
+    """numpy takes all pixels of all training images. Streamed images give the same."""
     train = photographs(written)
     pixels = train.images.permute(0, 2, 3, 1).reshape(-1, 3).numpy() / 255
     variances, vectors = np.linalg.eigh(np.cov(pixels.T, bias=True))
@@ -39,7 +39,7 @@ def test_mean_and_components_are_numpys(written):
 
 
 def test_a_large_training_set_is_measured_on_a_sample_of_all_classes(monkeypatch):
-    """Evenly spaced: the first and the last image are in it."""
+    """The sample is evenly spaced, with the first and the last image."""
     monkeypatch.setattr(colours, "SAMPLE", 5)
     levels = torch.tensor([0, 9, 20, 9, 40, 9, 60, 9, 80], dtype=torch.uint8)
     split = datasets.Split(levels.view(-1, 1, 1, 1).expand(-1, 1, 2, 2), torch.zeros(9))
@@ -47,7 +47,7 @@ def test_a_large_training_set_is_measured_on_a_sample_of_all_classes(monkeypatch
 
 
 def test_the_colour_shift_is_the_papers(written):
-    """Written out for each image by numpy: to every pixel the sum of a_i l_i p_i, a_i drawn once an image."""
+    """Written out with numpy: each pixel gets the sum of a_i l_i p_i, where a_i is drawn once for each image."""
     train = photographs(written)
     found = colours.measure_colours(train)
     without = Preparation(mean=found["mean"], std=1 / 255)

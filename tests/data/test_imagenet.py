@@ -1,4 +1,4 @@
-"""ImageNet the paper's way, on a few real photographs: reading them, and whole runs."""
+"""ImageNet as the paper trains on it, with a few real photographs: how they are read, and whole runs."""
 
 import json
 import os
@@ -35,13 +35,13 @@ def written(tmp_path_factory):
 
 @pytest.fixture
 def root(written, tmp_path):
-    """A copy of the small ImageNet, to be changed."""
+    """A copy of the small ImageNet, which a test may change."""
     return shutil.copytree(written, tmp_path / "imagenet")
 
 
 @pytest.fixture
 def flat(root):
-    """flat() makes root/val flat, and gives the synset of each image in order of their numbers."""
+    """flat() makes root/val flat and gives the synsets of its images, in order of their numbers."""
 
     def flat():
         found = {path.name: path for path in root.glob("val/*/*")}
@@ -60,7 +60,7 @@ def load(root, memory_share=0.25, size=64, resize=72):
 
 
 def settings(root, *others):
-    """A run of seconds with all that the paper does to images."""
+    """A run of seconds, with everything that the paper does to images."""
     return [
         "dataset=imagenet", f"dataset.root={root}", "dataset.size=32", "dataset.resize=40", "dataset.cache=null",
         "model=cuda_convnet", "batch_size=5", "epochs=1", "log_every=2", "device.precision=float32", *others,
@@ -68,7 +68,7 @@ def settings(root, *others):
 
 
 def test_photographs_of_any_size_and_mode(written):
-    """Shorter side resized, centre cut, as torchvision does it to each file by itself."""
+    """The shorter side is resized and the centre cut out, as torchvision does it to each file."""
     reference = transforms.Compose([transforms.Resize(72), transforms.CenterCrop(72), transforms.PILToTensor()])
     data = load(written)
     assert (data.classes, data.size, len(data.train)) == (SYNSETS, 64, 20)
@@ -80,14 +80,14 @@ def test_photographs_of_any_size_and_mode(written):
         if kind == "deep":
             photo = Image.fromarray((np.asarray(photo) / 257).round().astype(np.uint8))
         expected = reference(photo.convert("RGB"))
-        if kind == "wide":  # only its middle was resized, which may lie a fraction of a pixel beside
+        if kind == "wide":  # only its middle was resized, which may be shifted by a fraction of a pixel
             assert (image.int() - expected.int()).abs().float().mean() < 4
         else:
             assert torch.equal(image, expected), kind
 
 
 def test_a_strip_takes_no_more_memory_than_a_photograph(tmp_path, monkeypatch):
-    """30,000 x 2 pixels would be 3,840,000 x 256 when resized whole."""
+    """If all of it was resized, 30,000 x 2 pixels would become 3,840,000 x 256."""
     Image.new("RGB", (30_000, 2), (9, 99, 199)).save(tmp_path / "strip.jpg", quality=100)
     areas, resized = [], Image.Image.resize
 
@@ -104,7 +104,7 @@ def test_a_strip_takes_no_more_memory_than_a_photograph(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("form", ["synsets", "kit", "kit in its folder"])
 def test_a_flat_validation_folder_is_read_with_its_ground_truth(written, root, flat, form):
-    """The same images and labels as from a folder per class, in whichever form the classes are told."""
+    """Images and labels are those of a folder per class, whatever form the ground truth has."""
     expected = load(written)
     by_name = {os.path.basename(path): label for path, label in labelled(load(written, 0).test)}
     synsets = flat()
@@ -112,7 +112,7 @@ def test_a_flat_validation_folder_is_read_with_its_ground_truth(written, root, f
     place.mkdir(parents=True, exist_ok=True)
     if form == "synsets":
         lines = synsets
-    else:  # as the kit has it: numbers in no order, and synsets above the leaves behind them
+    else:  # the kit's numbers are in no order, and after them come synsets that are no classes
         numbers = {SYNSETS[0]: 449, SYNSETS[1]: 1, "n00001740": 1001}
         rows = [(number, synset, "some, words", 0) for synset, number in numbers.items()]
         kinds = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")]
@@ -174,8 +174,8 @@ def test_a_mistake_on_the_command_line_is_exit_2(train, given, said):
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr + done.stdout
 
 
-def test_the_test_figures_are_ten_crops_averaged_and_evaluate_agrees(compose, written, tmp_path, capsys):
-    """Each photograph by torchvision's TenCrop through the saved weights, softmax averaged: error and loss."""
+def test_the_test_figures_average_ten_crops_and_evaluate_agrees(compose, written, tmp_path, capsys):
+    """Error and loss are those of torchvision's TenCrop of each photograph, with the softmax averaged."""
     config = compose(*settings(written, "optimizer.lr=0.01"))
     (tmp_path / "run").mkdir()
     run = Run(tmp_path / "run")
@@ -205,7 +205,7 @@ def test_the_test_figures_are_ten_crops_averaged_and_evaluate_agrees(compose, wr
 
 
 def test_what_was_measured_stays_with_the_run(compose, written, tmp_path, monkeypatch):
-    """config.yaml has it, whatever the seed; resume, evaluate and reproduce make no pass over the images."""
+    """config.yaml has it, the same for every seed. resume, evaluate and reproduce don't measure again."""
     monkeypatch.chdir(tmp_path)
     given = settings(written, "dataset.validation=0.25")
     expected = colours.measure_colours(load(written, resize=40, size=32).train)
@@ -223,7 +223,7 @@ def test_what_was_measured_stays_with_the_run(compose, written, tmp_path, monkey
 
 @pytest.mark.slow
 def test_paper_2012_is_section_5(compose, train, written, tmp_path):
-    """§5's values; and on photographs of 64 pixels it trains, chooses, and tests on ten crops."""
+    """It has §5's values. On photographs of 64 pixels it trains, chooses an epoch and tests on ten crops."""
     config = compose("experiment=paper_2012")
     assert (config.epochs, config.batch_size, config.dataset.size, config.dataset.resize) == (90, 128, 224, 256)
     optimizer = {name: config.optimizer[name] for name in ("lr", "momentum", "weight_decay", "nesterov")}

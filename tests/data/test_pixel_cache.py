@@ -1,4 +1,4 @@
-"""Images are decoded once: the next start reads their pixels from the cache."""
+"""Images are decoded once. The next start reads their pixels from the cache."""
 
 import logging
 import os
@@ -20,13 +20,13 @@ from alexnet.errors import Mistake
 
 @pytest.fixture
 def load(images, tmp_path):
-    """load(memory_share) gives the dataset of the small images, with the cache in tmp_path/cache."""
+    """load(memory_share) gives the dataset of the small images, with its cache in tmp_path/cache."""
     return lambda memory_share=0.25: image_folder(str(images), 32, memory_share, str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The names of the files that are decoded."""
+    """The names of the files that have been decoded."""
     names, real = [], image_module.decode
 
     def decode(path, size):
@@ -60,22 +60,22 @@ def test_streamed_batches_come_from_the_cache(load, decoded, images, workers):
 
 
 def test_a_part_of_a_streamed_set_is_its_own_images(load):
-    """The validation split, which takes images out of order."""
+    """The validation split takes images that aren't next to each other."""
     parts = datasets.split_validation(load(0).train, 0.25, 3)
     held = datasets.split_validation(load().train, 0.25, 3)
     for streamed, expected in zip(parts, held, strict=True):
         assert torch.equal(streamed.images.decode_all(), expected.images)
 
 
-def test_a_changed_image_is_decoded_anew(load, decoded, images):
+def test_a_changed_image_is_decoded_again(load, decoded, images):
     before = load().train.images
     changed = images / "train" / "dark" / "03.jpg"
     shutil.copy(images / "train" / "light" / "03.jpg", changed)
     assert not torch.equal(load().train.images, before)
 
 
-def test_files_alike_but_for_their_folder_are_not_taken_for_each_other(tmp_path):
-    """Bitmaps all have one length, and archives may be unpacked with one time: the test split isn't the training's."""
+def test_files_that_differ_only_in_their_folder_are_not_confused(tmp_path):
+    """All bitmaps have one length, and unpacked archives may have one time of change."""
     generator = np.random.default_rng(0)
     for place in [tmp_path / split / name / "0.bmp" for split in ("train", "test") for name in ("a", "b")]:
         place.parent.mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_files_alike_but_for_their_folder_are_not_taken_for_each_other(tmp_path)
 
 
 @pytest.mark.parametrize("length", [0, 1000, 24 * 3 * 32 * 32 + 1])
-def test_a_cache_file_of_another_length_is_made_anew(load, images, tmp_path, length):
+def test_a_cache_file_of_another_length_is_written_again(load, images, tmp_path, length):
     expected = load()
     for path in (tmp_path / "cache").glob("*.pixels"):
         os.truncate(path, length)
@@ -96,13 +96,13 @@ def test_a_cache_file_of_another_length_is_made_anew(load, images, tmp_path, len
 
 
 def test_the_fingerprint_does_not_depend_on_where_the_images_are_held(load):
-    """Else a run couldn't go on on a machine with less memory."""
+    """Otherwise a run couldn't be resumed on a machine with less memory."""
     assert load(0.25).fingerprint() == load(0).fingerprint()
 
 
 def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, decoded, images, monkeypatch):
-    """Ctrl-C ends the first try at the eleventh of 24; the second goes on with the last chunk of four, which a power
-    cut may have kept from the disk."""
+    """Ctrl-C ends the first try at image 11 of 24. The second try begins at the last chunk of four, which a power cut
+    may have kept from the disk."""
     monkeypatch.setattr(pixel_cache, "CHUNK", 4)
     decode = image_module.decode
 
@@ -122,14 +122,14 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(load, deco
 
 
 def test_a_broken_image_leaves_no_half_decoded_file(load, images, tmp_path):
-    """Mended or taken away it makes another set, which would never go on with that file."""
+    """Without that image, or with it mended, the key is another, so nothing would use the file."""
     (images / "train" / "dark" / "10.jpg").write_bytes(b"no image")
     with pytest.raises(Mistake, match=r"10\.jpg can't be read"):
         load()
     assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
 
 
-def test_a_disk_without_room_is_said_and_the_run_goes_on(load, images, monkeypatch, caplog):
+def test_a_full_disk_is_logged_and_the_images_stay_files(load, images, monkeypatch, caplog):
     usage = shutil.disk_usage(images)
     monkeypatch.setattr(pixel_cache.shutil, "disk_usage", lambda place: usage._replace(free=1000))
     with caplog.at_level(logging.INFO):

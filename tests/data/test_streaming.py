@@ -1,4 +1,4 @@
-"""A folder larger than the limit is streamed, in memory that its size doesn't change."""
+"""A folder larger than the limit is streamed, and its size doesn't change the memory that this takes."""
 
 import os
 import shutil
@@ -37,14 +37,14 @@ def held(*arguments):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
 def test_streaming_takes_the_same_memory_however_large_the_folder(large, tmp_path):
-    """With a limit of 16 MiB no process grows by more than a fraction of the folder, decoding by itself or with
-    workers and the cache. That such growth would be seen shows the same folder held in memory."""
+    """With a limit of 16 MiB no process grows by more than a fraction of the folder, with workers or with the cache.
+    The same folder held in memory shows that such growth would be seen."""
     limit = 16 * 2**20 / (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for how in (["", 2], [tmp_path / "cache", 0]):
         start, *standing = held(large, limit, *how)
         assert len(standing) == 60
-        # MiB. A worker that kept its half of the batches between those ends would grow by 75.
+        # MiB. A worker that kept its half of the batches in between would grow by 75.
         assert max(standing[-10:]) - max(standing[:10]) < 30, how
-        assert standing[-1] - start < 120, how  # with what is imported meanwhile
+        assert standing[-1] - start < 120, how  # including what is imported meanwhile
     start, *standing = held(large, 0.9, tmp_path / "cache", 0)
     assert standing[-1] - start > 180
