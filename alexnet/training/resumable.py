@@ -17,13 +17,14 @@ logger = logging.getLogger(__name__)
 
 
 def resume_config(config: DictConfig, run: Run) -> DictConfig:
-    """The configuration with the mean and components that the run began with, if it leaves them to be measured.
+    """The configuration with the mean and components that the run began with, unless it gives its own.
 
     Raises Mistake if the run has another configuration, apart from keys.MAY_CHANGE.
     """
     saved = run.config()
     began_with = saved.get("dataset", {})
-    measured = {key: began_with.get(key) for key in keys.MEASURED if config.dataset.get(key, 0) is None}
+    open_keys = [key for key in keys.MEASURED if key in began_with and config.dataset.get(key) is None]
+    measured = {key: began_with[key] for key in open_keys}
     config = OmegaConf.create({**config, "dataset": {**config.dataset, **measured}})
     plain: Any = OmegaConf.to_container(config, resolve=True)
     given = keys.flatten(plain)
