@@ -1,4 +1,4 @@
-"""The loop against a plain one written out here, and what it promises about bad losses and validation."""
+"""Training is the tutorial's, written out here; and what it promises of bad losses, validation and memory."""
 
 import logging
 import time
@@ -21,9 +21,31 @@ from support.images import small_data, write_images
 from support.runs import run_in
 
 
+def train_as_the_tutorial(training, window):
+    """One epoch; gives (batch, loss, accuracy) of each full window."""
+    model, rows = training.model, []
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    model.train()
+    running_loss, correct, total = 0.0, 0, 0
+    for i, (inputs, labels) in enumerate(training.batches.train.epoch(0)):
+        optimizer.zero_grad()
+        outputs = model(inputs)
+        loss = criterion(outputs, labels)
+        loss.backward()
+        optimizer.step()
+        running_loss += loss.item()
+        correct += (outputs.max(1)[1] == labels).sum().item()
+        total += labels.size(0)
+        if i % window == window - 1:
+            rows.append((i + 1, running_loss / window, correct / total))
+            running_loss, correct, total = 0.0, 0, 0
+    return rows
+
+
 @pytest.mark.slow
 def test_the_loop_is_the_tutorials(compose, tmp_path):
-    """Same weights, same batches, dropout off, float32: losses and accuracies of every window to 1e-6."""
+    """With the same weights and batches, no dropout, float32: losses, accuracies and final weights to 1e-6."""
     images = write_images(tmp_path / "images", train=44)
     config = compose(
         "dataset=image_folder",
@@ -39,25 +61,7 @@ def test_the_loop_is_the_tutorials(compose, tmp_path):
         "optimizer.lr=0.01",
     )
     reference = assemble(config)
-    model = reference.model
-    criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    expected = []
-    model.train()
-    running_loss, correct, total = 0.0, 0, 0
-    for i, (inputs, labels) in enumerate(reference.batches.train.epoch(0)):
-        optimizer.zero_grad()
-        outputs = model(inputs)
-        loss = criterion(outputs, labels)
-        loss.backward()
-        optimizer.step()
-        running_loss += loss.item()
-        correct += (outputs.max(1)[1] == labels).sum().item()
-        total += labels.size(0)
-        if i % 7 == 6:
-            expected.append((i + 1, running_loss / 7, correct / total))
-            running_loss, correct, total = 0.0, 0, 0
-
+    expected = train_as_the_tutorial(reference, window=7)
     trained, _ = run_in(tmp_path / "run", config)
     windows = Run(tmp_path / "run").windows()
     assert len(windows) == len(expected) >= 3
@@ -65,12 +69,12 @@ def test_the_loop_is_the_tutorials(compose, tmp_path):
         assert window["batch"] == batch
         assert window["loss"] == pytest.approx(loss, abs=1e-6)
         assert window["accuracy"] == pytest.approx(accuracy, abs=1e-6)
-    for ours, theirs in zip(trained.model.parameters(), model.parameters(), strict=True):
+    for ours, theirs in zip(trained.model.parameters(), reference.model.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
 
 
 def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
-    """Accuracy, loss, classes and confusion, worked out anew from last.pt one image at a time."""
+    """Accuracy, loss, classes and confusion are computed here from last.pt, one image at a time."""
     config = compose(*small, "device.precision=float32")
     training, result = run_in(tmp_path / "run", config)
     model = assemble(config).model
@@ -102,7 +106,7 @@ def test_the_result_is_what_the_saved_weights_give(compose, tmp_path, small):
 
 
 @pytest.mark.parametrize("rate", [1e4, 1e30])
-def test_a_loss_that_is_no_number_ends_the_run_at_once(compose, tmp_path, small, rate):
+def test_a_loss_that_is_not_finite_ends_the_run_at_once(compose, tmp_path, small, rate):
     config = compose(*small, f"optimizer.lr={rate}", "epochs=50")
     with pytest.raises(Diverged, match=r"optimizer\.lr"):
         run_in(tmp_path / "run", config)
@@ -111,8 +115,8 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(compose, tmp_path, small,
 
 
 @pytest.mark.parametrize("validation", ["0", "0.25"])
-def test_weights_that_blow_up_in_the_last_step_are_no_finished_run(compose, tmp_path, small, validation):
-    """The only step's own loss is fine; what comes of it isn't, and is neither chosen nor reported as a result."""
+def test_weights_that_blow_up_in_the_last_step_are_no_result(compose, tmp_path, small, validation):
+    """The loss of the only step is finite, but not that of the weights after it: they are neither chosen nor tested."""
     batch = 24 if validation == "0" else 18
     one_step = ["epochs=1", f"dataset.validation={validation}", "optimizer.lr=1e38", f"batch_size={batch}"]
     with pytest.raises(Diverged, match="validation loss" if validation != "0" else "test loss"):
@@ -124,15 +128,15 @@ def test_weights_that_blow_up_in_the_last_step_are_no_finished_run(compose, tmp_
 def test_a_loss_that_never_leaves_chance_is_warned_about(
     compose, tmp_path, images, caplog, rate, normalisation, warned
 ):
-    knobs = ["epochs=1", f"optimizer.lr={rate}", f"model.normalisation={normalisation}"]
-    config = compose(*small_data(images), *knobs)
+    options = ["epochs=1", f"optimizer.lr={rate}", f"model.normalisation={normalisation}"]
+    config = compose(*small_data(images), *options)
     with caplog.at_level(logging.WARNING):
         run_in(tmp_path / "run", config)
     assert ("ln 2 = 0.693" in caplog.text) == warned
 
 
 def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compose, tmp_path, small, monkeypatch):
-    """Validation accuracies are made to peak in epoch 2 of 3: its weights are the ones that are tested."""
+    """Validation accuracies are made to peak in epoch 2 of 3, and its weights are tested."""
     seen = []
     real = evaluate
 
@@ -164,8 +168,8 @@ def test_the_learning_rate_follows_the_schedule(compose, tmp_path, small):
 
 @pytest.mark.slow
 def test_checkpoints_that_take_longer_than_epochs_are_fewer(compose, tmp_path, small, monkeypatch):
-    """Of four short epochs only the first and the last end with one, which takes a second. The best epoch's weights are
-    written with it: on their own they could be of a later epoch than a killed run goes on from."""
+    """Each takes a second, so of four short epochs only the first and the last end with one. The best epoch's weights
+    are written with it: alone they could be of a later epoch than the one that a killed run resumes from."""
     stands, save = [], checkpoints.save
 
     def slowly(folder, name, state):
@@ -180,7 +184,7 @@ def test_checkpoints_that_take_longer_than_epochs_are_fewer(compose, tmp_path, s
 
 
 def test_checkpoints_hold_tensors_and_plain_types(compose, tmp_path, small):
-    """torch.load with weights_only reads them, with every parameter under its plain name."""
+    """torch.load with weights_only reads them, and every parameter has its plain name."""
     training, _ = run_in(tmp_path / "run", compose(*small))
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)
     assert saved["model"].keys() == training.model.state_dict().keys()
@@ -189,7 +193,7 @@ def test_checkpoints_hold_tensors_and_plain_types(compose, tmp_path, small):
 
 
 def test_the_same_seed_gives_the_same_run_and_another_one_another(compose, small, tmp_path):
-    """Losses of two runs with seed 0 are equal to the last digit; seed=0 is a seed, and seed=1 another."""
+    """Losses of two runs with seed 0 are equal to the last digit. seed=0 is a seed, and seed=1 another."""
     losses = []
     for number, seed in enumerate((0, 0, 1)):
         run_in(tmp_path / str(number), compose(*small, f"seed={seed}", "epochs=1"))
@@ -198,47 +202,52 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another(compose, small
 
 
 def test_batches_fewer_than_a_window_still_make_one(compose, small, tmp_path):
-    """An epoch shorter than log_every is a window of its own, so that no curve is empty."""
+    """An epoch that is shorter than log_every is one window, so no curve is empty."""
     _, result = run_in(tmp_path / "run", compose(*small, "log_every=200"))
     assert len(Run(tmp_path / "run").windows()) == 2
     assert result["status"] == "finished"
 
 
+def ask_torch_for_too_much(*_):
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def ask_numpy_for_too_much(*_):
+    np.empty(2**60, dtype=np.uint8)
+
+
+def fail_in_a_worker(*_):
+    raise RuntimeError("Caught MemoryError in DataLoader worker process 0.")
+
+
+def fail_to_share_with_a_worker(*_):
+    raise RuntimeError("unable to mmap 64 bytes from file <filename not specified>: Cannot allocate memory (12)")
+
+
+def fail_on_a_gpu(*_):
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def fail_while_a_step_is_recorded(*_):
+    try:
+        fail_on_a_gpu()
+    finally:
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
 def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkeypatch):
-    """A processor's errors, and the one that torch raises for a GPU; in training and in the test after it."""
+    """The errors are a processor's, a worker's and a GPU's, in training and in the test after it."""
 
-    def asks_for_too_much(*_):
-        torch.empty(2**60, dtype=torch.uint8)
-
-    def numpy_asks_for_too_much(*_):
-        np.empty(2**60, dtype=np.uint8)
-
-    def in_a_worker(*_):
-        raise RuntimeError("Caught MemoryError in DataLoader worker process 0.")
-
-    def shared_with_a_worker(*_):
-        raise RuntimeError("unable to mmap 64 bytes from file <filename not specified>: Cannot allocate memory (12)")
-
-    def on_a_gpu(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    def while_a_step_is_recorded(*_):
-        try:
-            on_a_gpu()
-        finally:
-            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
-
-    for number, (module, name, failing) in enumerate(
-        [
-            (training_module, "step", asks_for_too_much),
-            (training_module, "step", numpy_asks_for_too_much),
-            (training_module, "step", in_a_worker),
-            (training_module, "step", shared_with_a_worker),
-            (training_module, "step", on_a_gpu),
-            (training_module, "step", while_a_step_is_recorded),
-            (evaluation_module, "average_views", on_a_gpu),
-        ]
-    ):
+    failures = [
+        (training_module, "step", ask_torch_for_too_much),
+        (training_module, "step", ask_numpy_for_too_much),
+        (training_module, "step", fail_in_a_worker),
+        (training_module, "step", fail_to_share_with_a_worker),
+        (training_module, "step", fail_on_a_gpu),
+        (training_module, "step", fail_while_a_step_is_recorded),
+        (evaluation_module, "average_views", fail_on_a_gpu),
+    ]
+    for number, (module, name, failing) in enumerate(failures):
         with (
             monkeypatch.context() as patch,
             pytest.raises(Failure, match=r"batch_size=4 of 3x32x32 .*try batch_size=2 or device\.precision=bf16"),
@@ -248,7 +257,7 @@ def test_a_step_without_memory_says_what_to_try(compose, tmp_path, small, monkey
 
 
 def test_label_smoothing_spreads_its_share_over_the_classes(compose, tmp_path, small):
-    """The first step's loss: (1 - e) of the cross entropy and e of the mean over all classes."""
+    """The first step's loss is (1 - e) of the cross entropy and e of its mean over all classes."""
     settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
     run_in(tmp_path / "run", compose(*settings, "label_smoothing=0.3"))
     training = assemble(compose(*settings))
@@ -259,7 +268,7 @@ def test_label_smoothing_spreads_its_share_over_the_classes(compose, tmp_path, s
 
 
 def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
-    """The first step's loss: the cross entropies with each image's class and its neighbour's, by what is seen."""
+    """The first step's loss weighs the cross entropies with both classes by the areas that are seen of them."""
     settings = [*small, "epochs=1", "log_every=1", "device.precision=float32", "device.channels_last=false"]
     run_in(tmp_path / "run", compose(*settings, "cutmix=1"))
     training = assemble(compose(*settings))

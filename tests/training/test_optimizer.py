@@ -1,4 +1,4 @@
-"""An optimizer's step without torch's compiler is torch's own step."""
+"""A step without torch's compiler is torch's own step."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_a_step_is_torchs_own_bit_for_bit(compose, small, optimizer, fused):
 
 @pytest.mark.parametrize("optimizer", options_of("optimizer"))
 def test_a_step_does_not_import_the_compiler(tmp_path, optimizer):
-    """It takes as long to import as all else of torch."""
+    """Importing it takes as long as importing the rest of torch."""
     program = f"""
 import sys, hydra, torch
 from alexnet.training.build import assemble

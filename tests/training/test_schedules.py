@@ -1,4 +1,4 @@
-"""Each schedule against torch's own scheduler, step by step."""
+"""Each schedule gives the learning rates of torch's own scheduler, step by step."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ EPOCHS, STEPS = 12, 10
 
 
 def torch_factors(make, per_step, errors=()):
-    """The learning rates of a torch scheduler on a base of 1, one for each step of training."""
+    """The learning rate of a torch scheduler at each step of training, from a base of 1."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
     scheduler = make(optimizer)
     factors = []
@@ -25,9 +25,9 @@ def torch_factors(make, per_step, errors=()):
     return factors
 
 
-def our_factors(schedule, errors=(), **knobs):
+def our_factors(schedule, errors=(), **options):
     return [
-        schedule(epoch + step / STEPS, EPOCHS, errors[:epoch], **knobs)
+        schedule(epoch + step / STEPS, EPOCHS, errors[:epoch], **options)
         for epoch in range(EPOCHS)
         for step in range(STEPS)
     ]
@@ -53,7 +53,7 @@ def test_warmup_is_a_line_from_zero():
 
 
 def test_one_cycle():
-    """torch ends its cycle on the last step, ours when training ends: so torch gets one step more."""
+    """torch's cycle ends on its last step, ours after it, so torch gets one step more."""
     total = EPOCHS * STEPS + 1
     expected = torch_factors(
         lambda o: lr_scheduler.OneCycleLR(
