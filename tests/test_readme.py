@@ -57,7 +57,7 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
         assert script in ("scripts/resume.py", "scripts/reproduce.py", "scripts/evaluate.py")
         folder, *overrides = arguments
         assert (ROOT / script).is_file() and folder.startswith("outputs/")
-        with_overrides(composed([]), overrides)
+        checks.check(with_overrides(composed([]), overrides)[0])
 
 
 def composed(overrides):

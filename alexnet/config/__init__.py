@@ -1,1 +1,1 @@
-"""What can be set, checked before any work, without torch. Imports errors, models/limits, data/facts and runs."""
+"""What can be set and its checks. No torch. Imports errors, models/limits, data/facts, data/preparation and runs."""

@@ -13,6 +13,7 @@ from alexnet.config.keys import LAUNCH, flatten
 from alexnet.config.options import GROUPS, default_of, list_run_keys, list_targets, load_files
 from alexnet.config.ranges import find_rule
 from alexnet.config.signatures import read_parameters
+from alexnet.data.preparation import KEYS_OF_ANY_SOURCE
 from alexnet.errors import Mistake, nearest
 
 SECTIONS = (*GROUPS, "report")  # the keys whose values are mappings
@@ -22,10 +23,8 @@ GIVEN = {
     "optimizer": ("params", "fused", "capturable", "differentiable"),
     "schedule": ("epoch", "epochs", "errors"),
 }
-# The options of a dataset that are not its source's: what is done to any images, and which of them are trained on.
-TRAINING_IMAGES = ("crop", "flip", "cutout", "progressive", "colour", "components")
-ALL_IMAGES, TEST_IMAGES = ("mean", "std"), ("views",)
-NOT_THE_SOURCES = (*ALL_IMAGES, *TRAINING_IMAGES, *TEST_IMAGES, "validation", "share")
+# Options that aren't parameters of what their group builds.
+FOR_OTHERS = {"dataset": KEYS_OF_ANY_SOURCE, "device": ("workers",)}
 
 
 def check_run(config: DictConfig) -> None:
@@ -105,8 +104,7 @@ def _check_options(group: str, config: DictConfig) -> None:
     needed = read_parameters(target)
     if needed is None:
         return  # what builds it refuses wrong ones
-    of_the_run = {"dataset": NOT_THE_SOURCES, "device": ("workers",)}.get(group, ())
-    known = [name for name in (*needed, *of_the_run) if name not in GIVEN.get(group, ())]
+    known = [name for name in (*needed, *FOR_OTHERS.get(group, ())) if name not in GIVEN.get(group, ())]
     unknown = [name for name in map(str, config) if name not in ("_target_", *known)]
     if unknown:
         near = nearest(unknown[0], known)

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from alexnet.config import checks, keys, options, signatures
 from alexnet.config.ranges import find_rule
+from alexnet.data.preparation import KEYS_OF_ANY_SOURCE
 from alexnet.errors import Mistake
 from alexnet.models import limits
 from alexnet.training import build
@@ -152,7 +153,7 @@ def test_every_schedule_keeps_the_rate_between_0_and_its_base(compose, option):
 def test_every_dataset_takes_exactly_the_options_of_its_file(compose, option):
     """An option is a parameter of the function that loads the dataset, or it is for any images."""
     config = compose(*filled("dataset", option)).dataset
-    own = set(config) - {"_target_"} - set(checks.NOT_THE_SOURCES)
+    own = set(config) - {"_target_"} - set(KEYS_OF_ANY_SOURCE)
     assert own == set(inspect.signature(get_object(config._target_)).parameters)
 
 
