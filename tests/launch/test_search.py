@@ -65,18 +65,18 @@ def test_an_interrupted_search_goes_on_to_the_number_that_it_was_to_have(searchi
     """The trial that was cut off comes first, with its values and in its folder."""
     pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     sweeper = search.Search(trials=3, params=None)
-    sweeper.config, sweeper.launcher = searching(f"hydra.sweep.dir={tmp_path}"), StoppedOnce()
+    sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}"), StoppedOnce()
     with pytest.raises(SystemExit):
         sweeper.sweep([])
     sweeper.sweep([])
-    numbers = [number for number, _ in sweeper.launcher.launched]
+    numbers = [number for number, _ in sweeper.jobs.launched]
     assert numbers == [0, 1, 1, 2]
-    assert sweeper.launcher.launched[1] == sweeper.launcher.launched[2] != sweeper.launcher.launched[3]
+    assert sweeper.jobs.launched[1] == sweeper.jobs.launched[2] != sweeper.jobs.launched[3]
     sweeper.sweep([])  # complete
-    assert len(sweeper.launcher.launched) == 4
+    assert len(sweeper.jobs.launched) == 4
     sweeper.trials = 5
     sweeper.sweep([])
-    assert [number for number, _ in sweeper.launcher.launched[4:]] == [3, 4]
+    assert [number for number, _ in sweeper.jobs.launched[4:]] == [3, 4]
 
 
 class FailsAtFirst:
@@ -96,11 +96,11 @@ def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path,
     """It was killed, or the disk was full: its values are not the worst, and going on runs it again."""
     optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     sweeper = search.Search(trials=4, params=None)
-    sweeper.config, sweeper.launcher = searching(f"hydra.sweep.dir={tmp_path}"), FailsAtFirst()
+    sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}"), FailsAtFirst()
     sweeper.sweep([])
     assert "best of 2 trials: job 2" in capsys.readouterr().out
     sweeper.sweep([])
-    assert sweeper.launcher.launched == [0, 1, 2, 3, 1, 3]
+    assert sweeper.jobs.launched == [0, 1, 2, 3, 1, 3]
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")
     assert [trial.value for trial in study.trials] == [0.0, 0.1, 0.2, 0.3]
 
