@@ -4,6 +4,7 @@ ranges.py says what each value may be, combinations.py which values exclude each
 the datasets. An option that isn't in conf/ is checked only by what is built with it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -71,16 +72,21 @@ def _check_group(group: str, config: Any) -> None:
 
 
 def _check_mappings(config: DictConfig) -> None:
-    """Only SECTIONS are mappings, and there are none in them."""
+    """Only SECTIONS are mappings, and no value in them is one."""
     if "report" in config and not isinstance(config.get("report"), DictConfig):
         raise Mistake(f"report={config.get('report')}: expected report.metrics=[NAME,...] and report.best_of=KEY.")
-    for section in ("", *(section for section in SECTIONS if section in config)):
-        place, prefix = (config[section], f"{section}.") if section else (config, "")
-        for key in place:
-            path = prefix + str(key)
-            if path not in SECTIONS and not OmegaConf.is_missing(place, key) and isinstance(place[key], DictConfig):
-                rule = find_rule(path)
-                raise Mistake(f"{path}={place[key]} is a mapping: expected {rule.text if rule else 'a value'}.")
+    _refuse_mappings(config, "")
+    for section in SECTIONS:
+        if section in config:
+            _refuse_mappings(config[section], f"{section}.")
+
+
+def _refuse_mappings(place: DictConfig, prefix: str) -> None:
+    for key in place:
+        path = prefix + str(key)
+        if path not in SECTIONS and not OmegaConf.is_missing(place, key) and isinstance(place[key], DictConfig):
+            rule = find_rule(path)
+            raise Mistake(f"{path}={place[key]} is a mapping: expected {rule.text if rule else 'a value'}.")
 
 
 def _check_value(config: DictConfig, path: str, value: Any) -> None:
@@ -92,10 +98,15 @@ def _check_value(config: DictConfig, path: str, value: Any) -> None:
     if value == "???":
         raise Mistake(f"{path} has no value: give {path}=VALUE{f', {rule.text}' if rule else ''}.")
     if rule is not None and not rule.allows(value):
-        default = default_of(config, path)
-        default = str(default).lower() if isinstance(default, bool) else default
-        example = "" if default is None else f", for example {path}={default}"
+        example = _format_example(config, path)
         raise Mistake(f"{path}={value} ({type(value).__name__}): expected {rule.text}{example}.")
+
+
+def _format_example(config: DictConfig, path: str) -> str:
+    default = default_of(config, path)
+    if default is None:
+        return ""
+    return f", for example {path}={str(default).lower() if isinstance(default, bool) else default}"
 
 
 def _check_options(group: str, config: DictConfig) -> None:
@@ -111,7 +122,11 @@ def _check_options(group: str, config: DictConfig) -> None:
         remove = " ".join(f"~{group}.{name}" for name in unknown)
         hint = "" if near.endswith("?") else f" If an experiment set it, remove it with {remove}"
         raise Mistake(f"{group}.{unknown[0]} isn't an option of {target.rpartition('.')[2]}{near}{hint}")
-    for name in known:
-        if needed.get(name) and name not in config:
-            value = default_of({group: config}, f"{group}.{name}")
-            raise Mistake(f"{group}.{name} is missing: give {group}.{name}={'VALUE' if value is None else value}.")
+    _check_missing(group, config, [name for name in known if needed.get(name, False)])
+
+
+def _check_missing(group: str, config: DictConfig, needed: Sequence[str]) -> None:
+    for name in needed:
+        if name not in config:
+            default = default_of({group: config}, f"{group}.{name}")
+            raise Mistake(f"{group}.{name} is missing: give {group}.{name}={'VALUE' if default is None else default}.")

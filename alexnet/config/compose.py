@@ -45,26 +45,33 @@ def checking() -> Iterator[None]:
 
 def explain(error: Exception) -> str:
     """One sentence for an error of Hydra or OmegaConf, with the known name that is most similar to the given one."""
+    cause = error.__cause__
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file is not None:
-        group, _, option = error.missing_cfg_file.rpartition("/")
-        names = list(error.options)
-        if error.missing_cfg_file.startswith("experiment/"):  # its folders hold options and aren't groups
-            group, _, option = error.missing_cfg_file.partition("/")
-            folder = options.CONF / group
-            names = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
-        return f"{group}={option}: there is no such {group}{nearest(option, names)}"
+        return _explain_option(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):
         return f"'{error.override}': expected KEY=VALUE, such as optimizer.lr=0.01"
-    cause = error.__cause__
-    key = getattr(cause, "full_key", None)
-    parent = getattr(cause, "parent_node", None)
-    if key is not None and isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(parent, DictConfig):
-        prefix, dot, name = key.rpartition(".")
-        known = [str(option) for option in parent if option not in ("_target_", "hydra")]
-        return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"
+    if isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and isinstance(cause.parent_node, DictConfig):
+        return _explain_key(str(cause.full_key), cause.parent_node)
     unknown_group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", str(error))
     if unknown_group is not None:
         return f"{unknown_group[1]} isn't a group{nearest(unknown_group[1], [*options.GROUPS, 'experiment'])}"
     if "Config group override must be" in str(error):
         return f"Expected a group and the name of one of its options, for example model=alexnet_cifar. ({error})"
     return " ".join(f"{error} {'' if cause is None else cause}".split())
+
+
+def _explain_option(missing: str, known: Sequence[str]) -> str:
+    """There is no such file in conf/. missing: GROUP/OPTION."""
+    group, _, option = missing.rpartition("/")
+    if missing.startswith("experiment/"):  # its folders hold options and aren't groups
+        group, _, option = missing.partition("/")
+        folder = options.CONF / group
+        known = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+    return f"{group}={option}: there is no such {group}{nearest(option, known)}"
+
+
+def _explain_key(key: str, parent: DictConfig) -> str:
+    """There is no such key in its parent. key: its whole name."""
+    prefix, dot, name = key.rpartition(".")
+    known = [str(option) for option in parent if option not in ("_target_", "hydra")]
+    return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"
