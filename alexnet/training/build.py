@@ -76,7 +76,8 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     dataset: in place of the configuration's own source.
     """
     engine = _choose_engine(config)
-    dataset = dataset or _load_dataset(config.dataset)
+    if dataset is None:
+        dataset = _load_dataset(config.dataset)
     splits = choose_splits(dataset, config.dataset.get("validation", 0), config.dataset.get("share", 1), config.seed)
     facts.check_batch(config.batch_size, len(splits.train))
     preparation = _choose_preparation(config.dataset, dataset)
@@ -145,9 +146,9 @@ def _load_dataset(config: DictConfig) -> Dataset:
 
 
 def _choose_preparation(config: DictConfig, dataset: Dataset) -> Preparation:
-    """As configured. A mean, and components if they are used, that are null are measured on all training images.
+    """As configured. A mean of null, and components of null if they are used, are measured on all training images.
 
-    They include the images that the seed holds out, so that the seed doesn't change them.
+    These include the images that are held out for validation, because the seed chooses those.
     """
     given = _read_options(config)
     given = {field.name: given[field.name] for field in fields(Preparation) if field.name in given}
@@ -182,13 +183,14 @@ def _build_model(config: DictConfig, dataset: Dataset, sample: Batches) -> torch
 
 
 def _build_optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """In one kernel (`fused`) if the engine wants that, the optimizer has one and the configuration doesn't differ."""
+    """It updates all weights in one kernel (`fused`) if the engine wants that, it can, and foreach isn't set."""
     prevent_compiler_import()
     takes = inspect.signature(_find_target("optimizer", config.optimizer)).parameters
     fused = engine.fused and "fused" in takes and "foreach" not in config.optimizer
-    ways = ["fused", "capturable"] if engine.capture else ["fused"]
-    how = {way: True for way in ways if way in takes} if fused else {}
-    optimizer = _call("optimizer", config.optimizer, model.parameters(), **how)
+    ways = {"fused": True} if fused else {}
+    if fused and engine.capture and "capturable" in takes:
+        ways["capturable"] = True
+    optimizer = _call("optimizer", config.optimizer, model.parameters(), **ways)
     unwrap_step(optimizer)
     return optimizer
 

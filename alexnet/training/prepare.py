@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Prepared:
-    config: DictConfig  # with what was measured
+    config: DictConfig  # with what was measured on the data
     training: "Training"
-    state: "State"  # where it stands
-    environment: dict[str, Any]  # that is to be written
+    state: "State"
+    environment: dict[str, Any]  # for environment.json
 
 
 def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool) -> Prepared:
-    """Builds the run, from its last checkpoint if it has one. parent: the run that it reproduces.
+    """Builds the run, from its last checkpoint if it has one.
 
-    In a new folder only config.yaml is written, in one with a run nothing. Raises Mistake or Failure for all that may
-    still refuse the run.
+    Writes config.yaml in a new folder, and nothing in a folder with a run. parent: the run that this one reproduces.
+    Raises Mistake if the folder, its disk, the data or the checkpoint refuses the run, Failure if the data can't be
+    downloaded.
     """
     if not checked:
         check_run(config)

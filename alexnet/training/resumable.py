@@ -49,7 +49,7 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
     """
     before = run.environment()
     if before:
-        _refuse_other_numbers(environment, before, run)
+        _refuse_other_data_or_precision(environment, before, run)
         kept = ["started", "reproduces", *(["extended_from"] if state.steps(training) > 0 else [])]
         environment = {**environment, **{key: before[key] for key in kept if key in before}}
         environment["earlier"] = [*before.pop("earlier", []), before]
@@ -59,8 +59,8 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
     return environment
 
 
-def _refuse_other_numbers(environment: dict[str, Any], before: dict[str, Any], run: Run) -> None:
-    """Raises Mistake if the data or the precision isn't that of the run's environment before."""
+def _refuse_other_data_or_precision(environment: dict[str, Any], before: dict[str, Any], run: Run) -> None:
+    """Raises Mistake if they aren't those of the run's environment before."""
     if before.get("data_sha256") != environment["data_sha256"]:
         raise Mistake(
             f"The data isn't what {run.folder} was trained on so far (environment.json has its fingerprint): "
