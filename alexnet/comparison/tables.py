@@ -49,7 +49,7 @@ def format_text(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def format_markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     headers, *rows = ([cell.replace("|", r"\|").replace("<", "&lt;") for cell in row] for row in (headers, *rows))
-    return tabulate(rows, headers, "github", stralign=None, disable_numparse=True, preserve_whitespace=True)
+    return tabulate(rows, headers, "github", disable_numparse=True, preserve_whitespace=True)
 
 
 def format_csv(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -20,8 +20,9 @@ def test_csv_markdown_and_json_agree(compare, sweep):
     assert [float(row["test_accuracy"]) for row in rows] == [spread["mean"] for spread in spreads]
     assert [float(row["test_accuracy_low"]) for row in rows] == [spread["low"] for spread in spreads]
     lines = compare("sweep", "--markdown").stdout.splitlines()
-    assert lines[0].startswith("| optimizer.lr | n | test_accuracy % |") and set(lines[1]) <= {"|", "-", " "}
-    assert lines[2].startswith("| 0.1 | 3 | 91.00 ± 1.00 |")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], lines[2])]
+    assert cells[0][:3] == ["optimizer.lr", "n", "test_accuracy %"] and set(lines[1]) <= {"|", "-", " "}
+    assert cells[1][:3] == ["0.1", "3", "91.00 ± 1.00"]
 
 
 def test_columns_with_chinese_line_up_in_a_terminal(compare, tmp_path):

@@ -58,7 +58,7 @@ def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path
     for row in rows[:2]:
         assert float(row["test_accuracy"]) == Run(tmp_path / row["folders"]).result()["test_accuracy"]
         assert row["optimizer.lr"] in done.stdout and row["folders"] in done.stdout
-    assert (sweep / "sweep.png").stat().st_size > 10_000 and "| optimizer.lr |" in (sweep / "sweep.md").read_text()
+    assert (sweep / "sweep.png").stat().st_size > 10_000 and "| optimizer.lr" in (sweep / "sweep.md").read_text()
 
 
 def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, small, tmp_path):
