@@ -19,7 +19,7 @@ def use_fonts() -> None:
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans SC"]
 
 
-def training_curve(
+def draw_training_curve(
     path: Path, losses: Sequence[float], epoch_ends: Sequence[int], model: str, log_every: int, texts: Texts
 ) -> None:
     """Draws one point per window. 10 x 5 inches at 300 dpi.
@@ -55,7 +55,7 @@ def _mark_epochs(axes: Axes, epoch_ends: Sequence[int], label: str) -> None:
     top.set_xlabel(label)
 
 
-def confusion_matrix(
+def draw_confusion_matrix(
     path: Path, counts: Sequence[Sequence[int]], classes: Sequence[str], accuracy: float, texts: Texts
 ) -> None:
     """Draws the test images by true and predicted class. 150 dpi.

@@ -18,7 +18,7 @@ def draw_curve(run: Run, training: "Training", texts: Texts) -> None:
 
     ends = [sum(window["epoch"] <= epoch["epoch"] for window in windows) for epoch in run.epochs()]
     losses = [window["loss"] for window in windows]
-    plots.training_curve(run.curve, losses, ends, type(training.model).__name__, training.log_every, texts)
+    plots.draw_training_curve(run.curve, losses, ends, type(training.model).__name__, training.log_every, texts)
 
 
 def draw_confusion(run: Run, training: "Training", result: dict[str, Any], texts: Texts) -> None:
@@ -26,4 +26,4 @@ def draw_confusion(run: Run, training: "Training", result: dict[str, Any], texts
     from alexnet.runs import plots
 
     accuracy, matrix = result["test_accuracy"], result["confusion_matrix"]
-    plots.confusion_matrix(run.confusion, matrix, training.dataset.classes, accuracy, texts)
+    plots.draw_confusion_matrix(run.confusion, matrix, training.dataset.classes, accuracy, texts)

@@ -89,11 +89,11 @@ def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path):
 
 
 def test_a_finished_run_is_all_there(train, small, tmp_path):
-    """Every file that docs/architecture.md lists, and what they must say."""
+    """Every file that runs/folder.py lists, no larger than the disk was checked for, and what they must say."""
     done = train(*small, "dataset.validation=0.25")
     assert done.returncode == 0, done.stderr
-    (folder,) = list_run_folders(tmp_path)
-    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    (finished,) = list_run_folders(tmp_path)
+    names = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     assert names == {
         ".hydra/config.yaml",
         ".hydra/hydra.yaml",
@@ -109,19 +109,24 @@ def test_a_finished_run_is_all_there(train, small, tmp_path):
         "checkpoints/best.pt",
         "result.json",
     }
-    config = OmegaConf.load(folder / "config.yaml")
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    config = OmegaConf.load(finished / "config.yaml")
+    size = sum(path.stat().st_size for path in finished.rglob("*") if path.is_file())
     assert size < sum(estimate_disk_bytes(config)) < size + 8 * 2**20  # what the disk was checked for
     assert config.batch_size == 4 and config.dataset.root == str(tmp_path / "images")
+    assert_result_and_environment(finished)
+    assert_tables(finished)
 
-    result = json.loads((folder / "result.json").read_text())
+
+def assert_result_and_environment(finished):
+    """How the run ended, and what its numbers depend on."""
+    result = json.loads((finished / "result.json").read_text())
     assert result["status"] == "finished" and result["test_images"] == 8
     assert sum(map(sum, result["confusion_matrix"])) == 8
     assert set(result["per_class_accuracy"]) == {"dark", "light"}
     for key in ("test_loss", "training_seconds", "test_seconds", "images_per_second", "seconds"):
         assert math.isfinite(result[key]) and result[key] > 0, key
 
-    environment = json.loads((folder / "environment.json").read_text())
+    environment = json.loads((finished / "environment.json").read_text())
     assert environment["command"][1].endswith("train.py")
     assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
     assert environment["threads"] >= 1 and environment["device"] in ("cpu", "cuda", "mps")
@@ -129,8 +134,11 @@ def test_a_finished_run_is_all_there(train, small, tmp_path):
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
     assert environment["source"]["commit"] == (head.stdout.strip() if head.returncode == 0 else "no git")
 
-    epochs = pandas.read_csv(folder / "epochs.csv")
+
+def assert_tables(finished):
+    """A row for each epoch, and for each window."""
+    epochs = pandas.read_csv(finished / "epochs.csv")
     assert list(epochs["epoch"]) == [1, 2] and list(epochs["step"]) == [5, 10]
     assert epochs["validation_accuracy"].between(0, 1).all()
-    windows = pandas.read_csv(folder / "losses.csv")
+    windows = pandas.read_csv(finished / "losses.csv")
     assert list(windows["step"]) == [2, 4, 7, 9] and list(windows["batch"]) == [2, 4, 2, 4]

@@ -29,7 +29,7 @@ def test_the_curve_is_the_tutorials(tmp_path, figures, language):
     losses = [2.3, 2.1, 1.8, 1.5, 1.3, 1.2]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns about every character that it has no glyph for
-        plots.training_curve(tmp_path / "curve.png", losses, [3, 6], "AlexNetCifar", 200, TEXTS[language])
+        plots.draw_training_curve(tmp_path / "curve.png", losses, [3, 6], "AlexNetCifar", 200, TEXTS[language])
     assert Image.open(tmp_path / "curve.png").size == (3000, 1500)
     axes = figures[0].axes[0]
     assert list(axes.lines[0].get_ydata()) == losses
@@ -50,7 +50,7 @@ def test_the_confusion_matrix_shows_every_class(tmp_path, figures, classes):
     counts[0, 1] = 7
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plots.confusion_matrix(tmp_path / "m.png", counts.tolist(), classes, 0.5, TEXTS["zh"])
+        plots.draw_confusion_matrix(tmp_path / "m.png", counts.tolist(), classes, 0.5, TEXTS["zh"])
     axes = figures[0].axes[0]
     assert [label.get_text().replace("\\$", "$") for label in axes.get_yticklabels()] == classes
     assert axes.images[0].get_array()[0, 1] == pytest.approx(7 / 8)

@@ -36,20 +36,13 @@ def make(
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
-    config = json.loads(json.dumps(CONFIG))
-    for path, value in (changes or {}).items():
-        *groups, key = path.split(".")
-        place = config
-        for group in groups:
-            place = place[group]
-        place[key] = value
     if accuracy is not None:
         result = {**FINISHED, "test_accuracy": accuracy, **(result or {})}
     accuracies = [""] * len(losses) if errors is None else [f",{1 - error}" for error in errors]
     header = "epoch,step,loss" + ("" if errors is None else ",accuracy")
     rows = [(epoch, 10 * epoch, loss) for epoch, loss in enumerate(losses, 1)]
     files = {
-        "config.yaml": yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
+        "config.yaml": yaml.safe_dump(change_config(changes or {}), allow_unicode=True, sort_keys=False),
         "environment.json": data and json.dumps({"python": "3.11.2", "data_sha256": data}),
         "epochs.csv": "\n".join(
             [
@@ -65,3 +58,15 @@ def make(
         if text:
             (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def change_config(changes: dict[str, Any]) -> dict[str, Any]:
+    """CONFIG with those values under their whole names."""
+    config = json.loads(json.dumps(CONFIG))
+    for path, value in changes.items():
+        *groups, key = path.split(".")
+        place = config
+        for group in groups:
+            place = place[group]
+        place[key] = value
+    return config
