@@ -38,7 +38,6 @@ def test_a_mistake_is_one_message_and_status_2(compare, sweep, tmp_path, argumen
     assert len(ended.stderr.splitlines()) == 1 and words in ended.stderr
 
 
-@pytest.mark.slow
 def test_neither_table_nor_plot_nor_page_imports_torch(sweep, tmp_path):
     code = (
         "import runpy, sys; sys.argv[0] = sys.argv.pop(1);"
@@ -52,7 +51,6 @@ def test_neither_table_nor_plot_nor_page_imports_torch(sweep, tmp_path):
     assert (tmp_path / "curves.png").is_file() and (tmp_path / "page.html").is_file()
 
 
-@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_it_quietly(sweep):
     script = f"'{sys.executable}' '{SCRIPT}' '{sweep}' | true"  # it has ended before the table is there
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

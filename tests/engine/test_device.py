@@ -47,7 +47,6 @@ def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setti
     assert losses[0] == losses[1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("first, second", [("true", "false"), ("false", "true")])
 def test_a_run_resumes_with_another_way_to_update(compose, tmp_path, augmented, optimizer, first, second):
@@ -73,7 +72,6 @@ def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose,
     assert resumed["test_loss"] == unbroken["test_loss"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting, tolerance",
     [

@@ -34,6 +34,7 @@ def without_times(rows):
     ]
 
 
+@pytest.mark.slow
 def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path):
     """Three jobs, one diverges: numbered folders, one line with its cause, a table best first, '2 of 3 ok', exit 1."""
     metrics = "report.metrics=[test_accuracy,test_eror]"
@@ -61,6 +62,7 @@ def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path
     assert (sweep / "sweep.png").stat().st_size > 10_000 and "| optimizer.lr" in (sweep / "sweep.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_job_in_a_sweep_equals_the_job_alone_and_seeds_are_averaged(train, small, tmp_path):
     assert train("-m", *small, "epochs=1", "seed=range(0,2)", "optimizer.lr=0.01", "hydra.sweep.dir=s").returncode == 0
     assert train(*small, "epochs=1", "seed=1", "optimizer.lr=0.01", "hydra.run.dir=alone").returncode == 0

@@ -33,6 +33,7 @@ def test_a_step_is_torchs_own_bit_for_bit(compose, small, optimizer, fused):
             assert torch.equal(ours.optimizer.state[mine][name], value), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", options_of("optimizer"))
 def test_a_step_does_not_import_the_compiler(tmp_path, optimizer):
     """Importing it takes as long as importing the rest of torch."""
