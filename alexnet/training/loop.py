@@ -1,4 +1,4 @@
-"""Training, from the first step to the last: epoch, batch, forward, loss, backward, step, record."""
+"""Trains from the first step to the last: epoch, batch, forward, loss, backward, step, record."""
 
 import logging
 from collections.abc import Iterator
@@ -165,8 +165,10 @@ def warn_at_chance(loss: float, classes: int, epoch: int) -> None:
 def show_progress(training: Training, state: State) -> Iterator[tqdm]:
     """A bar of all steps if stderr is a terminal; log lines then go above it."""
     done = state.steps(training)
-    if done > 0:
-        logger.info(f"Resuming after epoch {state.epoch}, batch {state.batch}.")
+    if state.batch > 0:
+        logger.info(f"Resuming in epoch {state.epoch + 1}, after batch {state.batch}.")
+    elif state.epoch > 0:
+        logger.info(f"Resuming after epoch {state.epoch}.")
     total = training.epochs * len(training.batches.train)
     with (
         tqdm(total=total, initial=done, unit="batch", disable=None, dynamic_ncols=True) as bar,

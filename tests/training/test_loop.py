@@ -17,6 +17,7 @@ from alexnet.training import loop as training_module
 from alexnet.training import result as result_module
 from alexnet.training.build import assemble
 from alexnet.training.evaluation import evaluate
+from alexnet.training.state import State, Tally
 from support.images import small_data, write_images
 from support.runs import run_in
 
@@ -133,6 +134,17 @@ def test_a_loss_that_never_leaves_chance_is_warned_about(
     with caplog.at_level(logging.WARNING):
         run_in(tmp_path / "run", config)
     assert ("ln 2 = 0.693" in caplog.text) == warned
+
+
+@pytest.mark.parametrize(
+    "epoch, batch, lines",
+    [(0, 0, []), (0, 2, ["Resuming in epoch 1, after batch 2."]), (4, 0, ["Resuming after epoch 4."])],
+)
+def test_the_log_says_where_training_resumes(compose, small, caplog, epoch, batch, lines):
+    training = assemble(compose(*small))
+    tally = Tally(training.engine.device)
+    with caplog.at_level(logging.INFO), training_module.show_progress(training, State(tally, tally, epoch, batch)):
+        assert caplog.messages == lines
 
 
 def test_the_best_validation_epoch_is_tested_and_the_test_set_is_seen_once(compose, tmp_path, small, monkeypatch):
