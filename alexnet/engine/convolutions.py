@@ -1,4 +1,4 @@
-"""Convolutions that are computed in another way than torch's."""
+"""Replaces torch's convolutions by others that compute the same in another way."""
 
 from collections.abc import Collection
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""A training step as a CUDA graph: what it does on the GPU is recorded once, then sent there as a whole."""
+"""Records a training step as a CUDA graph: its work on the GPU is recorded once, then sent there as a whole."""
 
 import warnings
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, memory format, threads, compilation."""
+"""Chooses where and how a run computes: device, precision, memory format, threads, compilation."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -99,7 +99,7 @@ def choose_engine(
     placed = _find_columns(columns)
     device = _find_device(name) if placed is None else placed[-1]
     if placed is not None and name not in ("auto", device.type):
-        raise Mistake(f"device={name} and device.columns={columns} are two answers to one question: give one of them.")
+        raise Mistake(f"device={name} and device.columns={columns} contradict each other: give one of them.")
     _set_switches(threads, compile, deterministic)
     precision = _set_precision(device, precision)
     return Engine(

@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on, besides its configuration."""
+"""Describes what the numbers of a run depend on besides its configuration."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What the processor computes fast, and how its memory is kept."""
+"""Finds out what the processor or GPU computes fast, and keeps the memory of one step for the next."""
 
 import ctypes
 import re
@@ -31,9 +31,9 @@ def keep_freed_memory() -> None:
 def choose_precision(device: torch.device) -> str:
     """bf16 if the device multiplies it faster than float32, fp16 on GPUs that are too old for bf16, else float32.
 
-    A processor that lists bf16 instructions is measured, because some with AVX512-BF16 take twice as long. Both types
-    alternate on one thread, and only this thread's own time counts. So other work on the machine doesn't change the
-    answer, and all jobs of a sweep get the same one.
+    A processor that lists bf16 instructions is measured, because some with AVX512-BF16 take twice as long with them.
+    Both types alternate on one thread, and only this thread's own time counts. So other work on the machine doesn't
+    change the answer, and all jobs of a sweep get the same one.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
@@ -68,7 +68,7 @@ def is_zen5(about: Path = Path("/proc/cpuinfo")) -> bool:
 
 def measure_matrix_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
     """Operations per second in a product of two large square matrices: the best of some repeats."""
-    size = 8192 if device.type == "cuda" else 2048  # a GPU takes hardly longer for smaller ones than to launch them
+    size = 8192 if device.type == "cuda" else 2048  # smaller products take a GPU little longer than their launch
     matrix = torch.randn(size, size, device=device).to(dtype)  # random numbers: a GPU multiplies ones faster
     seconds = [_time_product(matrix) for _ in range(repeats + 1)]
     return 2 * size**3 / min(seconds[1:])  # the first one warms up

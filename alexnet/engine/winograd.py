@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications, for processors: Lavin and Gray 2016, "Fast Algorithms for
+"""Computes convolutions with fewer multiplications, on CPUs: Lavin and Gray 2016, "Fast Algorithms for
 Convolutional Neural Networks", §4.
 
 A convolution is the transpose of a product of polynomials. Such a product follows from the values of both polynomials
@@ -54,7 +54,7 @@ class Convolution(torch.autograd.Function):
 
     Values have the shape (points, tiles of some images, channels), so each transform is one matrix product. Backward
     uses the transposed products. It computes the values again: keeping them takes two to five times the memory of the
-    maps. The outputs are no view of another tensor, because torch would copy them when an activation changes them in
+    maps. The outputs aren't a view of another tensor, because torch would copy them when an activation changes them in
     place.
     """
 

@@ -270,7 +270,7 @@ DEVICES = [
     (["model=cuda_convnet", "device.columns=[cpu,cpu]"], "model=alexnet_2012"),
     (["model.columns=2", "device.columns=[cpu]"], "give 2 of them, or device.columns=null"),
     (["model.columns=2", "device.columns=[]"], "for example device.columns=[cuda:0,cuda:1]"),
-    (["model.columns=2", "device.name=cuda", "device.columns=[cpu,cpu]"], "two answers to one question"),
+    (["model.columns=2", "device.name=cuda", "device.columns=[cpu,cpu]"], "contradict each other"),
     (["model.columns=2", "device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),
     (["model.columns=2", "device.columns=[cpu,gpu]"], "gpu"),
     (["model.columns=2", "device.columns=[cpu,cuda:99]"], "cuda:99"),
