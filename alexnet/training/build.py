@@ -1,4 +1,4 @@
-"""From a checked configuration to the objects of a run. The only place that knows both."""
+"""Builds the objects of a run from a checked configuration. No other module knows both."""
 
 import inspect
 import re
@@ -73,7 +73,7 @@ class Training:
 def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run.
 
-    dataset: in place of the configuration's own source.
+    dataset: used instead of the configuration's own source.
     """
     engine = _choose_engine(config)
     if dataset is None:
@@ -146,9 +146,10 @@ def _load_dataset(config: DictConfig) -> Dataset:
 
 
 def _choose_preparation(config: DictConfig, dataset: Dataset) -> Preparation:
-    """As configured. A mean of null, and components of null if they are used, are measured on all training images.
+    """As configured. A mean of null, and components of null if they are used, are measured on the training images.
 
-    These include the images that are held out for validation, because the seed chooses those.
+    The images held out for validation count too. The seed chooses those, so otherwise runs that differ only by seed
+    would be different configurations.
     """
     given = _read_options(config)
     given = {field.name: given[field.name] for field in fields(Preparation) if field.name in given}
@@ -217,7 +218,7 @@ def _find_target(group: str, config: DictConfig) -> Callable[..., Any]:
     else:  # a function, by the name that it was defined under
         right = f"{target.__module__}.{target.__qualname__}" == name
     if not right:
-        raise Mistake(f"{group}._target_={name} leads to {target}, which is no {group}.")
+        raise Mistake(f"{group}._target_={name} leads to {target}, not to a valid {group}.")
     return target
 
 

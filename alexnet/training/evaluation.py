@@ -1,4 +1,4 @@
-"""How well a network does on images that it doesn't learn from."""
+"""Tests a network, usually on images that it wasn't trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One run, from its configuration to its exit status: prepare, train, test, draw. Its folder says how it ended."""
+"""Executes one run: prepares, trains, tests, draws. Its folder says how it ended."""
 
 import gc
 import logging
@@ -31,8 +31,8 @@ def execute(config: DictConfig, run: Run, label: str = "", parent: Run | None = 
 
     An early end is one line on stderr, after `label` (which names a sweep's job), and a result.json with the reason;
     the stack trace goes to train.log only. No exception gets out: in a sweep it would keep a model in memory.
-    parent: the run that this one reproduces, for environment.json. checked: whether the configuration is; a search
-    draws its values after all else was checked.
+    parent: the run that this one reproduces, for environment.json. checked: whether the configuration has been
+    checked; a search draws its values after that.
     """
     try:
         with run.exclusive():

@@ -1,7 +1,7 @@
-"""torch's optimizers without its compiler, which takes a third of a program's start to import.
+"""Keeps torch's optimizers from importing torch's compiler, which takes a third of a program's start-up time.
 
-Each of them imports it only to keep it from compiling them. tests/training/test_optimizer.py holds every optimizer in
-conf/optimizer to torch's own steps, bit for bit.
+The optimizers import it only to exclude themselves from compilation. tests/training/test_optimizer.py checks that every
+optimizer in conf/optimizer still takes torch's own steps, bit for bit.
 """
 
 import inspect
@@ -11,7 +11,7 @@ import torch
 
 
 def prevent_compiler_import() -> None:
-    """Marks the methods that all optimizers share as not to be compiled, which torch does by importing its compiler."""
+    """Marks the methods that all optimizers share as not to be compiled, so torch needn't import its compiler."""
     for method in filter(inspect.isfunction, vars(torch.optim.Optimizer).values()):
         plain = inspect.unwrap(method)
         setattr(plain, "__dynamo_disable", plain)  # where torch keeps the method that it would make

@@ -1,4 +1,4 @@
-"""A run's own pictures. matplotlib takes a second to import, so nothing imports it before the last step."""
+"""Draws a run's own pictures. matplotlib takes a second to import, so nothing imports it before the last step."""
 
 from typing import TYPE_CHECKING, Any
 

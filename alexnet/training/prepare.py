@@ -1,4 +1,4 @@
-"""All that a run needs before its first step, and all that may refuse it."""
+"""Prepares all that a run needs before its first step, and raises what may keep it from starting."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What result.json holds of a finished run."""
+"""Computes what result.json holds of a finished run."""
 
 import hashlib
 from time import perf_counter

@@ -1,4 +1,4 @@
-"""Whether the run in a folder may be resumed, and with what. Nothing in the folder changes."""
+"""Checks whether the run in a folder may be resumed, and with which settings. Changes nothing in the folder."""
 
 import logging
 from typing import TYPE_CHECKING, Any

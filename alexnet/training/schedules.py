@@ -1,4 +1,4 @@
-"""Learning-rate schedules: pure functions of where training stands.
+"""Learning-rate schedules: pure functions of the epochs so far and their errors.
 
 Each takes `epoch`, the epochs so far (a fraction within one), `epochs`, the run's length, and `errors`, the error of
 every finished epoch. It returns the factor of the base learning rate for the next step. There is no state, so nothing

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, turned into an exception that never arrives in the middle of a step."""
+"""Turns Ctrl-C and SIGTERM into an exception that never arrives in the middle of a step."""
 
 import signal
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 class Signals:
     """Within `with Signals() as signals`, the first SIGINT or SIGTERM raises Interrupted.
 
-    Further ones do nothing: what the run then still writes must not be broken off.
+    Later ones do nothing, so that they don't interrupt what the run still writes.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Where training stands between two steps: what rows are made of, and what a checkpoint holds."""
+"""The state of training between two steps: the sums behind the rows, and what a checkpoint holds."""
 
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -61,7 +61,7 @@ class Tally:
 
 @dataclass
 class State:
-    """Where training stands between two steps: with the weights, all that the rest of it depends on."""
+    """The position of training between two steps: with the weights, all that its further steps depend on."""
 
     epoch_tally: Tally  # of the current epoch
     window_tally: Tally
@@ -141,7 +141,7 @@ def restore_checkpoint(run: Run, training: Training) -> State:
         training.scaler.load_state_dict(saved["scaler"])
         state = State.from_plain(saved["state"], training.engine.device)
         if state.batch > len(training.batches.train) or state.epoch > training.epochs:
-            raise ValueError(f"it stands in epoch {state.epoch}, batch {state.batch}")
+            raise ValueError(f"it has {state.epoch} finished epochs and {state.batch} batches of the next")
         return state
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""conv1's initial weights, taken from training images (Jordan 2024, §3.2)."""
+"""Takes conv1's initial weights from training images (Jordan 2024, §3.2)."""
 
 import torch
 from torch import Tensor, nn
