@@ -1,4 +1,4 @@
-"""What is done to a whole batch of images at once, on their device. The caller draws the random numbers."""
+"""Augments a whole batch of images at once, on its device. The caller draws the random numbers, except CutMix's."""
 
 import torch
 from torch import Tensor

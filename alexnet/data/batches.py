@@ -1,4 +1,4 @@
-"""Seeded batches of a split. They are the same whether its images are in memory or streamed from files."""
+"""Makes seeded batches of a split, the same ones whether its images are in memory or streamed from files."""
 
 import os
 import signal
@@ -26,8 +26,8 @@ class Batches:
     """The batches of a split, ready for the network: images (B, C, size, size) float32, labels (B,) int64.
 
     size: pixels a side that the network sees; None: the images' own. With V views, images are (V * B, C, size, size):
-    first the first view of every image, see augment.take_views. epochs: the length of the training, of which each side
-    in `preparation.progressive`, and `size` at last, has an equal part.
+    first the first view of every image, see augment.take_views. epochs: the length of the training, divided equally
+    among the sides in `preparation.progressive` and, last, `size`.
 
     Order and augmentation are drawn here, from (seed, epoch, step); workers only decode. So their number changes
     nothing but speed, and an epoch can begin at any batch.
@@ -163,7 +163,7 @@ def _start_worker(worker: int) -> None:
 
 
 def _report_exception(kind: type[BaseException], *error: Any) -> None:
-    """Says nothing of a run that stopped while it took a batch from this worker."""
+    """Prints no error if the run stopped while it took a batch from this worker."""
     if not issubclass(kind, ConnectionError):
         sys.__excepthook__(kind, *error)
 
@@ -177,8 +177,8 @@ def _pass_on(batch: Any) -> Any:
 def _forget_shared_batches() -> None:
     """Drops what torch remembers of the last 128 batches, on both sides of a worker.
 
-    Each of these small objects lies in the memory that a batch left, and keeps the next batch from using it. Without
-    this the memory of 100 batches never came back.
+    Each of these small objects lies in memory that a batch freed, and keeps the next batch from using it. Without this
+    the memory of 100 batches was never free again.
     """
     with shared_cache.lock:
         shared_cache.free_dead_references()

@@ -1,4 +1,4 @@
-"""The colours of a training set: their mean and principal components (Krizhevsky et al. 2012, §4.1)."""
+"""Measures the colours of a training set: their mean and principal components (Krizhevsky et al. 2012, §4.1)."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What every source of images gives: its splits, and the facts that a network's shape follows from.
+"""The dataset that every source of images returns: its splits, and the facts that determine a network's shape.
 
 A source is a function that returns a Dataset; its parameters are options in conf/dataset/NAME.yaml. What is done to
 the images afterwards is in preparation.py.
@@ -38,7 +38,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training and a test split, and the facts that a network's shape follows from. size: that the network sees."""
+    """A training and a test split, and the facts that determine a network's shape. size: that the network sees."""
 
     classes: Sequence[str]
     channels: int

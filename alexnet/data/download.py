@@ -1,4 +1,4 @@
-"""Published data files: downloaded once, checked by their published hash, and never used if damaged."""
+"""Downloads published data files once, checks them by their published hash, and never uses damaged ones."""
 
 import logging
 import os

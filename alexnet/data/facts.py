@@ -1,4 +1,4 @@
-"""What is known of a dataset before its data is read. No torch: the checks of a configuration use it."""
+"""The facts about a dataset that are known before it is read. No torch: the checks of a configuration use them."""
 
 import os
 from functools import cache
@@ -20,7 +20,7 @@ class Facts(NamedTuple):
     images: int | None = None  # to train on
 
 
-# By the names of the functions that load them.
+# By the name of the function that loads the dataset.
 FACTS = {
     "cifar10": Facts(10, 3, 50_000),
     "cifar100": Facts(100, 3, 50_000),

@@ -1,4 +1,4 @@
-"""Image files of any common kind: found, decoded to one size, and named if broken."""
+"""Finds image files of any common kind, decodes them to one size, and reports broken ones."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -101,7 +101,7 @@ def decode(path: str, size: int) -> Tensor:
             image = image.resize((width, height), Image.Resampling.BILINEAR)
             return torch.from_numpy(np.array(_cut_centre(image, size, size))).permute(2, 0, 1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Mistake(f"{path} can't be read as an image ({error}): mend it or take it away.") from error
+        raise Mistake(f"{path} can't be read as an image ({error}): fix or delete the file.") from error
 
 
 def _cut_centre(image: Image.Image, width: int, height: int) -> Image.Image:

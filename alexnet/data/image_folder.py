@@ -1,4 +1,4 @@
-"""Your own images, or ImageNet: a folder per class under root/train and root/test (or root/val)."""
+"""Reads your own images, or ImageNet: a folder per class under root/train and root/test (or root/val)."""
 
 import logging
 import os

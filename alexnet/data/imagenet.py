@@ -1,4 +1,4 @@
-"""ImageNet's validation images as they are published (ILSVRC 2012): all in one folder, with their classes in a file."""
+"""Finds ImageNet's validation images as published (ILSVRC 2012): all in one folder, with their classes in a file."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Decoded images kept on disk, so that the next start reads pixels instead of decoding files again."""
+"""Keeps decoded images on disk, so that the next start reads pixels instead of decoding files again."""
 
 import hashlib
 import logging
@@ -60,7 +60,7 @@ def _write(files: ImageFiles, path: Path) -> None:
             for start in starts:
                 try:
                     chunk = files[range(start, min(start + CHUNK, len(files)))].decode_all()
-                except Mistake:  # without the broken image, or with it mended, the key is another
+                except Mistake:  # if the broken image is deleted or fixed, the key changes
                     unfinished.unlink()
                     raise
                 file.write(chunk.numpy().data)

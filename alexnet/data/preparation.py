@@ -1,4 +1,4 @@
-"""What is done to decoded images before the network sees them. No torch: the checks of a configuration read this."""
+"""How decoded images are prepared for the network: the options. No torch: the checks of a configuration read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -33,8 +33,8 @@ class Preparation:
     def for_test(self) -> "Preparation":
         """The views of each image, and nothing random.
 
-        They come from half as far out as training's crops: few of those were at the corners. Held-out images gave the
-        same answer.
+        Their padding is half of training's, because few of training's crops were at the corners. Held-out images
+        confirmed this choice.
         """
         return Preparation(self.mean, self.std, crop=(self.crop + 1) // 2, views=self.views or 1)
 

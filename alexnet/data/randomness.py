@@ -1,4 +1,4 @@
-"""All randomness is a function of (seed, purpose, epoch, step), never of what was drawn before.
+"""Derives all random numbers from (seed, purpose, epoch, step), never from what was drawn before.
 
 So a run that is stopped and resumed anywhere, with any number of workers, draws the same numbers as a run that is not,
 and no generator's state has to be saved.
