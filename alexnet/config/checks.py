@@ -1,7 +1,7 @@
-"""Every value of a configuration is checked before any work. No torch, so that a mistake is answered at once.
+"""Checks every value of a configuration before any work. No torch, so that mistakes are reported at once.
 
-ranges.py says what each value may be, combinations.py which values exclude each other, data/facts.py what is known of
-the datasets. An option that isn't in conf/ is checked only by what is built with it.
+ranges.py has the range of each option, combinations.py the values that exclude each other, and data/facts.py the facts
+about the datasets. An option that isn't in conf/ is checked only by the class that takes it.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ from alexnet.data.preparation import KEYS_OF_ANY_SOURCE
 from alexnet.errors import Mistake, nearest
 
 SECTIONS = (*GROUPS, "report")  # the keys whose values are mappings
-# Parameters that aren't options: a run passes them itself, or (differentiable) its training step can't have them.
+# Parameters that aren't options: a run passes them itself, or (differentiable) training doesn't support them.
 GIVEN = {
     "model": ("classes", "channels", "size"),
     "optimizer": ("params", "fused", "capturable", "differentiable"),
     "schedule": ("epoch", "epochs", "errors"),
 }
-# Options that aren't parameters of what their group builds.
+# Options that aren't parameters of the group's class or function.
 FOR_OTHERS = {"dataset": KEYS_OF_ANY_SOURCE, "device": ("workers",)}
 
 
 def check_run(config: DictConfig) -> None:
-    """Raises Mistake for a value, or for a size or number of images, that no run can have on any machine."""
+    """Raises Mistake for a value, image size or number of images that is invalid on every machine."""
     check(config)
     check_images(config)
 
@@ -48,7 +48,7 @@ def check(config: DictConfig) -> None:
 
 
 def _check_keys(config: DictConfig) -> None:
-    """No unknown key, and none missing. A saved configuration doesn't have those that only launch a run."""
+    """Checks that no key is unknown or missing. A saved configuration lacks the keys that only launch a run."""
     run_keys = list_run_keys()
     known = [*GROUPS, *run_keys]
     for key in map(str, config):
@@ -60,7 +60,7 @@ def _check_keys(config: DictConfig) -> None:
 
 
 def _check_group(group: str, config: Any) -> None:
-    """A group is a mapping, and builds only what a file in conf/ names."""
+    """Checks that a group is a mapping, and that a file in conf/ names its target."""
     if not isinstance(config, DictConfig):
         raise Mistake(f"{group}={config}: expected one of {', '.join(load_files(group))}.")
     target, offered = config.get("_target_"), list_targets(group)
@@ -72,7 +72,7 @@ def _check_group(group: str, config: Any) -> None:
 
 
 def _check_mappings(config: DictConfig) -> None:
-    """Only SECTIONS are mappings, and no value in them is one."""
+    """Checks that only SECTIONS are mappings, and that no value in them is one."""
     if "report" in config and not isinstance(config.get("report"), DictConfig):
         raise Mistake(f"report={config.get('report')}: expected report.metrics=[NAME,...] and report.best_of=KEY.")
     _refuse_mappings(config, "")
@@ -90,7 +90,7 @@ def _refuse_mappings(place: DictConfig, prefix: str) -> None:
 
 
 def _check_value(config: DictConfig, path: str, value: Any) -> None:
-    """The value is there and in its range. path: the option's whole name."""
+    """Checks that the value is there and in its range. path: the option's whole name."""
     group, _, name = path.rpartition(".")
     rule = find_rule(path)
     if name.startswith("_") and (name != "_target_" or group not in GROUPS):
@@ -110,11 +110,11 @@ def _format_example(config: DictConfig, path: str) -> str:
 
 
 def _check_options(group: str, config: DictConfig) -> None:
-    """What the group builds takes all its options, and lacks none that it needs."""
+    """Checks that the group's class or function takes all its options, and that none is missing."""
     target = config.get("_target_", "alexnet.engine.device.choose_engine")
     needed = read_parameters(target)
     if needed is None:
-        return  # what builds it refuses wrong ones
+        return  # the class itself refuses wrong ones
     known = [name for name in (*needed, *FOR_OTHERS.get(group, ())) if name not in GIVEN.get(group, ())]
     unknown = [name for name in map(str, config) if name not in ("_target_", *known)]
     if unknown:

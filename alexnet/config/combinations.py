@@ -1,4 +1,4 @@
-"""Values that are each allowed, but not together. No torch."""
+"""Checks values that are each valid alone, but not together. No torch."""
 
 from math import inf
 from typing import Any
@@ -37,13 +37,13 @@ def check_size(config: DictConfig, size: int) -> None:
 
 
 def check_count(config: DictConfig, images: int) -> None:
-    """Raises Mistake if this number of training images is too small for the batch, or for the parts to take of them."""
+    """Raises Mistake if this number of training images is too small for the batch, validation or share."""
     images -= facts.count_held_out(images, config.dataset.get("validation", 0))
     facts.check_batch(config.batch_size, facts.count_taken(images, config.dataset.get("share", 1)))
 
 
 def _check_channels(dataset: DictConfig) -> None:
-    """One number for each channel of the images."""
+    """Checks that there is one number for each channel of the images."""
     channels = facts.get_facts(dataset._target_).channels
     if channels is None:
         return
@@ -60,7 +60,7 @@ def _check_channels(dataset: DictConfig) -> None:
 
 
 def _check_network(config: DictConfig) -> None:
-    """The shape of the layers, and a device for each column."""
+    """Checks the shape of the layers, and that each column has a device."""
     model: Any = OmegaConf.to_container(config.model)
     columns, devices = model.get("columns", 1), config.device.get("columns")
     shape = {name: model[name] for name in ("kernel_sizes", "pool_after", "pool_to", "hidden") if name in model}
@@ -85,7 +85,7 @@ def _check_warmup(config: DictConfig) -> None:
 
 
 def _check_sides(dataset: DictConfig) -> None:
-    """Pixels a side, against those of the images that the network sees."""
+    """Compares pixels a side with those of the images that the network sees."""
     size, cutout, crop = dataset.get("size", inf), dataset.get("cutout", 0), dataset.get("crop", 0)
     if cutout >= size:
         raise Mistake(f"dataset.cutout={cutout} hides all of an image: give less than dataset.size={size}.")

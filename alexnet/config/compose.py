@@ -1,4 +1,4 @@
-"""A configuration that Hydra composes, and a sentence for what Hydra refuses."""
+"""Composes a configuration with Hydra, and explains Hydra's errors in one sentence."""
 
 import re
 import sys
@@ -61,7 +61,7 @@ def explain(error: Exception) -> str:
 
 
 def _explain_option(missing: str, known: Sequence[str]) -> str:
-    """There is no such file in conf/. missing: GROUP/OPTION."""
+    """The message for a file that isn't in conf/. missing: GROUP/OPTION."""
     group, _, option = missing.rpartition("/")
     if missing.startswith("experiment/"):  # its folders hold options and aren't groups
         group, _, option = missing.partition("/")
@@ -71,7 +71,7 @@ def _explain_option(missing: str, known: Sequence[str]) -> str:
 
 
 def _explain_key(key: str, parent: DictConfig) -> str:
-    """There is no such key in its parent. key: its whole name."""
+    """The message for a key that isn't in its parent. key: its whole name."""
     prefix, dot, name = key.rpartition(".")
     known = [str(option) for option in parent if option not in ("_target_", "hydra")]
     return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"

@@ -1,4 +1,4 @@
-"""A nested configuration as flat keys, and which keys only launch a run, have no effect on it, or may change later."""
+"""Flattens a configuration; lists the keys that only launch a run, can't affect its numbers, or may change later."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether this machine has what a configuration asks for: a GPU, folders, files. No torch."""
+"""Checks that this machine has what a configuration asks for: a GPU, folders, files. No torch."""
 
 import sys
 from pathlib import Path
@@ -51,7 +51,7 @@ def _check_precision(device: DictConfig) -> None:
 
 
 def _check_data(config: DictConfig) -> None:
-    """The data's folder, and enough images in it."""
+    """Checks the data's folder, and that it has enough images."""
     root = config.dataset.get("root")
     if root is not None and Path(root).expanduser().is_file():
         raise Mistake(f"dataset.root={root} is a file: expected the folder that has the data.")
@@ -65,7 +65,7 @@ def _check_data(config: DictConfig) -> None:
 
 
 def _check_image_count(config: DictConfig) -> None:
-    """Enough images in the class folders. Counting stops when there are enough, because it can take long."""
+    """Checks that the class folders have enough images. Counting stops there, because it can take long."""
     place, _ = facts.find_image_folders(config.dataset.root)
     validation, share = config.dataset.get("validation", 0), config.dataset.get("share", 1)
     enough = max(config.batch_size / (1 - validation), 1 / (validation or 1)) / share + 2  # 2 for rounding

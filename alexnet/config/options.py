@@ -1,4 +1,4 @@
-"""What the files in conf/ offer: groups, their options, what these build, and default values. No torch."""
+"""Reads the files in conf/: groups, their options, their targets and default values. No torch."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,4 +1,4 @@
-"""key=value on a saved configuration, and the quotes that Hydra's grammar needs."""
+"""Applies key=value to a saved configuration, and quotes values for Hydra's grammar."""
 
 from collections.abc import Sequence
 from typing import Any

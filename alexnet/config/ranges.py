@@ -1,4 +1,4 @@
-"""What each option may be, in the shape of conf/: RANGES[group][name]; the group "" has the options of the run itself.
+"""The range of each option, in the shape of conf/: RANGES[group][name]. Group "" has the options of the run itself.
 
 The shape of a network's layers is checked in models/limits.py, because its options depend on each other.
 """
@@ -14,7 +14,7 @@ from alexnet.models import limits
 
 
 class Rule(NamedTuple):
-    """What a value may be: in words that follow "expected", and whether a value is that."""
+    """What a value may be, in words that follow "expected", and a function that tests a value."""
 
     text: str
     allows: Callable[[Any], bool]
@@ -40,7 +40,7 @@ def _allow_null(rule: Rule) -> Rule:
 def _allow_list(rule: Rule) -> Rule:
     """One value, or a list of one or more."""
     return Rule(
-        f"{rule.text}, or a list of such",
+        f"{rule.text}, or a list of these",
         lambda value: (
             len(value) > 0 and all(map(rule.allows, value)) if isinstance(value, ListConfig) else rule.allows(value)
         ),

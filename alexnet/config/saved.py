@@ -1,4 +1,4 @@
-"""The configuration in a run's folder. Anybody may have written it, so it is checked before anything is built."""
+"""Loads the configuration in a run's folder. It may be untrusted, so it is checked before anything is built."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The parameters of classes and functions, read from their source files: importing torch takes seconds."""
+"""Reads the parameters of classes and functions from their source files, because importing torch takes seconds."""
 
 import ast
 from functools import cache

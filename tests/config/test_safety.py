@@ -27,7 +27,7 @@ def saved(compose, images, tmp_path):
     def saved(change=lambda config: None):
         config = OmegaConf.to_container(compose("model=cuda_convnet", *small_data(images)))
         change(config)
-        folder = tmp_path / "stranger"
+        folder = tmp_path / "untrusted"
         folder.mkdir()
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         return folder
@@ -150,7 +150,7 @@ def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
     names = {"optimizer": "logging.os.getcwd", "schedule": "alexnet.training.schedules.cos", "model": "torch.optim.SGD"}
     monkeypatch.setattr(options, "list_targets", lambda group: {names[group]})
     for group, name in names.items():
-        with pytest.raises(Mistake, match=f"no {group}"):
+        with pytest.raises(Mistake, match=f"not to a valid {group}"):
             build._find_target(group, OmegaConf.create({"_target_": name}))
 
 
