@@ -1,4 +1,4 @@
-"""The comparison: which configurations there are, which keys they differ in, and in which order they are shown."""
+"""Compares the configurations of runs: finds the keys that they differ in, and the order of the table."""
 
 from collections import defaultdict
 from collections.abc import Sequence

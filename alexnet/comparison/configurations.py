@@ -1,8 +1,8 @@
-"""Runs grouped into configurations, so that configurations are compared and not single runs.
+"""Groups runs into configurations, because configurations are compared, not single runs.
 
 A configuration is every key of a run's config.yaml except `seed` and those of WITHOUT_EFFECT, and the hash of its
-data. Its runs are repeats of one another. Each seed counts once, by its newest finished run, because the same run
-twice tells nothing new. A run that didn't finish is listed, but never averaged.
+data. Its runs are repeats of one another. Each seed counts once, by its newest finished run, because a repeat
+of the same run adds no information. A run that didn't finish is listed, but never averaged.
 """
 
 from collections import Counter, defaultdict

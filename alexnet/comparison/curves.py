@@ -1,4 +1,4 @@
-"""What the picture and the page of a comparison both show: the learning curves, and the language of the texts."""
+"""The learning curves and texts that a comparison's picture and page share."""
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Curve

@@ -1,4 +1,4 @@
-"""The keys of configuration and environment that don't have the same value in all runs."""
+"""Lists the keys of configuration and environment whose values differ between runs."""
 
 from collections.abc import Sequence
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What runs are compared by: the names of metrics, and what a name says about its numbers."""
+"""The metrics that runs are compared by: their names, which values are better, and how epochs_to_N is computed."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The lines under a comparison's table: what is not averaged and why, and what the differences are worth."""
+"""Writes the lines under a comparison's table: which runs aren't averaged, and whether differences are significant."""
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.metrics import is_higher_better, is_share, parse_target

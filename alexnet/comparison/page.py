@@ -1,7 +1,7 @@
-"""A comparison as one HTML page, which contains everything it shows and opens without a network.
+"""Writes a comparison as one HTML page, which contains everything it shows and opens without a network.
 
-A run folder may come from anyone. So every text in it is escaped, only real PNG files are embedded, and the page may
-load nothing and run no scripts but its own.
+A run folder may be untrusted. So every text in it is escaped, only real PNG files are embedded, and the page may load
+nothing and run only its own scripts.
 """
 
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""A comparison as a picture: the learning curves, and beside them the metric over what was swept."""
+"""Draws a comparison: the learning curves, and next to them the metric over the swept keys."""
 
 from collections.abc import Sequence
 from math import nan
@@ -64,7 +64,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
 
 
 def list_panels(comparison: Comparison) -> dict[str, list[Line]]:
-    """What is drawn beside the curves: the lines of each panel, by the panel's key.
+    """What is drawn next to the curves: the lines of each panel, by the panel's key.
 
     If no number was swept, there is one panel with a point for each configuration.
     """

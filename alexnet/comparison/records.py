@@ -1,4 +1,4 @@
-"""What a comparison reads from the folder of a run."""
+"""Reads from a run's folder what a comparison needs."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence

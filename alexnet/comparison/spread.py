@@ -1,4 +1,4 @@
-"""How much a few repeats can tell: their mean, standard deviation, and the interval of the true mean."""
+"""Computes the mean, standard deviation and 95% confidence interval of a few repeats."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

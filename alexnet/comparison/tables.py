@@ -1,4 +1,4 @@
-"""A comparison as text, Markdown, CSV or JSON."""
+"""Formats a comparison as text, Markdown, CSV or JSON."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Is the best configuration better than the others, or is the difference chance?"""
+"""Tests whether the best configuration is better than the others, or whether the difference may be chance."""
 
 from dataclasses import dataclass
 from typing import Any
