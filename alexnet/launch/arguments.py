@@ -1,4 +1,4 @@
-"""The arguments of the scripts."""
+"""Parses the arguments of the scripts."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What Hydra calls before the first and after the last job: the checks, and a folder for each run and sweep."""
+"""Hydra's callback: before the first job the checks and a new folder, after the last job the table of a sweep."""
 
 import sys
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from alexnet.runs.folder import Run
 
 
 def evaluate(folder: str, overrides: Sequence[str]) -> int:
-    """Prints the test figures of the folder's weights, to the last digit, beside those of result.json.
+    """Prints the test figures of the folder's weights, to the last digit, next to those of result.json.
 
     Returns the exit status: 1 if the figures differ and no override explains it. An override may say where the data
     is now, or ask for another test, such as dataset.views=10. Raises Mistake if the folder isn't a run's, or if its

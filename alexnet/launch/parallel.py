@@ -1,4 +1,4 @@
-"""hydra/launcher=parallel: several jobs of a sweep at a time on this machine.
+"""Runs several jobs of a sweep at a time on this machine: hydra/launcher=parallel.
 
 Each job is a process with its share of the processor's threads and, if there are GPUs, one of them.
 """
@@ -98,9 +98,9 @@ class Parallel(Launcher):
             config.hydra.job.id = config.hydra.job.num = number
             config.hydra.mode = RunMode.RUN  # in its process the job is alone, and ends it with its exit status
             # The threads go into the configuration, so reproducing the job gives the same weights. A resumed job
-            # keeps its threads, however many jobs are left beside it.
+            # keeps its threads, however many jobs are left.
             begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
-            if not RANGES["device"]["threads"].allows(begun):  # anybody may have written it
+            if not RANGES["device"]["threads"].allows(begun):  # the folder may be untrusted
                 begun = None
             config.device.threads = config.device.threads or begun or max(1, THREADS // at_once)
         return config

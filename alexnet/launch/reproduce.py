@@ -1,4 +1,4 @@
-"""Trains a run again from its folder, with a verdict: identical, or where and by how much it first differs."""
+"""Trains a run again from its folder and says whether it is identical, or where and by how much it first differs."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""hydra/sweeper=search: Optuna chooses each job's values, for the best validation accuracy."""
+"""Searches for the values with the best validation accuracy, which Optuna chooses job by job: hydra/sweeper=search."""
 
 from collections.abc import Sequence
 from pathlib import Path

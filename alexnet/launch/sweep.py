@@ -1,4 +1,4 @@
-"""A sweep before it runs: its jobs and their folders."""
+"""Lists and checks a sweep's jobs and their folders before it runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A sweep's report, written again after each of its jobs."""
+"""Writes a sweep's report, again after each of its jobs."""
 
 import sys
 from collections import Counter

@@ -1,4 +1,4 @@
-"""An interrupted sweep: whether a command would finish it, and the command that its folder stands for."""
+"""Checks whether a command would finish an interrupted sweep, and rebuilds the command that started it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from alexnet.launch import search
 from alexnet.launch.sweep import expand_grid, without_launch
 from alexnet.runs.folder import Sweep
 
-# A stranger may have written the folder, and some overrides make Hydra call anything. Only these are used again.
+# The folder may be untrusted, and some overrides make Hydra call any function. Only these are used again.
 PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)
 PLAIN_SETTINGS = re.compile(
     r"hydra/(launcher|sweeper)=\w+|hydra\.(launcher\.jobs|sweeper\.trials|sweeper\.max_batch_size)=\w+"
@@ -33,7 +33,7 @@ def find_existing_sweep(config: DictConfig) -> Path:
         raise Mistake(f"resume={folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
     if changes := [*_list_other_settings(started, now), *_list_other_jobs(started, now)]:
         raise Mistake(
-            f"resume={folder}: that sweep was started otherwise; this command is {', '.join(changes)}. "
+            f"resume={folder}: another command started that sweep; this one is {', '.join(changes)}. "
             f"To resume it as it was: python scripts/resume.py {folder}"
         )
     return Path(folder)
@@ -90,8 +90,8 @@ def rebuild_command(folder: str) -> list[str]:
     refused += [given for given in settings if not _is_plain(given, task)]
     if refused:
         raise Mistake(
-            f"{folder} was started with {' '.join(refused)}. That isn't used from a folder, which anybody may have "
-            f"written: to resume the sweep, give its own command with resume={folder}"
+            f"{folder} was started with {' '.join(refused)}. That isn't used from a folder, because it may be "
+            f"untrusted: to resume the sweep, give its own command with resume={folder}"
         )
     return ["--multirun", *settings, *task, f"resume={quote(folder)}"]
 

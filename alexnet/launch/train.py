@@ -1,4 +1,4 @@
-"""scripts/train.py: from the command line to one run, or with -m to a sweep."""
+"""Runs scripts/train.py: from the command line to one run, or with -m to a sweep."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Checkpoints in a run's `checkpoints/`: tensors and plain values. One of them is whole at any moment."""
+"""Saves and loads the checkpoints in a run's `checkpoints/`: tensors and plain values. One is always complete."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def save(folder: Path, name: str, state: dict[str, Any]) -> None:
-    """Writes `NAME.pt`. There is a whole checkpoint at any moment: the one before, until this one is on the disk.
+    """Writes `NAME.pt`. The checkpoint before it is kept until this one is on the disk.
 
     Raises OSError if the disk is full.
     """
@@ -64,9 +64,9 @@ def load(folder: Path, name: str) -> dict[str, Any]:
 
 
 def load_newest(folder: Path) -> dict[str, Any] | None:
-    """The newest whole checkpoint; None if the run was stopped before its first one.
+    """The newest complete checkpoint; None if the run was stopped before its first one.
 
-    Raises Damaged if there are checkpoints and none is whole.
+    Raises Damaged if there are checkpoints and none is complete.
     """
     damaged = None
     for name in ("last", "previous"):

@@ -1,4 +1,4 @@
-"""Files that are whole at any moment, and YAML that may come from a stranger."""
+"""Writes files atomically, and reads untrusted YAML safely."""
 
 import os
 import shutil

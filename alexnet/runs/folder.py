@@ -12,7 +12,7 @@ alexnet_training_curve.png  losses.csv as a picture
 confusion_matrix.png        the test images by true and predicted class
 checkpoints/last.pt         weights, optimizer and position
 checkpoints/best.pt         weights of the best validation epoch, if there is a validation split
-result.json                 how the run ended; without it the run is going on, or was killed
+result.json                 how the run ended; without it the run is still running, or was killed
 result.previous.json        how the run had ended before it was resumed
 
 A sweep's folder has a run's folder per job, and:
@@ -179,7 +179,7 @@ class Run:
         return config
 
     def environment(self) -> dict[str, Any]:
-        """What the numbers depend on beside the configuration; {} if that was never written."""
+        """What the numbers depend on besides the configuration; {} if that was never written."""
         return _read_mapping(self.folder / "environment.json", json.loads) or {}
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The pictures of a run, drawn from its numbers. They need no torch and no display."""
+"""Draws the pictures of a run from its numbers, without torch and without a display."""
 
 from collections.abc import Sequence
 from pathlib import Path

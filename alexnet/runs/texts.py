@@ -1,4 +1,4 @@
-"""What the program says and draws, in each language. The Chinese texts are the original tutorial's."""
+"""The texts that the program prints and draws, in each language. The Chinese texts are the original tutorial's."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -230,7 +230,7 @@ def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
         (["dataset.root=../elsewhere"], ["hydra.sweep.subdir=${dataset.root}"]),
     ],
 )
-def test_a_strangers_sweep_cannot_have_hydra_run_or_write_anything(begun, task, settings):
+def test_an_untrusted_sweep_cannot_have_hydra_run_or_write_anything(begun, task, settings):
     folder = begun(task=task, hydra=settings)
     with pytest.raises(Mistake, match=r"isn't used from a folder.* give its own command with resume="):
         rebuild_command(folder)

@@ -76,7 +76,7 @@ def test_a_checkpoint_that_fails_to_write_leaves_the_previous_one(tmp_path):
     assert torch.equal(checkpoints.load(run.checkpoints, "last")["model"], torch.ones(3))
 
 
-def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path):
+def test_an_untrusted_checkpoint_runs_no_code(tmp_path):
     class Hostile:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "owned"),)
