@@ -1,1 +1,1 @@
-"""AlexNet as a Hydra research repo. docs/architecture.md has the map of the folders."""
+"""Trains AlexNet and compares the runs, configured with Hydra. docs/architecture.md has the map of the folders."""

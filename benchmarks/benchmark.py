@@ -1,7 +1,7 @@
-"""Compares this project's loop with a tutorial's on this machine, in turns: python benchmarks/benchmark.py
+"""Measures this project's loop and a tutorial's alternately on this machine: python benchmarks/benchmark.py
 
 Takes the overrides of scripts/train.py and measures that model, dataset and device. By default it measures the
-tutorial's network on the embedded digits, repeated to as many as CIFAR-10 has.
+tutorial's network on the digits dataset, repeated to 50,000 images.
 """
 
 import json

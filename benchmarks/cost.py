@@ -1,4 +1,4 @@
-"""How time and memory grow with images, batch, image size, classes and weights, fitted to measured points.
+"""Measures how time and memory grow with images, batch, image size, classes and weights, and fits two formulas.
 
 Seconds of a step = operations / rate + weights * seconds_per_weight.
 Memory in bytes = images * share_of_images + weights * bytes_per_weight + batch * activations * share_of_activations,
@@ -42,7 +42,7 @@ class Point:
     operations: float  # of one image, forward and backward
     activation_bytes: int  # of one image
     seconds: float  # per step
-    memory: int  # bytes more than a program takes that has only imported torch
+    memory: int  # bytes, beyond those of a program that has only imported torch
 
 
 def measure(config: DictConfig, name: str, images: int, size: int, classes: int, seconds: float) -> tuple[Point, float]:

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: the project's operators beside their limits, and how long a GPU is busy."""
+"""Measures where the time of a step goes: the project's operators against their limits, and how long a GPU is busy."""
 
 import os
 from collections.abc import Iterator

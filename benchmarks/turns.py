@@ -1,7 +1,7 @@
-"""A tutorial's loop and this project's loop in turns: same network, batch and images, each loop in its own process.
+"""Measures a tutorial's loop and this project's alternately: same network, batch and images, each in its own process.
 
-They take turns, so other work on the machine slows both. Their limit is the speed of a product of two large matrices on
-the same device.
+They alternate, so other programs on the machine slow both equally. The limit is the speed of a product of two large
+matrices on the same device.
 """
 
 import multiprocessing

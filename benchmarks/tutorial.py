@@ -1,4 +1,4 @@
-"""Training as tutorials write it. The benchmark compares with it."""
+"""Trains as tutorials do. The benchmark compares this project's loop with it."""
 
 import multiprocessing
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""A network's layers, with shapes, parameters, multiply-adds and memory, and as a table.
+"""Lists a network's layers with shapes, parameters, multiply-adds and memory, and formats them as a table.
 
-Nothing is computed: an image without values goes through a network without weights.
+It runs the network on torch's meta device, which has shapes and no values.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What the options of the networks may be. No torch: a configuration is checked before torch is imported."""
+"""Checks the options of the networks. No torch: a configuration is checked before torch is imported."""
 
 from collections.abc import Sequence
 from math import inf
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 # The layers that see the maps of both columns, from 2 for conv2 to 7 for fc7. fc8 always sees both, because one softmax
-# is taken over all classes. So with `none` two networks of half the width meet only in the answer.
+# is taken over all classes. So with `none` two networks of half the width share only the output.
 CROSS = {"none": (), "conv3": (3, 6, 7), "all": (2, 3, 4, 5, 6, 7)}
 CHOICES: dict[str, tuple[str | int, ...]] = {
     "activation": ("relu", "tanh", "gelu"),

@@ -1,4 +1,4 @@
-"""The launcher and the sweeper, where Hydra looks for plugins.
+"""Offers the launcher and the sweeper in the package where Hydra looks for plugins.
 
 hydra_plugins itself has no __init__.py: other packages put their plugins there too.
 """
