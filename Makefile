@@ -17,7 +17,7 @@ test:  ## run all tests (3 to 5 minutes on 2 cores)
 quick:  ## run the tests that are not slow (under 2 minutes)
 	$(PYTHON) -m pytest -m "not slow"
 
-coverage:  ## run all tests and print which share of the lines they run
+coverage:  ## run all tests, in about twice the time, and print which share of the lines they run
 	$(PYTHON) -m coverage erase
 	$(PYTHON) -m coverage run -m pytest
 	$(PYTHON) -m coverage combine -q
