@@ -146,10 +146,10 @@ def _load_dataset(config: DictConfig) -> Dataset:
 
 
 def _choose_preparation(config: DictConfig, dataset: Dataset) -> Preparation:
-    """As configured. A mean of null, and components of null if they are used, are measured on the training images.
+    """As configured. A mean of null, and components of null if they are used, are measured: see colours.py.
 
-    The images held out for validation count too. The seed chooses those, so otherwise runs that differ only by seed
-    would be different configurations.
+    At most colours.SAMPLE training images are measured. Those held out for validation count too: the seed chooses them,
+    so otherwise runs that differ only by seed would be different configurations.
     """
     given = _read_options(config)
     given = {field.name: given[field.name] for field in fields(Preparation) if field.name in given}
