@@ -1,6 +1,7 @@
 """Which folder may import which, and what must never import torch: the map in the folders' __init__.py is true."""
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -48,6 +49,13 @@ def test_every_folder_has_its_place_and_its_line():
     for folder in folders:
         line = ast.get_docstring(ast.parse((ROOT / "alexnet" / folder / "__init__.py").read_text(encoding="utf-8")))
         assert line and "\n" not in line and "mports" in line
+
+
+@pytest.mark.parametrize("place", WITHOUT_TORCH)
+def test_nothing_in_them_imports_torch_later(place):
+    files = sorted((ROOT / "alexnet" / place).glob("*.py")) or [ROOT / "alexnet" / f"{place}.py"]
+    for path in files:
+        assert not re.search(r"^\s*(import|from) torch\b", path.read_text(encoding="utf-8"), re.MULTILINE), path
 
 
 @pytest.mark.parametrize("place", WITHOUT_TORCH)

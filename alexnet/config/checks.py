@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet.config.combinations import check_combinations, check_images
 from alexnet.config.keys import LAUNCH, flatten
 from alexnet.config.options import GROUPS, default_of, list_run_keys, list_targets, load_files
-from alexnet.config.ranges import find_rule
+from alexnet.config.ranges import RANGES, find_rule
 from alexnet.config.signatures import read_parameters
 from alexnet.data.preparation import KEYS_OF_ANY_SOURCE
 from alexnet.errors import Mistake, nearest
@@ -75,6 +75,9 @@ def _check_mappings(config: DictConfig) -> None:
     """Checks that only SECTIONS are mappings, and that no value in them is one."""
     if "report" in config and not isinstance(config.get("report"), DictConfig):
         raise Mistake(f"report={config.get('report')}: expected report.metrics=[NAME,...] and report.best_of=KEY.")
+    for key in config.get("report") or []:
+        if key not in RANGES["report"]:
+            raise Mistake(f"report.{key} isn't a key of this configuration{nearest(key, list(RANGES['report']))}")
     _refuse_mappings(config, "")
     for section in SECTIONS:
         if section in config:

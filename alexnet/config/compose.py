@@ -73,5 +73,7 @@ def _explain_option(missing: str, known: Sequence[str]) -> str:
 def _explain_key(key: str, parent: DictConfig) -> str:
     """The message for a key that isn't in its parent. key: its whole name."""
     prefix, dot, name = key.rpartition(".")
+    if prefix == "hydra.callbacks.alexnet":  # version 0.1.0 had them there
+        return f"{key} isn't a key of this configuration; did you mean report.{name}?"
     known = [str(option) for option in parent if option not in ("_target_", "hydra")]
     return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"

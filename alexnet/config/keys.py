@@ -11,6 +11,8 @@ LAUNCH = ("resume", "dry_run", "report")  # they say how to launch, not what is 
 # These can't change a number that the network computes. Where the data is doesn't matter: data_sha256 says what it is.
 WITHOUT_EFFECT = (
     *LAUNCH,
+    "report.metrics",
+    "report.best_of",
     "language",
     "log_every",
     "checkpoint_minutes",

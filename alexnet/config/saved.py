@@ -28,7 +28,10 @@ def load_run_config(run: Run, overrides: Sequence[str]) -> tuple[DictConfig, lis
 
 
 def _load_saved(run: Run) -> DictConfig:
-    """config.yaml, unchecked. If it lacks a key, because it is older than the key, the default is used and printed."""
+    """config.yaml, unchecked. If it lacks a key, because it is older than the key, the default is used and printed.
+
+    What only launches a run is left out: a run that ended before it wrote config.yaml has it in Hydra's own file.
+    """
     saved = run.config()
     if not saved:
         raise Mistake(f"{run.folder} isn't the folder of a run: there is no config.yaml in it.")
@@ -36,7 +39,7 @@ def _load_saved(run: Run) -> DictConfig:
         if "${" in f"{key} {value}":
             raise _refuse(run, f"{key} has an interpolation, ${{...}}.")
     try:
-        config = DictConfig(saved)
+        config = DictConfig({key: value for key, value in saved.items() if key not in LAUNCH})
     except OmegaConfBaseException as error:
         raise _refuse(run, str(error)) from error
     for key in options.list_run_keys():

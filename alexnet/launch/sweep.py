@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
 from alexnet.config.compose import without_hydra
-from alexnet.config.keys import LAUNCH, flatten
+from alexnet.config.keys import LAUNCH, WITHOUT_EFFECT, flatten
 from alexnet.errors import Mistake, nearest
 from alexnet.launch import search
 
@@ -42,14 +42,26 @@ def check(config: DictConfig) -> None:
         if not isinstance(config.hydra[plugin], DictConfig):
             given = f"hydra.{plugin}={config.hydra[plugin]}"
             raise Mistake(f"{given}: expected hydra/{plugin}=NAME, such as hydra/{plugin}=basic.")
-    for given in config.hydra.overrides.task:
-        if given.lstrip("+").startswith("experiment=") and "," in given:
+    for override in OverridesParser.create().parse_overrides(config.hydra.overrides.task):
+        key, given = override.get_key_element().lstrip("+~"), str(override.input_line)
+        if key.partition(".")[0] in LAUNCH and override.is_sweep_override():
+            raise Mistake(f"{given}: {key} says how to launch the whole sweep, so give one value.")
+        if key == "experiment" and "," in given:
             _check_experiments(given)
-    paths = [path for path in flatten(without_hydra(config)) if path.partition(".")[0] not in LAUNCH]
+    _check_report(config)
+
+
+def _check_report(config: DictConfig) -> None:
+    """Raises Mistake if the report lacks a setting, or is to choose by a key that doesn't tell configurations apart."""
+    report = config.get("report")
+    if not isinstance(report, DictConfig) or not {"metrics", "best_of"} <= set(report):
+        raise Mistake(f"report={report}: a sweep needs report.metrics=[NAME,...] and report.best_of=KEY, or null.")
+    paths = [path for path in flatten(without_hydra(config)) if path not in ("seed", *WITHOUT_EFFECT)]
     known = [path.removesuffix("._target_") for path in paths]
-    best_of = OmegaConf.select(config, "report.best_of")
-    if best_of is not None and best_of not in known:
-        raise Mistake(f"report.best_of={best_of}: not a key of these runs{nearest(best_of, known)}")
+    if report.best_of is not None and report.best_of not in known:
+        raise Mistake(
+            f"report.best_of={report.best_of}: not a key that tells runs apart{nearest(report.best_of, known)}"
+        )
 
 
 def _check_experiments(given: str) -> None:

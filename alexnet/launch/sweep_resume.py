@@ -21,6 +21,10 @@ PLAIN_SETTINGS = re.compile(
     r"hydra/(launcher|sweeper)=\w+|hydra\.(launcher\.jobs|sweeper\.trials|sweeper\.max_batch_size)=\w+"
     r"|hydra\.sweep\.subdir=(?!/|.*\.\.)[\w.=,/{}$-]+"
 )
+RENAMED = {  # since version 0.1.0
+    "hydra.callbacks.alexnet.metrics": "report.metrics",
+    "hydra.callbacks.alexnet.best_of": "report.best_of",
+}
 REPLACED = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "resume", "dry_run")  # by resume=FOLDER
 
 
@@ -86,6 +90,9 @@ def rebuild_command(folder: str) -> list[str]:
         [given for given in started["overrides"][kind] if given.partition("=")[0].lstrip("+") not in REPLACED]
         for kind in ("task", "hydra")
     )
+    renamed = [given for given in settings if given.partition("=")[0] in RENAMED]
+    settings = [given for given in settings if given not in renamed]
+    task += [f"{RENAMED[key]}={value}" for key, _, value in (given.partition("=") for given in renamed)]
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
     refused += [given for given in settings if not _is_plain(given, task)]
     if refused:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from alexnet.comparison.compare import compare
+from alexnet.comparison.configurations import group_records
 from alexnet.comparison.records import read
 from alexnet.launch.reproduce import reproduce
 from alexnet.launch.resume import resume
@@ -179,3 +181,17 @@ def test_an_extended_run_under_any_other_schedule_is_like_one_from_the_start(tra
     run = trained(f"schedule={schedule}")
     assert resume(str(run.folder), ["epochs=2"]) == 0
     assert "extended_from" not in run.environment()
+
+
+def test_a_job_killed_before_its_configuration_was_written_stays_a_repeat_of_the_others(train, small, tmp_path):
+    """Hydra's own file has the launch keys, which tell nothing apart: not in its folder, not in the comparison."""
+    assert train("-m", *small, "epochs=1", "seed=0,1", "hydra.sweep.dir=s").returncode == 0
+    for path in (tmp_path / "s" / "1").iterdir():
+        if path.name != ".hydra":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run_script([*RESUME, "s/1"], tmp_path).returncode == 0
+    assert "report" not in Run(tmp_path / "s" / "1").config()
+    assert [each.seed for each in group_records([read(Run(tmp_path / "s" / job)) for job in "01"])[0].records] == [0, 1]
+    (tmp_path / "s" / "1" / "result.json").unlink()
+    done = run_script([*RESUME, "s"], tmp_path)
+    assert done.returncode == 0 and "2 of 2 ok" in done.stdout, done.stderr

@@ -1,20 +1,13 @@
 """Sweeps tell the truth while they run, and go on where they were cut."""
 
 import csv
-import re
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import hydra
 import pytest
-import yaml
-from omegaconf import OmegaConf
 
-from alexnet.errors import Mistake
-from alexnet.launch.sweep_resume import find_existing_sweep, rebuild_command
 from alexnet.runs.folder import Run
 from support.programs import ROOT, list_run_folders, run_script, train_command
 
@@ -134,106 +127,6 @@ def test_other_arguments_than_the_sweeps_are_refused_with_the_difference(train, 
     assert parallel.returncode == 2 and "with hydra.launcher._target_=hydra_plugins.alexnet.Parallel" in parallel.stderr
     alone = train(*small, "resume=s")
     assert alone.returncode == 2 and "scripts/resume.py s" in alone.stderr
-
-
-LAUNCHERS = {name: f"hydra_plugins.alexnet.{name}" for name in ("Parallel", "Search")}
-
-
-def hydra_settings(task=(), hydra=(), launcher="Basic", sweeper="BasicSweeper", trials=3, subdir="${hydra.job.num}"):
-    """What multirun.yaml holds of Hydra's settings, as far as they matter here."""
-    return {
-        "launcher": {"_target_": LAUNCHERS.get(launcher, launcher)},
-        "sweeper": {"_target_": LAUNCHERS.get(sweeper, f".{sweeper}"), "params": None, "trials": trials},
-        "sweep": {"dir": "s", "subdir": subdir},
-        "overrides": {"task": list(task), "hydra": ["hydra.mode=MULTIRUN", "hydra.sweep.dir=s", *hydra]},
-    }
-
-
-@pytest.fixture
-def begun(tmp_path):
-    """begun(task=["seed=0,1"]) makes a folder as such a sweep leaves it."""
-
-    def begun(**settings):
-        (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra_settings(**settings)}))
-        return str(tmp_path)
-
-    return begun
-
-
-RATES_AND_SEEDS = ["optimizer.lr=0.1,0.2", "seed=0,1"]
-
-
-@pytest.mark.parametrize(
-    "before, after, said",
-    [
-        (RATES_AND_SEEDS, ["optimizer.lr=0.1,0.2", "seed=choice(0,1)", "resume=s"], None),
-        (["optimizer=adam", "seed=0,1"], ["seed=0,1", "optimizer=adam"], None),
-        (
-            RATES_AND_SEEDS,
-            ["seed=0,1", "optimizer.lr=0.1,0.2"],
-            "job 1 was optimizer.lr=0.1 seed=1 and would be optimizer.lr=0.2 seed=0",
-        ),
-        (RATES_AND_SEEDS, ["optimizer.lr=0.2,0.1", "seed=0,1"], "without optimizer.lr=0.1,0.2, with optimizer.lr=0.2"),
-        (["seed=0,1"], ["seed=0,1,2"], "without seed=0,1, with seed=0,1,2"),
-        (["seed=1", "seed=2"], ["seed=2", "seed=1"], "job 0 was seed=2 and would be seed=1"),
-    ],
-)
-def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before, after, said):
-    """Whatever words they are given in; an order that numbers them otherwise is refused with the first of them."""
-    config = OmegaConf.create({"resume": begun(task=before), "hydra": hydra_settings(task=after)})
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        if said is None:
-            assert find_existing_sweep(config) == Path(config.resume)
-        else:
-            with pytest.raises(Mistake, match=re.escape(said)):
-                find_existing_sweep(config)
-
-
-@pytest.mark.parametrize(
-    "before, after, said",
-    [
-        ({}, {"launcher": "Parallel"}, "hydra.launcher._target_=hydra_plugins.alexnet.Parallel in place of Basic"),
-        ({"launcher": "Parallel"}, {}, "hydra.launcher._target_=Basic in place of hydra_plugins.alexnet.Parallel"),
-        ({}, {"subdir": "same"}, "hydra.sweep.subdir=same in place of ${hydra.job.num}"),
-        ({"sweeper": "Search"}, {"sweeper": "Search", "trials": 9}, None),
-    ],
-)
-def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, said):
-    config = OmegaConf.create({"resume": begun(**before), "hydra": hydra_settings(**after)})
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        if said is None:
-            assert find_existing_sweep(config) == Path(config.resume)
-        else:
-            with pytest.raises(Mistake, match=re.escape(said)):
-                find_existing_sweep(config)
-
-
-def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
-    given = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.subdir=lr-${optimizer.lr}"]
-    folder = begun(task=["optimizer.lr=0.1,0.2", "resume=s"], hydra=given)
-    assert rebuild_command(folder) == ["--multirun", *given, "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
-
-
-@pytest.mark.parametrize(
-    "task, settings",
-    [
-        (["hydra.callbacks.x._target_=os.system"], []),
-        (["+hydra.callbacks.x._target_=os.system"], []),
-        (["--config-dir=elsewhere"], []),
-        (["optimizer@hydra.callbacks.x=sgd"], []),
-        (["dataset.root=${oc.env:HOME}"], []),
-        ([], ["+hydra.callbacks.x._target_=os.system"]),
-        ([], ["hydra.launcher._target_=os.system"]),
-        ([], ["hydra.sweep.subdir=../elsewhere"]),
-        ([], ["hydra.sweep.subdir=/elsewhere"]),
-        ([], ["hydra.sweep.subdir=${oc.env:HOME}"]),
-        (["dataset.root=../elsewhere"], ["hydra.sweep.subdir=${dataset.root}"]),
-    ],
-)
-def test_an_untrusted_sweep_cannot_have_hydra_run_or_write_anything(begun, task, settings):
-    folder = begun(task=task, hydra=settings)
-    with pytest.raises(Mistake, match=r"isn't used from a folder.* give its own command with resume="):
-        rebuild_command(folder)
 
 
 @pytest.mark.parametrize("sweeper", ["basic", "search"])
