@@ -101,7 +101,7 @@ def test_a_signal_stops_all_jobs_each_with_what_it_trained(begin, number, to_all
 
 @pytest.mark.slow
 def test_a_killed_job_is_told_and_the_others_finish(begin, tmp_path):
-    """As when memory runs out; the sweep then goes on with that job alone."""
+    """As when memory runs out; the sweep then resumes that job alone."""
     process, runs = begin("epochs=20")
     os.kill(jobs_of(process)[0], signal.SIGKILL)
     printed, errors = process.communicate(timeout=100)

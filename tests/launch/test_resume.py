@@ -74,7 +74,7 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp
     while kills < 2:
         process, (printed, _) = start_script(next_command, tmp_path)
         while process.is_alive() and not printed.read_bytes():
-            time.sleep(0.01)  # until it is at work: the first window, or the line that says where it goes on
+            time.sleep(0.01)  # until it is at work: the first window, or the line that says where it resumes
         time.sleep(moments.uniform(0, 1.0))
         process.kill()
         process.join()
@@ -137,7 +137,7 @@ def test_stopped_while_it_validates_it_goes_on_from_there(compose, small, tmp_pa
 
 
 def test_begun_anew_then_stopped_before_the_first_row_it_goes_on(trained):
-    """Killed before its first checkpoint it begins anew, its tables empty; killed again after one, before any row."""
+    """Killed before its first checkpoint it starts again with empty tables; then killed after one, before any row."""
     run = trained()
     assert len(run.windows()) == 3
     run.begin((run.folder / "config.yaml").read_text(), run.environment(), epoch=0, step=0)

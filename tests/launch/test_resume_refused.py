@@ -79,7 +79,7 @@ def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeyp
 
 
 def test_a_run_without_room_for_its_first_files_stays_as_it_was(trained, capsys):
-    """The disk fills up in the moment in which training is to go on."""
+    """The disk fills up at the moment in which training is to be resumed."""
     run = trained()
     (run.folder / ".environment.part.json").symlink_to("/dev/full")
     before = content(run)

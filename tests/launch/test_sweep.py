@@ -1,4 +1,4 @@
-"""Sweeps tell the truth while they run, and go on where they were cut."""
+"""A sweep reports truthfully while it runs, and resumes where it was interrupted."""
 
 import csv
 import shutil
