@@ -204,15 +204,14 @@ def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, numb
     assert run.curve.is_file()
 
 
-@pytest.mark.parametrize("sweep", [[], ["-m"], ["-m", "hydra/launcher=parallel"]])
 @pytest.mark.parametrize(
-    "removed", ["~hydra.callbacks.alexnet", "hydra.callbacks.alexnet._target_=hydra.experimental.callback.Callback"]
+    "sweep, changed",
+    [
+        ([], "~hydra.callbacks.alexnet"),
+        (["-m"], "hydra.callbacks.alexnet._target_=hydra.experimental.callback.Callback"),
+    ],
 )
-def test_without_the_callback_a_job_still_checks_its_values(train, small, tmp_path, sweep, removed):
-    done = train(*sweep, *small, "cutmix=5", removed)
-    assert not list(tmp_path.glob("outputs/**/losses.csv"))
-    if not sweep:
-        assert (done.returncode, done.stderr) == (
-            2,
-            "cutmix=5 (int): expected a number from 0 to 1, for example cutmix=0.\n",
-        )
+def test_without_the_callback_a_job_still_checks_its_values(train, small, tmp_path, sweep, changed):
+    done = train(*sweep, *small, "cutmix=5", changed)
+    assert "cutmix=5 (int): expected a number from 0 to 1" in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/losses.csv"))
