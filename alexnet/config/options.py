@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from alexnet.runs.files import load_yaml
+from alexnet.runs.reading import load_yaml
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("model", "dataset", "optimizer", "schedule", "device")

@@ -1,13 +1,10 @@
-"""Writes files atomically, and reads untrusted YAML safely."""
+"""Writes files atomically."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from alexnet.errors import Mistake
 
@@ -42,18 +39,3 @@ def check_space(folder: Path, needed: int, way_out: str) -> None:
             f"The disk of {folder} has {free >> 20} MB free, and this may write {needed >> 20} MB: make room, "
             f"or {way_out}."
         )
-
-
-def load_yaml(text: str) -> Any:
-    """Plain values only, whoever wrote the file.
-
-    Raises ValueError for aliases and for more than 50 levels. No run writes such, and a few of them can stand for
-    a billion values or crash the parser.
-    """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads ten times as fast
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > 50:
-            raise ValueError("it has YAML aliases, or more than 50 levels")
-    return yaml.load(text, Loader=loader)

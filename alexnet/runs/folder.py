@@ -34,10 +34,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from alexnet.errors import Damaged, Mistake
-from alexnet.runs.files import load_yaml, replace_text, replacing
+from alexnet.runs.files import replace_text, replacing
+from alexnet.runs.reading import read_json, read_table, read_yaml
 
 # Targets of a configuration as version 0.1.0 named them, and their names today.
 MOVED = {
@@ -123,11 +122,11 @@ class Run:
 
     def windows(self) -> list[dict[str, Any]]:
         """The rows of losses.csv: floats, or None for an empty cell."""
-        return self._read_rows("losses.csv")
+        return read_table(self.folder / "losses.csv")
 
     def epochs(self) -> list[dict[str, Any]]:
         """The rows of epochs.csv: floats, or None for an empty cell."""
-        return self._read_rows("epochs.csv")
+        return read_table(self.folder / "epochs.csv")
 
     def write_config(self, text: str) -> None:
         """Writes the resolved configuration, as YAML."""
@@ -157,22 +156,25 @@ class Run:
         replace_text(self.folder / "result.json", text + "\n")
 
     def result(self) -> dict[str, Any] | None:
-        """How the run ended; None while it runs, or if it was killed."""
-        return _read_mapping(self.folder / "result.json", json.loads)
+        """How the run ended, at least its `status`; None while it runs, or if it was killed."""
+        result = read_json(self.folder / "result.json")
+        if result is not None and not isinstance(result.get("status"), str):
+            raise Damaged(f"{self.folder / 'result.json'} can't be read: expected a status.")
+        return result
 
     def is_done(self) -> bool:
         """Whether the run finished or diverged: resuming it could only end the same way."""
         result = self.result()
-        return result is not None and result.get("status") in ("finished", "diverged")
+        return result is not None and result["status"] in ("finished", "diverged")
 
     def config(self) -> dict[str, Any]:
         """The resolved configuration, nested; the composed one if the run ended before it was resolved; or {}.
 
         Plain YAML: nothing in it is run or looked up, whoever wrote it. Targets have today's names.
         """
-        config = _read_mapping(self.folder / "config.yaml", load_yaml)
+        config = read_yaml(self.folder / "config.yaml")
         if config is None:
-            config = _read_mapping(self.folder / ".hydra" / "config.yaml", load_yaml) or {}
+            config = read_yaml(self.folder / ".hydra" / "config.yaml") or {}
         for group in config.values():
             if isinstance(group, dict) and isinstance(group.get("_target_"), str):
                 group["_target_"] = MOVED.get(group["_target_"], group["_target_"])
@@ -180,7 +182,10 @@ class Run:
 
     def environment(self) -> dict[str, Any]:
         """What the numbers depend on besides the configuration; {} if that was never written."""
-        return _read_mapping(self.folder / "environment.json", json.loads) or {}
+        environment = read_json(self.folder / "environment.json") or {}
+        if not all(isinstance(environment.get(name, []), list) for name in ("earlier", "extended_from")):
+            raise Damaged(f"{self.folder / 'environment.json'} can't be read: expected lists of what was earlier.")
+        return environment
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -234,10 +239,6 @@ class Run:
             tables[name] = "".join([lines[0], *kept])
         return tables
 
-    def _read_rows(self, name: str) -> list[dict[str, Any]]:
-        path = self.folder / name
-        return _parse(path, _parse_rows) if path.is_file() else []
-
 
 class Sweep:
     """A sweep's folder. Reading raises Damaged for a file that no sweep writes."""
@@ -252,7 +253,7 @@ class Sweep:
 
     def settings(self) -> dict[str, Any] | None:
         """Hydra's settings of the sweep, with their `overrides` as texts; None if the folder isn't a sweep's."""
-        content = _read_mapping(self.multirun, load_yaml)
+        content = read_yaml(self.multirun)
         if content is None:
             return None
         try:
@@ -263,26 +264,3 @@ class Sweep:
         except (KeyError, TypeError, ValueError) as error:
             expected = ", ".join(SWEEP_SETTINGS)
             raise Damaged(f"{self.multirun} can't be read: expected {expected} under hydra.") from error
-
-
-def _parse_rows(text: str) -> list[dict[str, Any]]:
-    rows = csv.DictReader(io.StringIO(text), strict=True)
-    return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
-
-
-def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any] | None:
-    """The file's content; None if there is no such file. Raises Damaged for anything but a mapping."""
-    if not path.is_file():
-        return None
-    content = _parse(path, parse)
-    if not isinstance(content, dict):
-        raise Damaged(f"{path} can't be read: expected a mapping, not {content!r:.20}.")
-    return content
-
-
-def _parse(path: Path, parse: Callable[[str], Any]) -> Any:
-    """The file's content. Raises Damaged if it can't be parsed."""
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, RecursionError, csv.Error, yaml.YAMLError) as error:
-        raise Damaged(f"{path} can't be read: {' '.join(str(error).split())}.") from error
