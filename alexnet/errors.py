@@ -3,14 +3,47 @@
 `status` goes into result.json, `exit_status` to the shell.
 """
 
+import io
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
+MOST_CHARACTERS = 2000  # of a message
+# Controls of terminals, line breaks, what turns the direction of writing, what is invisible. The two joiners of emoji
+# and of some scripts stay, except next to ASCII.
+UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+)
 
-class Mistake(Exception):
+
+def make_printable(text: Any) -> str:
+    """The text in one line, without characters that could control a terminal: they become escapes, such as \\x1b."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def shorten(text: str, most: int = 200) -> str:
+    """The text, or the start and the end of a longer one."""
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-(most // 2) :]}"
+
+
+def make_sentence(message: str) -> str:
+    """A message for a terminal, parts of which anybody may have written."""
+    return make_printable(re.sub(r"\s*\n\s*", " ", shorten(message.strip(), MOST_CHARACTERS)))
+
+
+class _Ended(Exception):
+    """Parts of the message may come from an untrusted folder."""
+
+    def __str__(self) -> str:
+        return make_sentence(super().__str__())
+
+
+class Mistake(_Ended):
     """A person can correct it. The message says what was given, what was expected and what to type."""
 
     status, exit_status = "failed", 2
@@ -20,13 +53,13 @@ class Damaged(Mistake):
     """A file in a run's folder isn't what a run writes."""
 
 
-class Failure(Exception):
+class Failure(_Ended):
     """No network, a full disk and the like. The message says what happened and how to get around it."""
 
     status, exit_status = "failed", 1
 
 
-class Diverged(Exception):
+class Diverged(_Ended):
     """The loss is NaN or infinite."""
 
     status, exit_status = "diverged", 1
@@ -34,18 +67,31 @@ class Diverged(Exception):
 
 def nearest(given: Any, known: Sequence[str], prefix: str = "") -> str:
     """The end of a sentence about an unknown name: asks for the most similar known name, or lists all known names."""
-    close = get_close_matches(str(given), known, n=1, cutoff=0.5)
+    close = get_close_matches(str(given)[:100], known, n=1, cutoff=0.5)
     return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."
 
 
 @contextmanager
 def mistakes_end_the_program() -> Iterator[None]:
-    """Turns a Mistake, a Failure or Ctrl-C into one message on stderr and the exit status."""
+    """Turns a Mistake, a Failure or Ctrl-C into one message on stderr and the exit status.
+
+    If the reader of the output, such as `head`, has ended, the program ends quietly.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ± or Chinese still prints the line
     try:
-        yield
-    except (Mistake, Failure) as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("stopped by SIGINT", file=sys.stderr)
-        sys.exit(130)
+        try:
+            yield
+        except (Mistake, Failure) as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.exit_status)
+        except KeyboardInterrupt:
+            print("stopped by SIGINT", file=sys.stderr)
+            sys.exit(130)
+        finally:
+            sys.stdout.flush()  # Python's own flush at the end would print a stack trace
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed to the reader again
+        ended = error.__context__
+        sys.exit(ended.code if isinstance(ended, SystemExit) else 0)

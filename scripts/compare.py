@@ -4,7 +4,6 @@ Each row is a configuration: the runs that differ only in their seed, or in opti
 result (language, log_every, where the data lies, device.workers). Only finished runs are averaged.
 """
 
-import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
@@ -64,10 +63,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a terminal without ± still gets its table
-    try:
-        with mistakes_end_the_program():
-            main()
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has ended: don't flush to it again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with mistakes_end_the_program():
+        main()

@@ -8,9 +8,9 @@ from typing import Any
 
 from alexnet.comparison.configurations import Configuration, find_telling_keys, group_records
 from alexnet.comparison.metrics import METRICS, count_epochs_to, is_epochs_to, is_higher_better, parse_target
-from alexnet.comparison.records import Record, format_value, make_printable
+from alexnet.comparison.records import Record, format_value
 from alexnet.comparison.spread import Spread
-from alexnet.errors import Mistake, nearest
+from alexnet.errors import Mistake, make_printable, nearest, shorten
 
 
 @dataclass
@@ -28,7 +28,8 @@ class Comparison:
     def name(self, configuration: Configuration) -> str:
         """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
         config = configuration.config
-        return ", ".join(f"{make_printable(key)}={format_value(config.get(key))}" for key in self.keys) or "all runs"
+        name = ", ".join(f"{make_printable(key)}={format_value(config.get(key))}" for key in self.keys)
+        return shorten(name, 1000) or "all runs"
 
     def find_swept_keys(self) -> list[str]:
         """The differing keys that have at least two numbers as values, and no other kind of value."""

@@ -5,8 +5,8 @@ from hashlib import sha256
 from typing import Any
 
 from alexnet.comparison.configurations import find_differing_keys
-from alexnet.comparison.records import Record, flatten_config, format_value, make_printable
-from alexnet.errors import Mistake
+from alexnet.comparison.records import Record, flatten_config, format_value
+from alexnet.errors import Mistake, make_printable
 
 
 def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
@@ -18,7 +18,7 @@ def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[st
         raise Mistake(f"--diff needs two runs or more, and found {len(records)}: --diff FOLDER_A FOLDER_B.")
     facts = [{**record.config, **flatten_config(_read_environment(record), "environment.")} for record in records]
     rows = [
-        [make_printable(key), *(shorten(each[key]) if key in each else "-" for each in facts)]
+        [make_printable(key), *(format_fact(each[key]) if key in each else "-" for each in facts)]
         for key in find_differing_keys(facts)
         if key not in ("data_sha256", "extended_from")  # the environment has them, too
     ]
@@ -30,9 +30,9 @@ def _read_environment(record: Record) -> dict[str, Any]:
     return {key: value for key, value in record.run.environment().items() if key not in ("earlier", "started")}
 
 
-def shorten(value: Any) -> str:
-    """The value in one line. A text of several lines, such as a diff, becomes its number of lines and its hash."""
+def format_fact(value: Any) -> str:
+    """The value in one line. A long text, or one of several lines, becomes its number of lines and its hash."""
     lines = value.splitlines() if isinstance(value, str) else []
-    if len(lines) > 1:
+    if len(lines) > 1 or (lines and len(value) > 200):
         return f"{len(lines)} lines, sha256 {sha256(value.encode(errors='replace')).hexdigest()[:8]}"
     return format_value(value)

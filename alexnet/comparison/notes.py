@@ -2,8 +2,9 @@
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.metrics import is_higher_better, is_share, parse_target
-from alexnet.comparison.records import format_value, make_printable
+from alexnet.comparison.records import format_value
 from alexnet.comparison.verdicts import Verdict, judge
+from alexnet.errors import make_printable
 
 MORE_SEEDS = "Repeat them with several seeds: python scripts/train.py -m seed=0,1,2 ..."
 MOST_PAIRS = 10

@@ -17,11 +17,13 @@ from markupsafe import Markup
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
 from alexnet.comparison.notes import write_notes
-from alexnet.comparison.records import Record, make_printable
+from alexnet.comparison.records import Record
 from alexnet.comparison.tables import list_headers, list_rows
-from alexnet.errors import Mistake
+from alexnet.errors import Damaged, Mistake, make_printable
+from alexnet.runs.reading import read_bytes
 from alexnet.runs.texts import find_chinese_font
 
+MOST_PICTURE = 2**22  # bytes; a run's own has at most 2 MB
 MOST_PLOTS = 200  # runs with plots, about 0.3 MB each
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -115,10 +117,10 @@ def _describe_run(record: Record, with_plots: bool) -> tuple[str, dict[str, str]
 def _embed_picture(path: Path) -> str | None:
     """The file as a data: address. None for anything but a PNG, such as a link to some other file."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = read_bytes(path, MOST_PICTURE)
+    except Damaged:
         return None
-    if not content.startswith(b"\x89PNG\r\n"):
+    if content is None or not content.startswith(b"\x89PNG\r\n"):
         return None
     return f"data:image/png;base64,{b64encode(content).decode()}"
 

@@ -13,9 +13,9 @@ from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
 from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
 from alexnet.comparison.metrics import is_share
-from alexnet.comparison.records import format_value, make_printable
+from alexnet.comparison.records import format_value
 from alexnet.comparison.spread import Spread
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, make_printable
 from alexnet.runs.plots import escape_dollars, use_fonts
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -96,7 +96,7 @@ def _make_line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) ->
 
 def _name_point(comparison: Comparison, configuration: Configuration) -> str:
     if len(comparison.keys) == 1:
-        return make_printable(format_value(configuration.config.get(comparison.keys[0])))
+        return format_value(configuration.config.get(comparison.keys[0]))
     return comparison.name(configuration).replace(", ", "\n")
 
 

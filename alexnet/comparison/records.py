@@ -1,15 +1,14 @@
 """Reads from a run's folder what a comparison needs."""
 
-import re
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from alexnet.config.keys import flatten
-from alexnet.errors import Damaged, Mistake, nearest
+from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.runs.folder import Run, find_runs
 
 # What a run was made with, and its key in environment.json.
@@ -55,8 +54,8 @@ def read(run: Run) -> Record:
         metrics, curve, errors = _read_numbers(run, result) if result.get("status") == "finished" else ({}, [], [])
     except (KeyError, TypeError, ArithmeticError) as error:
         raise Damaged(f"{run.folder} can't be read: {type(error).__name__}: {error}.") from error
-    words = {key: str(result.get(key, "")) for key in ("status", "reason", "started")}
-    made_with = {name: str(environment[key]) for name, key in MADE_WITH.items() if key in environment}
+    words = {key: shorten(str(result.get(key, ""))) for key in ("status", "reason", "started")}
+    made_with = {name: shorten(str(environment[key])) for name, key in MADE_WITH.items() if key in environment}
     return Record(run, config, **words, metrics=metrics, curve=curve, errors=errors, made_with=made_with)
 
 
@@ -65,16 +64,20 @@ def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], l
 
     Metrics are the numbers of result.json, and the best and the final loss of the epochs.
     """
-    numbers = {key: value for key, value in flatten_config(result).items() if type(value) in (int, float)}
-    metrics = {key: value for key, value in numbers.items() if isfinite(value)}
+    metrics = {key: value for key, value in flatten(result).items() if type(value) in (int, float)}
     epochs = run.epochs()
     if not epochs:
-        return metrics, [], []
+        return _keep_usable(metrics), [], []
     losses = [epoch["loss"] for epoch in epochs]
     steps = epochs[0]["step"] / epochs[0]["epoch"]  # of one epoch
     curve = [(window["step"] / steps, float(window["loss"])) for window in run.windows()]
     errors = [1 - epoch["accuracy"] for epoch in epochs if "accuracy" in epoch]
-    return {**metrics, "best_loss": min(losses), "final_loss": losses[-1]}, curve, errors
+    return _keep_usable({**metrics, "best_loss": min(losses), "final_loss": losses[-1]}), curve, errors
+
+
+def _keep_usable(metrics: dict[str, Any]) -> dict[str, float]:
+    """Without NaN, infinity and what is so large that its square would be."""
+    return {key: value for key, value in metrics.items() if isfinite(value) and abs(value) < 1e100}
 
 
 def flatten_config(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -99,7 +102,7 @@ def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
         try:
             records.append(read(run))
         except Damaged as damage:
-            warn(make_printable(f"left out: {damage}"))
+            warn(f"left out: {damage}")
     if not records:
         raise Mistake(
             f"There is no readable run in {', '.join(given)}: expected a run's folder, or a folder with "
@@ -119,11 +122,11 @@ def _find(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
 
 def _expand(place: str) -> list[str]:
     """The folder itself, or the folders that match a pattern."""
-    if Path(place).is_dir():
+    if os.path.isdir(place):  # unlike Path.is_dir it takes any text
         return [place]
-    matching = sorted(path for path in glob(place, recursive=True) if Path(path).is_dir())
+    matching = sorted(path for path in glob(place, recursive=True) if os.path.isdir(path))
     if not matching:
-        problem = "it is a file" if Path(place).is_file() else "there is no such folder"
+        problem = "it is a file" if os.path.isfile(place) else "there is no such folder"
         raise Mistake(
             f"{place}: {problem}. Expected the folder of a run, a sweep or a day (outputs/2012-09-30), or a "
             f"pattern in quotes ('outputs/*/*'): ls outputs shows the days."
@@ -168,13 +171,8 @@ def _simplify(text: str) -> str:
 def format_value(value: Any) -> str:
     """A value of a configuration for a terminal or a page. A _target_ is shortened to its last name."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(format_value, value))}]"
+        return shorten(f"[{', '.join(map(format_value, value))}]")
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith(("alexnet.", "torch.")):
         text = text.rpartition(".")[2]
-    return make_printable(text)
-
-
-def make_printable(text: Any) -> str:
-    """The text in one line, without characters that could control a terminal."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in re.sub(r"\s", " ", str(text)))
+    return make_printable(shorten(text))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,9 +15,10 @@ from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
 from alexnet.comparison.metrics import METRICS, is_share
 from alexnet.comparison.notes import write_notes
-from alexnet.comparison.records import Record, format_value, make_printable
+from alexnet.comparison.records import Record, format_value
 from alexnet.comparison.spread import Spread
 from alexnet.comparison.verdicts import judge
+from alexnet.errors import UNPRINTABLE, make_printable
 
 
 def describe(form: str, comparison: Comparison) -> str:
@@ -24,10 +26,9 @@ def describe(form: str, comparison: Comparison) -> str:
     if form == "csv":
         return format_csv(*list_numbers(comparison))
     if form == "json":
-        return json.dumps(list_everything(comparison), indent=2, ensure_ascii=False, default=str)
-    table = render(form, list_headers(comparison), list_rows(comparison))
-    bullet = "- " if form == "markdown" else ""
-    lines = "\n".join(f"{bullet}{note}" for note in write_notes(comparison))
+        return format_json(list_everything(comparison))
+    table, notes = render(form, list_headers(comparison), list_rows(comparison)), write_notes(comparison)
+    lines = "\n".join(f"- {escape_markdown(note)}" if form == "markdown" else note for note in notes)
     return f"{table}\n\n{lines}" if lines else table
 
 
@@ -36,7 +37,7 @@ def render(form: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     if form == "csv":
         return format_csv(headers, rows)
     if form == "json":
-        return json.dumps([dict(zip(headers, row, strict=True)) for row in rows], indent=2, ensure_ascii=False)
+        return format_json([dict(zip(headers, row, strict=True)) for row in rows])
     if form == "markdown":
         return format_markdown(headers, rows)
     return format_text(headers, rows)
@@ -48,8 +49,19 @@ def format_text(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    headers, *rows = ([cell.replace("|", r"\|").replace("<", "&lt;") for cell in row] for row in (headers, *rows))
+    headers, *rows = (list(map(escape_markdown, row)) for row in (headers, *rows))
     return tabulate(rows, headers, "github", disable_numparse=True, preserve_whitespace=True)
+
+
+def escape_markdown(text: str) -> str:
+    """The text as Markdown shows it: no cell ends in it, and it becomes no code, link, picture or HTML."""
+    return re.sub(r"[\\`*|]|\](?=[(\[])|^\[(?=.*\]:)", r"\\\g<0>", text).replace("<", "&lt;")
+
+
+def format_json(content: Any) -> str:
+    """Every text in full. What could control a terminal is escaped as JSON allows."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+    return UNPRINTABLE.sub(lambda found: "\n" if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
 def format_csv(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

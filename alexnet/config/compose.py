@@ -36,7 +36,7 @@ def checking() -> Iterator[None]:
             yield
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise Mistake(explain(error)) from error
-        except (Mistake, Failure):
+        except (Mistake, Failure, BrokenPipeError):
             raise
         except Exception:  # a bug
             traceback.print_exc()

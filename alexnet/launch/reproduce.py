@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet.comparison.difference import shorten
+from alexnet.comparison.difference import format_fact
 from alexnet.config import keys
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
@@ -80,7 +80,7 @@ def _print_causes(original: Run, run: Run) -> None:
     for shorter in original.environment().get("extended_from", []):
         print(f"the original was extended: it had the learning rates of a run with {shorter}")
     for key, before, after in list_environment_changes(original, run):
-        print(f"environment differs: {key}: {shorten(before)} -> {shorten(after)}")
+        print(f"environment differs: {key}: {format_fact(before)} -> {format_fact(after)}")
 
 
 def list_environment_changes(original: Run, run: Run) -> list[tuple[str, Any, Any]]:

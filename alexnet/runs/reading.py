@@ -21,7 +21,7 @@ MOST_DIGITS = 100  # of a number; Python takes very long to print some longer on
 MOST_NAME = 1000  # characters of a key with the keys around it
 MOST_YAML, MOST_NODES = 2**20, 5000  # bytes; values, lists and mappings. A run has about 200
 MOST_JSON = 2**26  # bytes; a confusion matrix of 4,000 classes has 50 MB
-MOST_MARKS = {"[{:": 200_000, '"': 2_000_000, ",": 20_000_000}  # in JSON: mappings, lists and keys; texts; values
+MOST_MARKS = {"[{:": 200_000, '"': 2_000_000, ",": 20_000_000}  # in JSON: lists, mappings, keys; texts; values
 MOST_TABLE, MOST_ROWS, MOST_LINE = 2**28, 2_000_000, 10_000  # bytes; rows; characters of a row
 BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads ten times as fast
 
@@ -107,10 +107,10 @@ def read_table(path: Path) -> list[dict[str, float | None]]:
     return _parse(path, MOST_TABLE, _load_table) or []
 
 
-def read_text(path: Path, most: int) -> str | None:
-    """The text in a file of at most `most` bytes; None if there is no file.
+def read_bytes(path: Path, most: int) -> bytes | None:
+    """The content of a file of at most `most` bytes; None if there is no file.
 
-    Raises Damaged for anything but a file: a pipe, for example, would be waited for.
+    Raises Damaged for anything else: a pipe, for example, would be waited for.
     """
     try:
         status = path.stat()
@@ -118,7 +118,7 @@ def read_text(path: Path, most: int) -> str | None:
             raise ValueError("it isn't a file")
         if status.st_size > most:
             raise ValueError(f"it has more than {most >> 20} MB, and no run writes so much")
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             return file.read(most)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -138,10 +138,10 @@ def _read_mapping(path: Path, most: int, load: Callable[[str], Any]) -> dict[Any
 
 
 def _parse(path: Path, most: int, load: Callable[[str], Any]) -> Any:
-    """What `load` makes of the file's text; None if there is no file. Raises Damaged if it can't be read."""
-    text = read_text(path, most)
+    """What `load` makes of the file's text; None if there is no file. Raises Damaged for what it refuses."""
+    content = read_bytes(path, most)
     try:
-        return None if text is None else load(text)
+        return None if content is None else load(content.decode().replace("\r\n", "\n"))
     except (ValueError, TypeError, RecursionError, csv.Error, yaml.YAMLError) as error:
         raise _refuse(path, error) from error
 
