@@ -10,7 +10,7 @@ from alexnet.config import keys, options
 from alexnet.config.checks import check_run
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import with_overrides
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, make_printable
 from alexnet.runs.folder import Run
 
 
@@ -45,7 +45,8 @@ def _load_saved(run: Run) -> DictConfig:
     for key in options.list_run_keys():
         if key not in config and key not in LAUNCH:
             config[key] = options.default_of(config, key)
-            print(f"{run.folder}/config.yaml has no {key}: the default, {config[key]}, is used.")
+            saved_as = make_printable(run.folder / "config.yaml")
+            print(f"{saved_as} has no {key}: the default, {config[key]}, is used.")
     return config
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
+from alexnet.errors import make_printable, shorten
 from alexnet.runs.folder import Run
 
 
@@ -44,4 +45,4 @@ def evaluate(folder: str, overrides: Sequence[str]) -> int:
 def _compare_with_recorded(figure: Any, recorded: Any) -> str:
     if recorded is None:
         return "not in result.json"
-    return "as in result.json" if recorded == figure else f"result.json has {recorded!r}"
+    return "as in result.json" if recorded == figure else f"result.json has {make_printable(shorten(repr(recorded)))}"

@@ -8,6 +8,7 @@ from alexnet.comparison.difference import format_fact
 from alexnet.config import keys
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
+from alexnet.errors import Damaged, make_printable, shorten
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 
@@ -15,6 +16,7 @@ from alexnet.training.job import execute, log_to
 WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")
 # Keys of environment.json that say nothing about the numbers.
 NOT_COMPARED = ("command", "working_directory", "reproduces", "started", "earlier", "extended_from")
+MOST_CAUSES = 100  # printed
 
 
 def reproduce(folder: str, overrides: Sequence[str]) -> int:
@@ -26,16 +28,18 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     original = Run(folder)
     config, differences = load_run_config(original, overrides)
     check_machine(config)
+    for read in (list_windows, Run.result, Run.environment):  # damage is told now, and not after the training
+        read(original)
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
-    print(f"Reproducing {folder} in {run.folder}")
+    print(f"Reproducing {make_printable(folder)} in {run.folder}")
     for key, before, after in differences:
-        print(f"intended difference: {key}: {before} -> {after}")
+        print(f"intended difference: {key}: {make_printable(shorten(f'{before} -> {after}'))}")
     log_to(run)
     exit_status = execute(config, run, parent=original)
     if not run.is_done():
         return exit_status
     identical, verdict = compare_runs(original, run)
-    print(verdict)
+    print(make_printable(verdict))
     if not identical:
         _print_causes(original, run)
     return 0 if identical else 1
@@ -43,7 +47,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
 
 def compare_runs(original: Run, run: Run) -> tuple[bool, str]:
     """Whether all windows and the final weights are equal, and the verdict in a sentence."""
-    before, after = ([[row[name] for name in WINDOW_VALUES] for row in each.windows()] for each in (original, run))
+    before, after = list_windows(original), list_windows(run)
     ended, result = original.result() or {"status": "unfinished"}, run.result() or {}
     stopped = ended["status"] in ("unfinished", "interrupted")
     if stopped:
@@ -66,6 +70,14 @@ def compare_runs(original: Run, run: Run) -> tuple[bool, str]:
     return True, f"identical: {equal} of {total} windows, weights equal"
 
 
+def list_windows(run: Run) -> list[list[float]]:
+    """The WINDOW_VALUES of each window. Raises Damaged if one is missing."""
+    rows = run.windows()
+    if any(row.get(name) is None for row in rows for name in WINDOW_VALUES):
+        raise Damaged(f"{run.folder / 'losses.csv'} can't be read: expected {', '.join(WINDOW_VALUES)} in each row.")
+    return [[row[name] for name in WINDOW_VALUES] for row in rows]
+
+
 def _describe_difference(before: Sequence[float], after: Sequence[float]) -> str:
     """The first value in which two windows differ."""
     name, old, new = next(
@@ -78,9 +90,12 @@ def _describe_difference(before: Sequence[float], after: Sequence[float]) -> str
 def _print_causes(original: Run, run: Run) -> None:
     """What may explain a difference: an extended original, another environment."""
     for shorter in original.environment().get("extended_from", []):
-        print(f"the original was extended: it had the learning rates of a run with {shorter}")
-    for key, before, after in list_environment_changes(original, run):
-        print(f"environment differs: {key}: {format_fact(before)} -> {format_fact(after)}")
+        print(f"the original was extended: it had the learning rates of a run with {format_fact(shorter)}")
+    changes = list_environment_changes(original, run)
+    for key, before, after in changes[:MOST_CAUSES]:
+        print(f"environment differs: {make_printable(key)}: {format_fact(before)} -> {format_fact(after)}")
+    if len(changes) > MOST_CAUSES:
+        print(f"... and in {len(changes) - MOST_CAUSES} more keys.")
 
 
 def list_environment_changes(original: Run, run: Run) -> list[tuple[str, Any, Any]]:

@@ -7,7 +7,7 @@ from alexnet.config.keys import MAY_CHANGE
 from alexnet.config.machine import check_machine
 from alexnet.config.ranges import RANGES
 from alexnet.config.saved import load_run_config
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, make_printable
 from alexnet.launch import train
 from alexnet.launch.sweep_resume import rebuild_command
 from alexnet.runs.folder import Run, Sweep
@@ -40,7 +40,7 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
     result = run.result()
     if result is not None and result.get("status") == "finished" and config.epochs == epochs:
-        print(f"{folder} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
+        print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         return 0
     check_machine(config)
     log_to(run)

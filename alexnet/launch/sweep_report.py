@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from alexnet.errors import Damaged, nearest
+from alexnet.errors import Damaged, make_printable, nearest, shorten
 from alexnet.launch.sweep import without_launch
 from alexnet.runs.files import replace_text, replacing
 from alexnet.runs.folder import Run, Sweep, find_runs
@@ -15,7 +15,7 @@ from alexnet.runs.folder import Run, Sweep, find_runs
 
 def format_job_name(number: int, overrides: Sequence[str]) -> str:
     """'job 1 (optimizer.lr=0.1)'."""
-    return f"job {number} ({' '.join(without_launch(overrides))})"
+    return f"job {number} ({make_printable(shorten(' '.join(without_launch(overrides))))})"
 
 
 def score_run(run: Run) -> float | None:

@@ -36,7 +36,7 @@ from typing import Any
 
 from alexnet.errors import Damaged, Mistake
 from alexnet.runs.files import replace_text, replacing
-from alexnet.runs.reading import read_json, read_table, read_yaml
+from alexnet.runs.reading import MOST_PARTS, read_json, read_table, read_yaml
 
 # Targets of a configuration as version 0.1.0 named them, and their names today.
 MOVED = {
@@ -51,6 +51,7 @@ MOVED = {
     "alexnet.schedules.plateau": "alexnet.training.schedules.plateau",
     "alexnet.schedules.step": "alexnet.training.schedules.step",
 }
+MOST_LEVELS = 100  # of folders in one another
 SWEEP_SETTINGS = ("launcher", "sweeper", "sweep", "overrides")  # those of Hydra's that decide a sweep's jobs
 
 
@@ -80,17 +81,17 @@ def claim(wanted: str | Path) -> Path:
 
 
 def find_runs(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None) -> list["Run"]:
-    """The runs in a folder at any depth, or the folder itself if it is one; 2 before 10.
+    """The runs in a folder at up to 100 levels, or the folder itself if it is one; 2 before 10.
 
     Links are not followed, so no run is found twice. unreadable: called for a folder that can't be listed.
     """
-    found = []
+    found, top = [], os.fspath(folder).count(os.sep)
     for path, folders, files in os.walk(folder, onerror=unreadable):
         composed = os.path.exists(os.path.join(path, ".hydra", "config.yaml"))  # not yet in a folder just claimed
         if composed or "config.yaml" in files or "result.json" in files:
             found.append(path)
             folders.clear()
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and path.count(os.sep) - top < MOST_LEVELS]
     return [Run(path) for path in sorted(found, key=natural_sort_key)]
 
 
@@ -182,8 +183,9 @@ class Run:
 
     def environment(self) -> dict[str, Any]:
         """What the numbers depend on besides the configuration; {} if that was never written."""
-        environment = read_json(self.folder / "environment.json") or {}
-        if not all(isinstance(environment.get(name, []), list) for name in ("earlier", "extended_from")):
+        environment = read_json(self.folder / "environment.json", most_values=MOST_PARTS) or {}
+        earlier, extended = environment.get("earlier", []), environment.get("extended_from", [])
+        if not (isinstance(earlier, list) and isinstance(extended, list) and len(extended) < 1000):
             raise Damaged(f"{self.folder / 'environment.json'} can't be read: expected lists of what was earlier.")
         return environment
 

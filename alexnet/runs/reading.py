@@ -8,7 +8,9 @@ import json
 import re
 import reprlib
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,10 @@ from alexnet.errors import Damaged
 
 MOST_DEPTH = 50
 MOST_DIGITS = 100  # of a number; Python takes very long to print some longer ones, and refuses others
-MOST_NAME = 1000  # characters of a key with the keys around it
+MOST_KEYS, MOST_NAME = 5000, 1000  # those in one another counted; characters of a key with the keys around it
 MOST_YAML, MOST_NODES = 2**20, 5000  # bytes; values, lists and mappings. A run has about 200
-MOST_JSON = 2**26  # bytes; a confusion matrix of 4,000 classes has 50 MB
-MOST_MARKS = {"[{:": 200_000, '"': 2_000_000, ",": 20_000_000}  # in JSON: lists, mappings, keys; texts; values
+MOST_JSON, MOST_TEXTS, MOST_PARTS = 2**26, 1_000_000, 200_000  # bytes; texts; keys, lists and mappings
+MOST_VALUES = 20_000_000  # of result.json: the confusion matrix of 4,000 classes, in 50 MB
 MOST_TABLE, MOST_ROWS, MOST_LINE = 2**28, 2_000_000, 10_000  # bytes; rows; characters of a row
 BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads ten times as fast
 
@@ -71,14 +73,14 @@ def load_yaml(text: str) -> Any:
         raise ValueError("a value isn't of the kind that its tag names") from error
 
 
-def load_json(text: str) -> Any:
+def load_json(text: str, most_values: int = MOST_VALUES) -> Any:
     """Raises ValueError for what isn't JSON, and for more levels, digits and values than a run writes."""
     bare = text.replace("\\\\", "").replace('\\"', "")
-    if bare.count('"') > MOST_MARKS['"']:
-        raise ValueError("it has too many texts")
+    if bare.count('"') > 2 * MOST_TEXTS:
+        raise ValueError(f"it has more than {MOST_TEXTS} texts")
     bare = "".join(bare.split('"')[::2])  # what lies outside of texts
-    if any(sum(map(bare.count, marks)) > most for marks, most in MOST_MARKS.items()):
-        raise ValueError("it has too many values")
+    if bare.count(",") > most_values or sum(map(bare.count, "[{:")) > MOST_PARTS:
+        raise ValueError(f"it has more than {most_values} values, or more than {MOST_PARTS} keys and lists")
     depth = 0
     for bracket in re.findall(r"[][{}]", bare):
         depth += 1 if bracket in "[{" else -1
@@ -94,9 +96,9 @@ def read_yaml(path: Path) -> dict[Any, Any] | None:
     return _read_mapping(path, MOST_YAML, load_yaml)
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path, most_values: int = MOST_VALUES) -> dict[str, Any] | None:
     """The mapping in the file; None if there is no file. Raises Damaged for anything else."""
-    return _read_mapping(path, MOST_JSON, load_json)
+    return _read_mapping(path, MOST_JSON, partial(load_json, most_values=most_values))
 
 
 def read_table(path: Path) -> list[dict[str, float | None]]:
@@ -131,7 +133,7 @@ def _read_mapping(path: Path, most: int, load: Callable[[str], Any]) -> dict[Any
         content = load(text)
         if not isinstance(content, dict):
             raise ValueError(f"expected a mapping, not {reprlib.repr(content):.20}")
-        _check_names(content)
+        _check_names(content, 0, count(1))
         return content
 
     return _parse(path, most, load_mapping)
@@ -151,14 +153,14 @@ def _refuse(path: Path, error: Exception) -> Damaged:
     return Damaged(f"{path} can't be read: {why.rstrip('.')}.")
 
 
-def _check_names(content: dict[Any, Any], length: int = 0) -> None:
-    """Raises ValueError for long names: a configuration is flattened, so each level repeats those above it."""
+def _check_names(content: dict[Any, Any], length: int, numbers: Iterator[int]) -> None:
+    """Raises ValueError for many or long keys. Each key is later written with those around it, which have `length`."""
     for key, value in content.items():
         total = length + len(str(key)) + 1
-        if total > MOST_NAME:
-            raise ValueError(f"a key has more than {MOST_NAME} characters")
+        if total > MOST_NAME or next(numbers) > MOST_KEYS:
+            raise ValueError(f"it has more than {MOST_KEYS} keys, or more than {MOST_NAME} characters in one")
         if isinstance(value, dict):
-            _check_names(value, total)
+            _check_names(value, total, numbers)
 
 
 def _load_table(text: str) -> list[dict[str, float | None]]:

@@ -16,7 +16,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
-from alexnet.errors import Diverged, Failure, Mistake
+from alexnet.errors import Diverged, Failure, Mistake, make_sentence
 from alexnet.runs.folder import Run
 from alexnet.runs.texts import TEXTS
 from alexnet.training.pictures import draw_confusion, draw_curve
@@ -121,7 +121,7 @@ def _describe_end(error: BaseException, run: Run) -> tuple[dict[str, str], int]:
         return {"status": error.status, "reason": str(error)}, error.exit_status
     full = isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
     reason = f"No space is left on the disk of {run.folder}." if full else f"{type(error).__name__}: {error}"
-    return {"status": "failed", "reason": reason}, 1
+    return {"status": "failed", "reason": make_sentence(reason)}, 1
 
 
 @contextmanager
