@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from alexnet.runs.reading import load_yaml
 
@@ -35,6 +35,11 @@ def _load_file(path: Path) -> dict[str, Any]:
 def format_options(folder: str) -> str:
     """The names of the files in that folder of conf/, for --help."""
     return ", ".join(sorted(path.stem for path in (CONF / folder).glob("*.yaml")))
+
+
+def register_resolver() -> None:
+    """Makes ${options:FOLDER} known to OmegaConf: conf/hydra/help has it."""
+    OmegaConf.register_new_resolver("options", format_options, replace=True)
 
 
 def list_targets(group: str) -> set[str]:

@@ -27,6 +27,7 @@ class Launch(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value, then makes the run's own new folder."""
         with checking(), open_dict(config):
+            _check_directory(config.hydra.job.chdir)
             checks.check_run(without_hydra(config))
             if config.resume:
                 raise Mistake(
@@ -44,6 +45,7 @@ class Launch(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value of every job, and the disk; then makes the sweep's own new folder."""
         with checking(), open_dict(config):
+            _check_directory(config.hydra.job.chdir)
             sweep.check(config)
             parallel.check(config)
             planned = sweep.list_jobs(config)
@@ -78,8 +80,16 @@ class Launch(Callback):
         counts = count_statuses(config.hydra.sweep.dir)
         print(f"{counts['finished']} of {counts.total()} ok")
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
-        if set(counts) - results:
-            sys.exit(1)
+        sys.exit(1 if set(counts) - results else 0)
+
+
+def _check_directory(chdir: bool | None) -> None:
+    """Raises Mistake if jobs were to run in their own folders: their data would be looked for, and cached, there."""
+    if chdir:
+        raise Mistake(
+            f"hydra.job.chdir={chdir}: a run reads relative paths, such as dataset.root=data, where its command was "
+            f"given: leave it out. The run's own folder is ${{hydra:runtime.output_dir}}."
+        )
 
 
 def sum_disk_bytes(configs: Sequence[DictConfig]) -> int:

@@ -5,21 +5,26 @@ Each job is a process with its share of the processor's threads and, if there ar
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TextIO
 
-from hydra._internal.callbacks import Callbacks
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode, TaskFunction
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from alexnet.config.options import register_resolver
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
@@ -48,6 +53,7 @@ class Parallel(Launcher):
         from multiprocessing.connection import wait  # imported here, so that --help and mistakes are answered sooner
 
         setup_globals()
+        hydra_state = dump_hydra(self.context)
         at_once = min(self.at_once, len(job_overrides))
         configs = [
             self.compose_job(list(overrides), number, at_once)
@@ -59,7 +65,7 @@ class Parallel(Launcher):
             try:
                 while waiting or running:
                     with signals.uninterrupted():  # every process that was started is in `running`
-                        self.start_jobs(waiting, running, at_once)
+                        self.start_jobs(waiting, running, at_once, hydra_state)
                     wait([process.sentinel for process, _ in running.values()])
                     with signals.uninterrupted():
                         self.collect_ended_jobs(running)
@@ -69,12 +75,12 @@ class Parallel(Launcher):
                 sys.exit(interrupted.exit_status)
         return [make_job_return(config) for config in configs]
 
-    def start_jobs(self, waiting: list[DictConfig], running: Running, at_once: int) -> None:
+    def start_jobs(self, waiting: list[DictConfig], running: Running, at_once: int, hydra_state: bytes) -> None:
         """Starts waiting jobs in the free slots."""
         for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
             config = waiting.pop(0)
             gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
-            running[slot] = start(self.task, config, gpu), config
+            running[slot] = start(self.task, config, gpu, hydra_state), config
 
     def collect_ended_jobs(self, running: Running) -> None:
         """Prints how each ended job ended, and writes the sweep's report again."""
@@ -96,7 +102,6 @@ class Parallel(Launcher):
         config = self.context.config_loader.load_sweep_config(self.settings, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
-            config.hydra.mode = RunMode.RUN  # in its process the job is alone, and ends it with its exit status
             # The threads go into the configuration, so reproducing the job gives the same weights. A resumed job
             # keeps its threads, however many jobs are left.
             begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
@@ -123,11 +128,28 @@ def list_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def start(task: TaskFunction, config: DictConfig, gpu: str | None) -> SpawnProcess:
+def dump_hydra(context: HydraContext) -> bytes:
+    """What a job sees of Hydra in a serial sweep, to be loaded in its process: callbacks, version base and the like.
+
+    Raises Mistake for a callback that can't be sent to another process.
+    """
+    for callback in context.callbacks.callbacks:
+        try:
+            pickle.dumps(callback)
+        except Exception as error:
+            raise Mistake(
+                f"hydra/launcher=parallel: the callback {type(callback).__name__} can't be sent to the process of a "
+                f"job ({error}): give hydra/launcher=basic, or open what it holds in its on_job_start."
+            ) from error
+    singletons = {kind: each for kind, each in Singleton._instances.items() if kind is not Plugins}
+    return pickle.dumps((context, singletons))
+
+
+def start(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: bytes) -> SpawnProcess:
     """Starts the job's process."""
     # A process that dies at once still leaves a folder, so it counts as a job of the sweep.
     (get_folder(config) / ".hydra").mkdir(parents=True, exist_ok=True)
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpu))
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpu, hydra_state))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process inherits this; `_run` lifts it
     try:
         process.start()
@@ -136,29 +158,36 @@ def start(task: TaskFunction, config: DictConfig, gpu: str | None) -> SpawnProce
     return process
 
 
-def _run(task: TaskFunction, config: DictConfig, gpu: str | None) -> None:
+def _run(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: bytes) -> None:
     """Runs the job, in its process."""
     os.setpgrp()  # the terminal's Ctrl-C goes to the sweep only, which then stops its jobs once
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch reads it, and is imported later
     Thread(target=_end_with_the_sweep, daemon=True).start()
-    no_loader: Any = None  # the configuration is composed already
     try:
         with Signals(), open(os.devnull, "w") as nowhere:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+            context, singletons = pickle.loads(hydra_state)
+            Singleton._instances.update(singletons)
             setup_globals()
+            register_resolver()
+            warnings.showwarning = partial(_show_warning, sys.stderr)  # such as Hydra's of a callback that fails
             with redirect_stdout(nowhere), redirect_stderr(nowhere):  # train.log has all of it
                 ended = run_job(
                     task_function=task,
                     config=config,
                     job_dir_key="hydra.sweep.dir",
                     job_subdir_key="hydra.sweep.subdir",
-                    hydra_context=HydraContext(config_loader=no_loader, callbacks=Callbacks()),
+                    hydra_context=context,
                 )
-            if isinstance(ended.return_value, Exception):  # a bug: `execute` catches a run's own errors
-                raise ended.return_value
+            _ = ended.return_value  # raises what the job raised: a bug, since `execute` catches a run's own errors
+            sys.exit(JobRuntime.instance().get("exit_status"))
     except Interrupted as interrupted:  # before there was anything to save
         sys.exit(interrupted.exit_status)
+
+
+def _show_warning(stream: TextIO, message: Warning | str, category: type[Warning], *place: Any) -> None:
+    stream.write(warnings.formatwarning(message, category, *place[:2]))
 
 
 def _end_with_the_sweep() -> None:

@@ -9,6 +9,7 @@ import hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -37,7 +38,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
     for plugin in (parallel.Parallel, search.Search):  # Hydra finds no plugins in an editable install
         Plugins.instance().register(plugin)
-    OmegaConf.register_new_resolver("options", options.format_options, replace=True)  # conf/hydra/help has them
+    options.register_resolver()
+    JobRuntime.instance().set("exit_status", 0)
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # `execute` catches a job's own errors
@@ -45,28 +47,30 @@ def main() -> None:
             raise
         with checking():
             raise
+    sys.exit(JobRuntime.instance().get("exit_status"))
 
 
 def job(config: DictConfig) -> float | None:
-    """Trains one run. A single run exits with its status; a sweep's job returns what a search maximises."""
+    """Trains one run and returns what a search maximises. It returns to Hydra, which then calls the callbacks."""
     from alexnet.training.job import execute  # imported here, so that --help and mistakes are answered sooner
 
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
     trained = OmegaConf.masked_copy(config, [str(key) for key in config if key not in LAUNCH])
-    checked = was_checked(settings)
-    if settings.mode is not RunMode.MULTIRUN:
-        sys.exit(execute(trained, run, checked=checked))
-    name = format_job_name(settings.job.num, settings.overrides.task)
-    result = run.result()
-    if config.resume and result is not None and run.is_done():
-        print(f"{name} is done: {result['status']}")
-    else:
-        exit_status = execute(trained, run, f"{name} ended early: ", checked=checked)
+    in_sweep = settings.mode is RunMode.MULTIRUN
+    name = format_job_name(settings.job.num, settings.overrides.task) if in_sweep else ""
+    if in_sweep and config.resume and run.is_done():
+        print(f"{name} is done: {(run.result() or {})['status']}")
+        return score_run(run)
+    exit_status = execute(trained, run, f"{name} ended early: " if in_sweep else "", checked=was_checked(settings))
+    if in_sweep and settings.launcher._target_.endswith(".BasicLauncher"):
         table = write_report(settings.sweep.dir, config.report)
-        if exit_status > 128:  # a signal stops the sweep, not only this job
+        if exit_status > 128:
             print(table)
-            sys.exit(exit_status)
+    else:  # alone, or in a process of its own, which ends with it; the process that started it writes the report
+        JobRuntime.instance().set("exit_status", exit_status)
+    if exit_status > 128:  # a signal stops the sweep, not only this job
+        sys.exit(exit_status)
     return score_run(run)
 
 

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import hydra
 import pytest
 import torch
+from hydra._internal.callbacks import Callbacks
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext
 from omegaconf import OmegaConf
 
 from alexnet.engine import device
@@ -113,6 +114,13 @@ def test_a_killed_job_is_told_and_the_others_finish(begin, tmp_path):
     assert "2 of 2 ok" in resumed.stdout and " is done: finished" in resumed.stdout
 
 
+class Loader:
+    """In place of Hydra's: every job has the sweep's configuration."""
+
+    def load_sweep_config(self, config, _):
+        return OmegaConf.create(config)
+
+
 def note_gpu(config):
     folder = Path(HydraConfig.get().runtime.output_dir)
     (folder / "gpu").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
@@ -128,8 +136,7 @@ def test_jobs_at_the_same_time_have_a_gpu_each(tmp_path, monkeypatch):
     overrides = ["hydra.sweep.dir=" + str(tmp_path), "dataset=digits"]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = hydra.compose("train", overrides, return_hydra_config=True)
-    loader = SimpleNamespace(load_sweep_config=lambda config, _: OmegaConf.create(config))
-    launcher.setup(hydra_context=SimpleNamespace(config_loader=loader), task_function=note_gpu, config=config)
+    launcher.setup(hydra_context=HydraContext(Loader(), Callbacks()), task_function=note_gpu, config=config)
     assert launcher.at_once == 2
     launcher.launch([[], []], initial_job_idx=0)
     assert {(tmp_path / number / "gpu").read_text() for number in "01"} == {"5", "7"}
@@ -143,9 +150,8 @@ def test_a_job_that_goes_on_keeps_its_number_of_threads(tmp_path, monkeypatch):
     overrides = ["hydra.sweep.dir=" + str(tmp_path), "dataset=digits", f"resume={tmp_path}"]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = hydra.compose("train", overrides, return_hydra_config=True)
-    loader = SimpleNamespace(load_sweep_config=lambda config, _: OmegaConf.create(config))
     launcher = parallel.Parallel()
-    launcher.setup(hydra_context=SimpleNamespace(config_loader=loader), task_function=note_gpu, config=config)
+    launcher.setup(hydra_context=HydraContext(Loader(), Callbacks()), task_function=note_gpu, config=config)
     assert [launcher.compose_job([], number, at_once=1).device.threads for number in (0, 1)] == [device.THREADS, 77]
 
 
