@@ -20,10 +20,10 @@ def evaluate(folder: str, overrides: Sequence[str]) -> int:
     run = Run(folder)
     config, changed = load_run_config(run, overrides)
     check_machine(config)
+    recorded = run.result() or {}
     from alexnet.training.build import assemble  # torch takes seconds to import: not before the checks
     from alexnet.training.evaluation import compute_test_figures, load_chosen_weights
 
-    recorded = run.result() or {}
     training = assemble(config)
     load_chosen_weights(training, run, overrides)
     figures = compute_test_figures(training)

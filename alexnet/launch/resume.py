@@ -43,5 +43,6 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
         print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         return 0
     check_machine(config)
+    run.check_own_files()
     log_to(run)
     return execute(config, run)

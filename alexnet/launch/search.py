@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet.errors import Mistake
+from alexnet.errors import Damaged, Mistake
 from alexnet.runs.folder import Sweep
 
 if TYPE_CHECKING:
@@ -69,14 +69,19 @@ class Search(Sweeper):
 
 
 def open_study(path: Path, seed: int) -> "optuna.Study":
-    """The study in that file, a new one if there is none."""
+    """The study in that file, a new one if there is none. Raises Damaged for a file that Optuna can't read."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{path.absolute()}"
-    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    # A resumed study must not draw the same random numbers again.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it isn't a file")
+        study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+        # A resumed study must not draw the same random numbers again.
+        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    except Exception as error:  # of Optuna, SQLAlchemy or json: anybody may have written the file
+        raise Damaged(f"{path} can't be read: {type(error).__name__}: {error}") from error
     return study
 
 

@@ -1,12 +1,14 @@
 """Lists and checks a sweep's jobs and their folders before it runs."""
 
 from collections.abc import Mapping, Sequence
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
@@ -14,6 +16,8 @@ from alexnet.config.compose import without_hydra
 from alexnet.config.keys import LAUNCH, WITHOUT_EFFECT, flatten
 from alexnet.errors import Mistake, nearest
 from alexnet.launch import search
+
+MOST_JOBS = 10_000
 
 
 def list_jobs(config: DictConfig) -> Sequence[Sequence[str]]:
@@ -106,7 +110,19 @@ def expand_grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> S
     """The overrides of every combination of the given values, in the order in which Hydra numbers the jobs."""
     given = [f"{key}={value}" for key, value in (params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return BasicSweeper.split_arguments(parser.parse_overrides([*given, *overrides]), None)[0]
+    parsed = parser.parse_overrides([*given, *overrides])
+    if prod(map(_count_values, parsed)) > MOST_JOBS:
+        raise Mistake(f"{' '.join(overrides)}: this sweep has more than {MOST_JOBS} jobs.")
+    return BasicSweeper.split_arguments(parsed, None)[0]
+
+
+def _count_values(override: Override) -> float:
+    """How many values an override has; a range isn't expanded for that."""
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        start, stop, step = value.start or 0, value.stop or 0, value.step
+        return max(0, -((start - stop) // step)) if step else inf
+    return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 
 def describe_plan(planned: Sequence[Sequence[str]], needed: int, folder: str) -> str:

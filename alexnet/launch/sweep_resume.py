@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config.keys import flatten, list_changes
 from alexnet.config.overrides import quote
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, make_printable
 from alexnet.launch import search
 from alexnet.launch.sweep import expand_grid, without_launch
-from alexnet.runs.folder import Sweep
+from alexnet.runs.folder import Sweep, find_runs
 
 # The folder may be untrusted, and some overrides make Hydra call any function. Only these are used again.
 PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)
@@ -40,6 +40,8 @@ def find_existing_sweep(config: DictConfig) -> Path:
             f"resume={folder}: another command started that sweep; this one is {', '.join(changes)}. "
             f"To resume it as it was: python scripts/resume.py {folder}"
         )
+    for run in find_runs(folder):
+        run.check_own_files()
     return Path(folder)
 
 
@@ -95,6 +97,7 @@ def rebuild_command(folder: str) -> list[str]:
     task += [f"{RENAMED[key]}={value}" for key, _, value in (given.partition("=") for given in renamed)]
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
     refused += [given for given in settings if not _is_plain(given, task)]
+    refused += [given for given in task if make_printable(given) != given]  # Hydra prints them
     if refused:
         raise Mistake(
             f"{folder} was started with {' '.join(refused)}. That isn't used from a folder, because it may be "

@@ -159,7 +159,7 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """How the run ended, at least its `status`; None while it runs, or if it was killed."""
         result = read_json(self.folder / "result.json")
-        if result is not None and not isinstance(result.get("status"), str):
+        if result is not None and not (isinstance(result.get("status"), str) and len(result["status"]) < 100):
             raise Damaged(f"{self.folder / 'result.json'} can't be read: expected a status.")
         return result
 
@@ -204,6 +204,12 @@ class Run:
         finally:
             (self.folder / ".lock").unlink(missing_ok=True)
             lock.release()
+
+    def check_own_files(self) -> None:
+        """Raises Damaged if a file that a resumed run appends to is something else: a pipe, or a link to elsewhere."""
+        for path in (self.log, self.folder / "losses.csv", self.folder / "epochs.csv"):
+            if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+                raise Damaged(f"{path} isn't a file of its own, so nothing is written to it: remove it.")
 
     @property
     def is_new(self) -> bool:

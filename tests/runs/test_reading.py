@@ -9,7 +9,7 @@ from alexnet.errors import Damaged
 from alexnet.runs.folder import Run, Sweep
 from alexnet.runs.reading import read_json, read_table, read_yaml
 
-FOREVER = 2  # seconds: none of these takes a tenth of it, and unbounded reading takes minutes
+FOREVER = 10  # seconds: none of these takes a tenth of one, and unbounded reading takes minutes
 YAML = {
     "a number that Python can't print": "a: 0x" + "f" * 20_000,
     "a number in base 60": "a: 1" + ":59" * 5000,
