@@ -8,6 +8,9 @@ from alexnet.comparison.configurations import find_differing_keys
 from alexnet.comparison.records import Record, flatten_config, format_value
 from alexnet.errors import Mistake, make_printable
 
+# Of environment.json: the start, which always differs, and what is the run's own.
+NOT_COMPARED = ("id", "started", "earlier", "config", "config_before")
+
 
 def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
     """A table: its headers (key and the runs' folders), and a row for each key that differs.
@@ -26,8 +29,8 @@ def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[st
 
 
 def _read_environment(record: Record) -> dict[str, Any]:
-    """The environment of the newest process that trained the run, without its start, which always differs."""
-    return {key: value for key, value in record.run.environment().items() if key not in ("earlier", "started")}
+    """The environment of the newest process that trained the run."""
+    return {key: value for key, value in record.run.environment().items() if key not in NOT_COMPARED}
 
 
 def format_fact(value: Any) -> str:

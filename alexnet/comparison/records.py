@@ -64,6 +64,7 @@ def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], l
 
     Metrics are the numbers of result.json, and the best and the final loss of the epochs.
     """
+    run.check_tables(result)
     metrics = {key: value for key, value in flatten(result).items() if type(value) in (int, float)}
     epochs = run.epochs()
     if not epochs:

@@ -5,13 +5,13 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from torch.hub import download_url_to_file
 
+from alexnet.disk import locked
 from alexnet.errors import Failure, Mistake
 
 logger = logging.getLogger(__name__)
@@ -25,19 +25,19 @@ def exclusive(root: Path, name: str) -> Iterator[None]:
 
     Raises Mistake if the folder can't be written to.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / f".{name}.lock")
+
+    def wait(by: str) -> None:
+        logger.info(f"Another run{by} is preparing {name}: waiting for it.")
+
+    with ExitStack() as lock:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            logger.info(f"Another run is preparing {name}: waiting for it.")
-            lock.acquire()
-    except OSError as error:
-        raise Mistake(
-            f"{root} can't be written to ({error.strerror}), and {name} isn't there: give another dataset.root=FOLDER."
-        ) from error
-    with lock:
+            root.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(locked(root / f".{name}.lock", wait))
+        except OSError as error:
+            raise Mistake(
+                f"{root} can't be written to ({error.strerror}), and {name} isn't there: give another "
+                f"dataset.root=FOLDER."
+            ) from error
         yield
 
 

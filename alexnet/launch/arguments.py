@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 
 from alexnet.errors import mistakes_end_the_program
@@ -21,11 +21,17 @@ def above_zero(kind: type) -> Callable[[str], float]:
     return number
 
 
-def run_on_folder(description: str, action: Callable[[str, Sequence[str]], int]) -> None:
-    """Calls action(folder, overrides) with the script's arguments and exits with the status that it returns."""
+def run_on_folder(description: str, action: Callable[..., int], **flags: str) -> None:
+    """Calls action(folder, overrides) with the script's arguments and exits with the status that it returns.
+
+    flags: of each option that the script has besides, such as from_start for --from-start, what it does. The action
+    gets it by that name: whether it was given.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="values to change")
+    for name, effect in flags.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=effect)
     arguments = parser.parse_args()
     with mistakes_end_the_program():
-        sys.exit(action(arguments.folder, arguments.overrides))
+        sys.exit(action(**vars(arguments)))

@@ -13,11 +13,11 @@ from alexnet.config import checks
 from alexnet.config.compose import checking, without_hydra
 from alexnet.config.machine import check_machine
 from alexnet.config.overrides import quote
+from alexnet.disk import check_space
 from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import count_statuses, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
-from alexnet.runs.files import check_space
 from alexnet.runs.folder import claim
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet.comparison.difference import format_fact
+from alexnet.comparison.difference import NOT_COMPARED, format_fact
 from alexnet.config import keys
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
@@ -15,7 +15,7 @@ from alexnet.training.job import execute, log_to
 # What a reproduction must have in common with its original, causes first. Times can't be equal.
 WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")
 # Keys of environment.json that say nothing about the numbers.
-NOT_COMPARED = ("command", "working_directory", "reproduces", "started", "earlier", "extended_from")
+SAYS_NOTHING = ("command", "working_directory", "reproduces", "extended_from", *NOT_COMPARED)
 MOST_CAUSES = 100  # printed
 
 
@@ -28,8 +28,9 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     original = Run(folder)
     config, differences = load_run_config(original, overrides)
     check_machine(config)
-    for read in (list_windows, Run.result, Run.environment):  # damage is told now, and not after the training
+    for read in (list_windows, Run.environment):  # damage is told now, and not after the training
         read(original)
+    original.check_tables(original.result() or {})
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     print(f"Reproducing {make_printable(folder)} in {run.folder}")
     for key, before, after in differences:
@@ -101,4 +102,4 @@ def _print_causes(original: Run, run: Run) -> None:
 def list_environment_changes(original: Run, run: Run) -> list[tuple[str, Any, Any]]:
     """(key, before, after) for what differs between the two environments and may change a number."""
     changes = keys.list_changes(*(keys.flatten(each.environment()) for each in (original, run)))
-    return [change for change in changes if change[0].split(".")[0] not in NOT_COMPARED]
+    return [change for change in changes if change[0].split(".")[0] not in SAYS_NOTHING]

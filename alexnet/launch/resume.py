@@ -1,5 +1,6 @@
 """Resumes a run or a sweep in its own folder."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -14,16 +15,18 @@ from alexnet.runs.folder import Run, Sweep
 from alexnet.training.job import execute, log_to
 
 
-def resume(folder: str, overrides: Sequence[str]) -> int:
+def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> int:
     """Trains from the last checkpoint to the end. `epochs=N` extends a finished run. Returns the exit status.
 
-    Raises Mistake if the folder isn't a run's, or if an override changes more than the number of epochs, the columns'
-    devices or what can't change a number.
+    from_start: trains from epoch 1 instead, whatever checkpoints there are; they are deleted.
+    Raises Mistake if the folder isn't a run's, if it has rows and no checkpoint, or if an override changes more than
+    the number of epochs, the columns' devices or what can't change a number.
     """
     run = Run(folder)
     if Sweep(folder).settings() is not None:
-        if overrides:
-            raise Mistake(f"{folder} is a sweep, which is resumed as it was: leave out {' '.join(overrides)}.")
+        given = [*overrides, *(["--from-start"] if from_start else [])]
+        if given:
+            raise Mistake(f"{folder} is a sweep, which is resumed as it was: leave out {' '.join(given)}.")
         sys.argv = [sys.argv[0], *rebuild_command(folder)]
         train.main()
         return 0
@@ -42,7 +45,13 @@ def resume(folder: str, overrides: Sequence[str]) -> int:
     if result is not None and result.get("status") == "finished" and config.epochs == epochs:
         print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         return 0
+    if run.has_rows and not run.has_checkpoint and not from_start:
+        raise Mistake(
+            f"{folder} has no checkpoint: the run was stopped before its first one, or checkpoints/ was deleted. To "
+            f"train from epoch 1, with the same result: "
+            f"{shlex.join(['python', 'scripts/resume.py', folder, *overrides, '--from-start'])}"
+        )
     check_machine(config)
     run.check_own_files()
     log_to(run)
-    return execute(config, run)
+    return execute(config, run, from_start=from_start)

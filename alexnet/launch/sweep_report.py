@@ -7,9 +7,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from alexnet.disk import replace_text, replacing
 from alexnet.errors import Damaged, make_printable, nearest, shorten
 from alexnet.launch.sweep import without_launch
-from alexnet.runs.files import replace_text, replacing
 from alexnet.runs.folder import Run, Sweep, find_runs
 
 

@@ -19,10 +19,11 @@ from alexnet.config import options
 from alexnet.config.compose import checking
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
+from alexnet.disk import sync
 from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
-from alexnet.runs.folder import Run
+from alexnet.runs.folder import Run, Sweep
 
 
 def main() -> None:
@@ -56,6 +57,9 @@ def job(config: DictConfig) -> float | None:
 
     settings = HydraConfig.get()
     run = Run(settings.runtime.output_dir)
+    multirun = Sweep(settings.sweep.dir).multirun
+    if multirun.is_file():
+        sync(multirun)  # Hydra doesn't, and a sweep that lost it in a power loss couldn't be resumed
     trained = OmegaConf.masked_copy(config, [str(key) for key in config if key not in LAUNCH])
     in_sweep = settings.mode is RunMode.MULTIRUN
     name = format_job_name(settings.job.num, settings.overrides.task) if in_sweep else ""

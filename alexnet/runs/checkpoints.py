@@ -4,31 +4,41 @@ import logging
 import os
 import pickle
 import re
-import shlex
 import zipfile
+from collections.abc import Mapping
+from hashlib import sha256
+from math import inf
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from alexnet.disk import replacing, sync
 from alexnet.errors import Damaged
-from alexnet.runs.files import replacing
 
 logger = logging.getLogger(__name__)
 
+# What version 0.1.0 wrote had no hash: last.pt and best.pt. Any other content without one is damaged.
+WITHOUT_HASH = ({"model", "optimizer", "scaler", "state"}, {"model", "epoch"})
+
 
 def save(folder: Path, name: str, state: dict[str, Any]) -> None:
-    """Writes `NAME.pt`. The checkpoint before it is kept until this one is on the disk.
+    """Writes `NAME.pt`, with a hash of all tensors and values. The checkpoint before it is kept until this one is on
+    the disk.
 
     Raises OSError if the disk is full.
     """
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        folder.mkdir()
+        sync(folder.parent)
     path, before = folder / f"{name}.pt", folder / "previous.pt"
     with replacing(path) as temporary:
-        _write(temporary, state)
+        _write(temporary, {**state, "sha256": _hash(state)})
+        sync(temporary)  # before the last checkpoint is moved away
         if name == "last" and path.exists():
             os.replace(path, before)
-    _sync(folder)
     before.unlink(missing_ok=True)
 
 
@@ -36,8 +46,6 @@ def _write(path: Path, state: dict[str, Any]) -> None:
     try:
         with open(path, "wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
     except RuntimeError as error:
         if isinstance(error.__context__, OSError):  # this is how torch reports a full disk
             raise error.__context__ from None
@@ -45,22 +53,27 @@ def _write(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path, name: str) -> dict[str, Any]:
-    """What `save` wrote, on the CPU. Never runs code from the file. Raises Damaged if `save` didn't write it so."""
+    """What `save` got, on the CPU. Never runs code from the file. Raises Damaged if `save` didn't write it so."""
     path = folder / f"{name}.pt"
     try:
-        with zipfile.ZipFile(path) as archive:  # torch doesn't look at the checksums
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+        _check_size(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise ValueError("it holds no checkpoint of this project")
+        if "sha256" in state:
+            digest = state.pop("sha256")
+            if digest != _hash(state, 16 * path.stat().st_size):
+                raise ValueError("its content isn't what was saved (its SHA-256 differs)")
+        elif set(state) not in WITHOUT_HASH:
+            raise ValueError("it holds no checkpoint of this project")
+        return state
     except pickle.UnpicklingError as error:  # torch's own message says how to load it anyway
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = f"it names {named[1]}" if named is not None else "there is something else in it"
         raise Damaged(f"{path} is refused: a checkpoint holds tensors and plain values only, and {what}.") from error
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
-        raise Damaged(f"{path} can't be read: {str(error).splitlines()[0].rstrip('.')}.") from error
-    if not isinstance(state, dict):
-        raise Damaged(f"{path} holds no checkpoint of this project.")
-    return state
+    except Exception as error:  # a damaged file may raise anything
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise Damaged(f"{path} can't be read: {why.rstrip('.')}.") from error
 
 
 def load_newest(folder: Path) -> dict[str, Any] | None:
@@ -81,16 +94,51 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
             return state
     if damaged is not None:
         raise Damaged(
-            f"{damaged} There is no other checkpoint to resume from. To train from the start, with the same result: "
-            f"rm {shlex.quote(str(folder / 'last.pt'))} and the command again."
+            f"{damaged} There is no other checkpoint to resume from. To train from epoch 1, with the same result: "
+            f"python scripts/resume.py {quote(str(folder.parent))} --from-start"
         ) from damaged
     return None
 
 
-def _sync(folder: Path) -> None:
-    """Writes the folder's renames to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _check_size(path: Path) -> None:
+    """Reads all of the file by its checksums, which torch doesn't look at.
+
+    Raises ValueError if it would unpack to more than it is, as nothing that torch writes does.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+        if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("it isn't packed as a checkpoint is")
+        if damaged := archive.testzip():
+            raise ValueError(f"wrong checksum of {damaged}")
+
+
+def _hash(state: dict[str, Any], limit: float = inf) -> str:
+    """SHA-256 over all tensors and values: their types, shapes and bytes, and where they are.
+
+    Raises ValueError if they are more than `limit` bytes: those of a small file may be, if it names one many times.
+    """
+    digest = sha256()
+    pending: list[Any] = [state]  # a stack: a damaged file may be deeper than Python's own
+    while pending:
+        value = pending.pop()
+        limit -= value.nbytes if isinstance(value, Tensor) else 1
+        if limit < 0:
+            raise ValueError("it holds more than its size")
+        if isinstance(value, Tensor):
+            if value.nbytes > value.untyped_storage().nbytes():
+                raise ValueError("a tensor is larger than its content")
+            digest.update(f"tensor {value.dtype} {tuple(value.shape)}\n".encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        elif isinstance(value, Mapping):
+            digest.update(f"mapping {len(value)}\n".encode())
+            pending += [part for item in value.items() for part in item]
+        elif isinstance(value, (list, tuple)):
+            digest.update(f"{type(value).__name__} {len(value)}\n".encode())
+            pending += value
+        elif value is None or isinstance(value, (bool, int, float, str)):
+            digest.update(f"{type(value).__name__} {value!r}\n".encode())
+        else:
+            raise TypeError(f"{type(value).__name__} is no tensor and no plain value")
+    return digest.hexdigest()

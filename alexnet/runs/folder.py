@@ -23,34 +23,24 @@ sweep.png                   the same as a picture
 study.db                    Optuna's study, if hydra/sweeper=search
 """
 
-import csv
-import io
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import Any
+from uuid import uuid4
 
+from alexnet import disk
 from alexnet.errors import Damaged, Mistake
-from alexnet.runs.files import replace_text, replacing
-from alexnet.runs.reading import MOST_PARTS, read_json, read_table, read_yaml
+from alexnet.runs import tables
+from alexnet.runs.moved import rename_targets
+from alexnet.runs.reading import MOST_PARTS, load_yaml, read_json, read_table, read_yaml
+from alexnet.runs.seals import check_config, to_json, without_digest
 
-# Targets of a configuration as version 0.1.0 named them, and their names today.
-MOVED = {
-    "alexnet.datasets.cifar10": "alexnet.data.cifar.cifar10",
-    "alexnet.datasets.cifar100": "alexnet.data.cifar.cifar100",
-    "alexnet.datasets.digits": "alexnet.data.digits.digits",
-    "alexnet.datasets.fashion_mnist": "alexnet.data.fashion_mnist.fashion_mnist",
-    "alexnet.datasets.image_folder": "alexnet.data.image_folder.image_folder",
-    "alexnet.schedules.constant": "alexnet.training.schedules.constant",
-    "alexnet.schedules.cosine": "alexnet.training.schedules.cosine",
-    "alexnet.schedules.one_cycle": "alexnet.training.schedules.one_cycle",
-    "alexnet.schedules.plateau": "alexnet.training.schedules.plateau",
-    "alexnet.schedules.step": "alexnet.training.schedules.step",
-}
+CHECKPOINTS = ("last.pt", "previous.pt", "best.pt")
 MOST_LEVELS = 100  # of folders in one another
 SWEEP_SETTINGS = ("launcher", "sweeper", "sweep", "overrides")  # those of Hydra's that decide a sweep's jobs
 
@@ -115,11 +105,11 @@ class Run:
 
     def record_window(self, row: dict[str, Any]) -> None:
         """Appends a row to losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""
-        self._append("losses.csv", row)
+        tables.append_row(self.folder / "losses.csv", row)
 
     def record_epoch(self, row: dict[str, Any]) -> None:
         """Appends a row to epochs.csv."""
-        self._append("epochs.csv", row)
+        tables.append_row(self.folder / "epochs.csv", row)
 
     def windows(self) -> list[dict[str, Any]]:
         """The rows of losses.csv: floats, or None for an empty cell."""
@@ -130,38 +120,75 @@ class Run:
         return read_table(self.folder / "epochs.csv")
 
     def write_config(self, text: str) -> None:
-        """Writes the resolved configuration, as YAML."""
-        replace_text(self.folder / "config.yaml", text)
+        """Writes the resolved configuration, as YAML. It is the first file that makes the folder a run's."""
+        disk.replace_text(self.folder / "config.yaml", text)
+        disk.sync_place(self.folder)
 
-    def begin(self, config: str, environment: dict[str, Any], epoch: int, step: int) -> None:
+    def begin(
+        self, config: str, environment: dict[str, Any], epoch: int, step: int, sealed: dict[str, Any] | None = None
+    ) -> None:
         """Training begins or is resumed: keeps the earlier result as the previous one, drops rows after that step.
 
+        sealed: of the checkpoint that it is resumed from, if it has a `seal`. At step 0 all checkpoints are deleted.
         All files are written before the first one is replaced, so a full disk leaves the folder as it was.
         """
-        texts = {
-            **self._cut_tables(epoch, step),
-            "config.yaml": config,
-            "environment.json": json.dumps(environment, indent=2, ensure_ascii=False) + "\n",
-        }
-        # The last one is replaced first: an extended run's config.yaml never lacks `extended_from` in environment.json.
-        with ExitStack() as files:
-            for name, text in texts.items():
-                files.enter_context(replacing(self.folder / name)).write_text(text, encoding="utf-8")
+        new, before = load_yaml(config), self.config()
+        environment = {"id": uuid4().hex, **environment, "config": new}
+        if before != new:  # valid, too, until config.yaml is replaced
+            environment["config_before"] = before
+        rows = tables.cut_by_column(self.folder, epoch, step) if sealed is None else self.check_seal(sealed)
+        texts = {path: text for path, text in rows.items() if path.is_file()}
+        texts[self.folder / "config.yaml"] = config
+        texts[self.folder / "environment.json"] = to_json(environment)
+        with ExitStack() as files:  # it replaces the last one first: environment.json has both configurations
+            for path, text in texts.items():
+                temporary = files.enter_context(disk.replacing(path))
+                temporary.write_text(text, encoding="utf-8")
+                disk.sync(temporary)  # some disks tell only now that they are full
+            if sealed is None and step == 0:
+                for name in CHECKPOINTS:
+                    (self.checkpoints / name).unlink(missing_ok=True)
             if (self.folder / "result.json").exists():
                 os.replace(self.folder / "result.json", self.folder / "result.previous.json")
 
+    def seal(self) -> dict[str, Any]:
+        """What ties a checkpoint to this folder: the run's id, and its tables so far."""
+        return {"id": self.environment().get("id"), "tables": tables.describe(self.folder)}
+
+    def check_seal(self, sealed: dict[str, Any]) -> dict[Path, str]:
+        """The text of each table up to that checkpoint.
+
+        Raises Damaged if `seal` gave that in another run's folder, or if a row of that time is missing or changed;
+        KeyError, TypeError or ValueError if `seal` never gave it.
+        """
+        self.check_owner(sealed)
+        return tables.cut(self.folder, sealed["tables"])
+
+    def check_owner(self, sealed: dict[str, Any]) -> None:
+        """Raises Damaged if a checkpoint with that `seal` is of another run than environment.json."""
+        if sealed["id"] != self.environment().get("id"):
+            raise Damaged(f"{self.folder} has a checkpoint and an environment.json of two runs: bring back its own.")
+
     def write_result(self, result: dict[str, Any]) -> None:
         """Writes result.json, a row of the confusion matrix per line."""
-        text = json.dumps(result, indent=2, ensure_ascii=False)
+        text = to_json({**result, "tables": tables.describe(self.folder)})
         text = re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
-        replace_text(self.folder / "result.json", text + "\n")
+        disk.replace_text(self.folder / "result.json", text)
 
     def result(self) -> dict[str, Any] | None:
         """How the run ended, at least its `status`; None while it runs, or if it was killed."""
-        result = read_json(self.folder / "result.json")
-        if result is not None and not (isinstance(result.get("status"), str) and len(result["status"]) < 100):
-            raise Damaged(f"{self.folder / 'result.json'} can't be read: expected a status.")
-        return result
+        path = self.folder / "result.json"
+        result = read_json(path)
+        if result is None:
+            return None
+        if not (isinstance(result.get("status"), str) and len(result["status"]) < 100):
+            raise Damaged(f"{path} can't be read: expected a status.")
+        way_out = f"write it again with rm {quote(str(path))} and python scripts/resume.py {quote(str(self.folder))}"
+        return without_digest(path, result, way_out)
+
+    def check_tables(self, result: dict[str, Any]) -> None:
+        """Raises Damaged if the tables aren't those that the run ended with. result: the content of result.json."""
+        tables.check(self.folder, result.get("tables"))
 
     def is_done(self) -> bool:
         """Whether the run finished or diverged: resuming it could only end the same way."""
@@ -173,37 +200,34 @@ class Run:
 
         Plain YAML: nothing in it is run or looked up, whoever wrote it. Targets have today's names.
         """
-        config = read_yaml(self.folder / "config.yaml")
-        if config is None:
-            config = read_yaml(self.folder / ".hydra" / "config.yaml") or {}
-        for group in config.values():
-            if isinstance(group, dict) and isinstance(group.get("_target_"), str):
-                group["_target_"] = MOVED.get(group["_target_"], group["_target_"])
-        return config
+        path, composed = self.folder / "config.yaml", self.folder / ".hydra" / "config.yaml"
+        config, environment = read_yaml(path), self.environment()
+        if config is not None or "config" in environment:
+            check_config(path, config, environment)
+        elif composed.is_file() and composed.stat().st_size > 0:  # 0 if the machine lost power at the start
+            config = read_yaml(composed)
+        return rename_targets(config or {})
 
     def environment(self) -> dict[str, Any]:
         """What the numbers depend on besides the configuration; {} if that was never written."""
-        environment = read_json(self.folder / "environment.json", most_values=MOST_PARTS) or {}
+        path = self.folder / "environment.json"
+        environment = read_json(path, most_values=MOST_PARTS) or {}
         earlier, extended = environment.get("earlier", []), environment.get("extended_from", [])
         if not (isinstance(earlier, list) and isinstance(extended, list) and len(extended) < 1000):
-            raise Damaged(f"{self.folder / 'environment.json'} can't be read: expected lists of what was earlier.")
-        return environment
+            raise Damaged(f"{path} can't be read: expected lists of what was earlier.")
+        folder = quote(str(self.folder))
+        way_out = f"train again without it: rm {quote(str(path))} and python scripts/reproduce.py {folder}"
+        return without_digest(path, environment, way_out)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keeps other processes from training in this folder. Raises Mistake if one does."""
-        from filelock import FileLock, Timeout  # imported here, so that --help and mistakes are answered sooner
 
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise Mistake(f"{self.folder} is being trained by another process: wait for it, or stop it.") from error
-        try:
+        def refuse(by: str) -> None:
+            raise Mistake(f"{self.folder} is being trained by another process{by}: wait for it, or stop it.")
+
+        with disk.locked(self.folder / ".lock", refuse):
             yield
-        finally:
-            (self.folder / ".lock").unlink(missing_ok=True)
-            lock.release()
 
     def check_own_files(self) -> None:
         """Raises Damaged if a file that a resumed run appends to is something else: a pipe, or a link to elsewhere."""
@@ -216,36 +240,15 @@ class Run:
         """Whether no run has begun in the folder."""
         return not (self.folder / "config.yaml").exists()
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
-        path = self.folder / name
-        text = io.StringIO()
-        writer = csv.DictWriter(text, row, lineterminator="\n")
-        if not path.exists() or path.stat().st_size == 0:
-            writer.writeheader()
-        writer.writerow(row)
-        with open(path, "a", encoding="utf-8") as file:  # one write per row: a reader sees whole rows only
-            file.write(text.getvalue())
-            file.flush()
-            os.fsync(file.fileno())  # a checkpoint must never be on disk before the rows up to it
+    @property
+    def has_rows(self) -> bool:
+        """Whether training has written a row."""
+        return any(rows for rows, _ in tables.describe(self.folder).values())
 
-    def _cut_tables(self, epoch: int, step: int) -> dict[str, str]:
-        """Both tables up to that epoch and step, without a half-written line. Raises Damaged for other tables."""
-        tables = {}
-        for name, key, last in (("losses.csv", "step", step), ("epochs.csv", "epoch", epoch)):
-            path = self.folder / name
-            if not path.is_file():
-                continue
-            lines = [line for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
-            if not lines or not last:  # empty if the run was stopped before its first row
-                tables[name] = ""
-                continue
-            try:
-                column = lines[0].strip().split(",").index(key)
-                kept = [line for line in lines[1:] if int(line.split(",")[column]) <= last]
-            except (IndexError, ValueError) as error:
-                raise Damaged(f"{path} is damaged: expected a table with a column {key}.") from error
-            tables[name] = "".join([lines[0], *kept])
-        return tables
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint to resume from, whole or damaged."""
+        return any((self.checkpoints / name).exists() for name in ("last.pt", "previous.pt"))
 
 
 class Sweep:

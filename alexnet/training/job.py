@@ -5,7 +5,7 @@ import logging
 import logging.config
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,17 +26,25 @@ from alexnet.training.signals import Interrupted, Signals
 logger = logging.getLogger(__name__)
 
 
-def execute(config: DictConfig, run: Run, label: str = "", parent: Run | None = None, checked: bool = True) -> int:
+def execute(
+    config: DictConfig,
+    run: Run,
+    label: str = "",
+    parent: Run | None = None,
+    checked: bool = True,
+    from_start: bool = False,
+) -> int:
     """Trains in the run's folder, from its last checkpoint if it has one, and returns the exit status.
 
     An early end is one line on stderr, after `label` (which names a sweep's job), and a result.json with the reason;
     the stack trace goes to train.log only. No exception gets out: in a sweep it would keep a model in memory.
     parent: the run that this one reproduces, for environment.json. checked: whether the configuration has been
-    checked; a search draws its values after that.
+    checked; a search draws its values after that. from_start: whether to train from epoch 1, whatever checkpoints
+    there are.
     """
     try:
         with run.exclusive():
-            return _execute(config, run, label, parent, checked)
+            return _execute(lambda: prepare(config, run, parent, checked, from_start), run, label)
     except Mistake as mistake:  # another process trains in the folder, and will write how the run ends
         print(f"{label}{mistake}", file=sys.stderr)
         return mistake.exit_status
@@ -63,13 +71,13 @@ class Attempt:
         return round(self.seconds_before + perf_counter() - self.clock, 3)
 
 
-def _execute(config: DictConfig, run: Run, label: str, parent: Run | None, checked: bool) -> int:
+def _execute(prepare_run: Callable[[], Prepared], run: Run, label: str) -> int:
     attempt, exit_status = Attempt(owns_result=run.is_new), 0
     logging.raiseExceptions = False  # a log line that finds the disk full must not hide the reason
     try:
         with Signals() as signals:
             with _no_garbage_collection():
-                prepared = prepare(config, run, parent, checked)
+                prepared = prepare_run()
             _begin(run, prepared, attempt, signals)
             result = _run(run, prepared, signals)
     except (Exception, Interrupted) as error:
@@ -93,7 +101,8 @@ def _begin(run: Run, prepared: Prepared, attempt: Attempt, signals: Signals) -> 
     attempt.seconds_before = state.seconds()
     attempt.started = environment.setdefault("started", attempt.started)
     with signals.uninterrupted():
-        run.begin(as_yaml(prepared.config), environment, state.epoch, state.steps(prepared.training))
+        steps = state.steps(prepared.training)
+        run.begin(as_yaml(prepared.config), environment, state.epoch, steps, state.sealed)
         attempt.owns_result = True
 
 

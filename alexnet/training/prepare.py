@@ -9,7 +9,7 @@ from alexnet.config.checks import check_run
 from alexnet.config.keys import MEASURED
 from alexnet.config.machine import check_machine
 from alexnet.data.preparation import Preparation
-from alexnet.runs.files import check_space
+from alexnet.disk import check_space
 from alexnet.runs.folder import Run
 from alexnet.training.resumable import resume_config, resume_environment
 
@@ -26,8 +26,8 @@ class Prepared:
     environment: dict[str, Any]  # for environment.json
 
 
-def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool) -> Prepared:
-    """Builds the run, from its last checkpoint if it has one.
+def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, from_start: bool) -> Prepared:
+    """Builds the run, from its last checkpoint if it has one and not `from_start`.
 
     Writes config.yaml in a new folder, and nothing in a folder with a run. parent: the run that this one reproduces.
     Raises Mistake if the folder, its disk, the data or the checkpoint refuses the run, Failure if the data can't be
@@ -50,7 +50,7 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool) -> 
     environment = describe(training.engine, training.dataset.fingerprint())
     if parent is not None:
         environment["reproduces"] = str(parent.folder.absolute())
-    state = restore_checkpoint(run, training)
+    state = restore_checkpoint(run, training, from_start)
     environment = resume_environment(environment, run, training, state)
     return Prepared(_note_measured(config, training.batches.train.preparation), training, state, environment)
 

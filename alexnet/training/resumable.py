@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SEALS = ("id", "config", "config_before")  # what environment.json has of the run itself
+
 
 def resume_config(config: DictConfig, run: Run) -> DictConfig:
     """The configuration with the mean and components that the run began with, unless it gives its own.
@@ -50,9 +52,10 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
     before = run.environment()
     if before:
         _refuse_other_data_or_precision(environment, before, run)
-        kept = ["started", "reproduces", *(["extended_from"] if state.steps(training) > 0 else [])]
+        kept = ["id", "started", "reproduces", *(["extended_from"] if state.steps(training) > 0 else [])]
         environment = {**environment, **{key: before[key] for key in kept if key in before}}
-        environment["earlier"] = [*before.pop("earlier", []), before]
+        earlier = before.pop("earlier", [])
+        environment["earlier"] = [*earlier, {key: before[key] for key in before if key not in SEALS}]
     extended, shorter = environment.get("extended_from", []), _describe_extension(run, training, state)
     if shorter is not None and shorter not in extended:
         environment["extended_from"] = [*extended, shorter]

@@ -1,5 +1,6 @@
 """The state of training between two steps: the sums behind the rows, and what a checkpoint holds."""
 
+import logging
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -11,6 +12,8 @@ from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
+
+logger = logging.getLogger(__name__)
 
 
 class Tally:
@@ -74,6 +77,7 @@ class State:
     since: float = field(default_factory=perf_counter)  # when training began, pauses left out
     saved_at: float = field(default_factory=perf_counter)  # when the last checkpoint was written
     saving_seconds: float = 0.0  # how long that took
+    sealed: dict[str, Any] | None = field(default=None, init=False)  # `Run.seal` in the checkpoint that it comes from
 
     def to_plain(self) -> dict[str, Any]:
         """All of it as plain values; times as seconds so far."""
@@ -118,22 +122,25 @@ def save_checkpoint(run: Run, training: Training, state: State) -> None:
     """
     began = perf_counter()
     if state.best is not None:
-        checkpoints.save(run.checkpoints, "best", state.best)
+        checkpoints.save(run.checkpoints, "best", {**state.best, "folder": run.seal()})
         state.best = None
     parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
-    checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain()})
+    checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain(), "folder": run.seal()})
     state.saved_at = perf_counter()
     state.saving_seconds = state.saved_at - began
 
 
-def restore_checkpoint(run: Run, training: Training) -> State:
+def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -> State:
     """The state in the folder's last checkpoint, whose weights and optimizer `training` is given; a new state if there
-    is no checkpoint.
+    is no checkpoint, or with `from_start`.
 
-    Nothing in the folder changes. Raises Mistake if the checkpoint isn't this network's.
+    Nothing in the folder changes. Raises Mistake if the checkpoint isn't this network's, Damaged if it isn't this
+    folder's or a row up to it isn't what the run wrote.
     """
-    saved = checkpoints.load_newest(run.checkpoints)
+    saved = None if from_start else checkpoints.load_newest(run.checkpoints)
     if saved is None:
+        if run.has_rows:
+            logger.warning("Training from epoch 1." if from_start else "No checkpoint is left: training from epoch 1.")
         return State(Tally(training.engine.device), Tally(training.engine.device))
     try:
         training.model.load_state_dict(saved["model"])
@@ -142,6 +149,9 @@ def restore_checkpoint(run: Run, training: Training) -> State:
         state = State.from_plain(saved["state"], training.engine.device)
         if state.batch > len(training.batches.train) or state.epoch > training.epochs:
             raise ValueError(f"it has {state.epoch} finished epochs and {state.batch} batches of the next")
+        if "folder" in saved:  # version 0.1.0 had none
+            run.check_seal(saved["folder"])
+            state.sealed = saved["folder"]
         return state
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())

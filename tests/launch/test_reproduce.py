@@ -63,7 +63,7 @@ def test_what_differs_in_data_and_environment_is_named(finished, run, script, tm
     images = shutil.copytree(finished / "images", tmp_path / "images")
     for image in (images / "train" / "dark").iterdir():
         image.write_bytes((images / "train" / "light" / image.name).read_bytes())
-    environment = json.loads((run / "environment.json").read_text())
+    environment = Run(run).environment()
     environment["packages"]["torch"] = "1.0"
     (run / "environment.json").write_text(json.dumps(environment))
     done = script("reproduce", run, f"dataset.root={images}")
@@ -73,7 +73,7 @@ def test_what_differs_in_data_and_environment_is_named(finished, run, script, tm
 
 
 def test_weights_that_differ_are_no_identical_run(run, script):
-    result = json.loads((run / "result.json").read_text())
+    result = Run(run).result()
     (run / "result.json").write_text(json.dumps({**result, "weights_sha256": "0" * 64}))
     done = script("reproduce", run)
     assert done.returncode == 1 and "4 of 4 windows equal, weights not" in done.stdout

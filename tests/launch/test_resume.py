@@ -15,6 +15,7 @@ from alexnet.comparison.configurations import group_records
 from alexnet.comparison.records import read
 from alexnet.launch.reproduce import reproduce
 from alexnet.launch.resume import resume
+from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training import loop as training_module
 from alexnet.training.job import execute
@@ -87,7 +88,11 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp
         done = run_script([*RESUME, "killed"], tmp_path)
         assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "killed", tmp_path / "unbroken")
-    assert {path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()} <= {"last.pt", "best.pt"}
+    assert {path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()} <= {
+        "last.pt",
+        "previous.pt",
+        "best.pt",
+    }
 
 
 @pytest.mark.slow
@@ -140,8 +145,10 @@ def test_begun_anew_then_stopped_before_the_first_row_it_goes_on(trained):
     """Killed before its first checkpoint it starts again with empty tables; then killed after one, before any row."""
     run = trained()
     assert len(run.windows()) == 3
+    saved = checkpoints.load(run.checkpoints, "last")
     run.begin((run.folder / "config.yaml").read_text(), run.environment(), epoch=0, step=0)
     assert (run.folder / "losses.csv").read_text() == ""
+    checkpoints.save(run.checkpoints, "last", saved)
     change_checkpoint(run, epoch=0, batch=4)
     assert resume(str(run.folder), []) == 0
     assert [row["step"] for row in run.windows()] == [6]

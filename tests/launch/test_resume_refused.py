@@ -10,6 +10,7 @@ from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
+from support.run_folders import content
 from support.runs import change_checkpoint
 
 
@@ -27,20 +28,15 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, capl
     assert checkpoints.load_newest(run.checkpoints)["state"] == 1
     assert "last.pt" in caplog.text and ". Resuming from the checkpoint before it." in caplog.text
     (tmp_path / "checkpoints" / "previous.pt").unlink()
-    with pytest.raises(Mistake, match=r"wrong checksum of \S+\. There is no other .* from the start, .* rm .*last\.pt"):
+    with pytest.raises(
+        Mistake, match=r"wrong checksum of \S+\. There is no other .* from epoch 1, .*resume\.py \S+ --from-start"
+    ):
         checkpoints.load_newest(run.checkpoints)
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):
     with Run(tmp_path).exclusive(), pytest.raises(Mistake, match="another process"), Run(tmp_path).exclusive():
         pass
-
-
-def content(run):
-    """All files but the log, by name."""
-    return {
-        str(path): path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path.name != "train.log"
-    }
 
 
 def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeypatch, capsys, tmp_path):
@@ -58,7 +54,7 @@ def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeyp
         assert content(run) == before
 
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 0}))
+        patch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"total": 1, "free": 0}))
         refused("resume it there: python scripts/resume.py FOLDER")
     precision = {"float32": "bf16", "bf16": "float32"}[run.environment()["precision"]]
     with monkeypatch.context() as patch:

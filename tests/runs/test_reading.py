@@ -102,8 +102,9 @@ def test_a_result_of_a_thousand_classes_and_a_table_of_a_long_run_are_read(tmp_p
     run = Run(tmp_path)
     matrix = [[0] * 1000 for _ in range(1000)]
     classes = {f'the "{number}" \\ \u732b': 0.5 for number in range(1000)}
-    run.write_result({"status": "finished", "per_class_accuracy": classes, "confusion_matrix": matrix})
-    assert run.result() == {"status": "finished", "per_class_accuracy": classes, "confusion_matrix": matrix}
+    result = {"status": "finished", "per_class_accuracy": classes, "confusion_matrix": matrix}
+    run.write_result(result)
+    assert run.result() == {**result, "tables": {"losses.csv": [0, None], "epochs.csv": [0, None]}}
     (tmp_path / "losses.csv").write_text("step,loss,learning_rate\n" + "1,2.5,\n" * 100_000)
     assert run.windows() == [{"step": 1, "loss": 2.5, "learning_rate": None}] * 100_000
 

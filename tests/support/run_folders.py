@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from alexnet.runs.folder import Run
+
 CONFIG = {
     "seed": 0,
     "epochs": 2,
@@ -70,3 +72,10 @@ def change_config(changes: dict[str, Any]) -> dict[str, Any]:
             place = place[group]
         place[key] = value
     return config
+
+
+def content(run: Run) -> dict[str, bytes]:
+    """All files but the log, by name."""
+    return {
+        str(path): path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path.name != "train.log"
+    }

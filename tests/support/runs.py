@@ -20,5 +20,7 @@ def run_in(folder, config):
 
 
 def change_checkpoint(run, **state):
+    """As if the run had saved that state with the rows that are in the folder now."""
     saved = checkpoints.load(run.checkpoints, "last")
-    checkpoints.save(run.checkpoints, "last", {**saved, "state": {**saved["state"], **state}})
+    saved = {**saved, "state": {**saved["state"], **state}, "folder": run.seal()}
+    checkpoints.save(run.checkpoints, "last", saved)

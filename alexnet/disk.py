@@ -1,0 +1,111 @@
+"""Files on a disk: replaced as a whole, written so that they outlast a power loss, locked. Imports errors only."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from alexnet.errors import Mistake
+
+UNSYNCABLE = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # network disks, for folders
+LOCKLESS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # network disks, for flock
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of `path` at the end of the block. After that it outlasts a power loss.
+
+    If the block raises, the temporary file is deleted, which on a full disk makes room, and `path` stays as it was.
+    """
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield temporary
+        sync(temporary)  # the new name may reach the disk before the content
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes the file, or leaves the one that is there."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Writes a file to the disk itself, or the names in a folder. Does nothing on a disk that can't.
+
+    Raises OSError if the disk fails.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSYNCABLE:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_place(folder: Path) -> None:
+    """Writes the names of a new folder, and of the new folders that it is in, to the disk."""
+    for place in folder.absolute().parents:
+        try:
+            sync(place)
+        except PermissionError:  # not this user's folder, so it isn't new
+            break
+
+
+def check_space(folder: Path, needed: int, way_out: str) -> None:
+    """Raises Mistake if the folder's disk has fewer than `needed` bytes free. The folder need not exist yet."""
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+    usage = shutil.disk_usage(existing)
+    if usage.total > 0 and usage.free < needed:  # some network disks tell 0 of 0
+        raise Mistake(
+            f"The disk of {folder} has {usage.free >> 20} MB free, and this may write {needed >> 20} MB: make room, "
+            f"or {way_out}."
+        )
+
+
+@contextmanager
+def locked(path: Path, when_held: Callable[[str], Any]) -> Iterator[None]:
+    """One process at a time is in the block of the lock file `path`. A process that is killed leaves no lock behind.
+
+    when_held: called if another process is; if it raises nothing, this one waits. It gets what is known of the other:
+    nothing, or on a disk without flock `(process N on HOST; ...)`.
+    Raises OSError if the file can't be written.
+    """
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout  # so that mistakes are answered sooner
+
+    lock: BaseFileLock = FileLock(path, fallback_to_soft=False)
+    owner = path.with_name(f"{path.name}.owner")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except OSError as error:
+            if error.errno not in LOCKLESS:
+                raise
+            lock = SoftFileLock(owner)  # a file that names its process
+            lock.acquire(timeout=0)
+    except Timeout:
+        when_held(_describe_owner(owner))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe_owner(owner: Path) -> str:
+    """Who has a lock without flock, and the way out if that process is gone and this machine can't know it."""
+    if not owner.exists():
+        return ""
+    process, host = [*owner.read_text(encoding="utf-8", errors="replace").split(), "?", "?"][:2]
+    return f" (process {process:.20} on {host:.60}; if it has ended: rm {quote(str(owner))})"
