@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EPIPE, EROFS
 from typing import Any
 
 MOST_CHARACTERS = 2000  # of a message
@@ -71,9 +72,13 @@ def nearest(given: Any, known: Sequence[str], prefix: str = "") -> str:
     return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."
 
 
+# What a disk or its rights refuse. No other OSError is expected: it is a bug, and shows its trace.
+DISK = (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO)
+
+
 @contextmanager
 def mistakes_end_the_program() -> Iterator[None]:
-    """Turns a Mistake, a Failure or Ctrl-C into one message on stderr and the exit status.
+    """Turns a Mistake, a Failure, a full disk or Ctrl-C into one message on stderr and the exit status.
 
     If the reader of the output, such as `head`, has ended, the program ends quietly.
     """
@@ -91,7 +96,19 @@ def mistakes_end_the_program() -> Iterator[None]:
             sys.exit(130)
         finally:
             sys.stdout.flush()  # Python's own flush at the end would print a stack trace
-    except BrokenPipeError as error:
+    except OSError as error:
+        if error.errno not in (*DISK, EPIPE):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed to the reader again
+        if error.errno in DISK:
+            print(describe_disk(error), file=sys.stderr)
+            sys.exit(1)
         ended = error.__context__
         sys.exit(ended.code if isinstance(ended, SystemExit) else 0)
+
+
+def describe_disk(error: OSError) -> str:
+    """A sentence about an error of DISK."""
+    if error.filename is None:
+        return f"What was to be written is incomplete: {error.strerror}. Make room there, then give the command again."
+    return f"{error.filename} can't be used: {error.strerror}."

@@ -13,7 +13,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from alexnet.config import options
 from alexnet.config.overrides import make_parsable
-from alexnet.errors import Failure, Mistake, mistakes_end_the_program, nearest
+from alexnet.errors import DISK, Failure, Mistake, mistakes_end_the_program, nearest
 
 
 def compose_config(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
@@ -35,11 +35,15 @@ def checking() -> Iterator[None]:
         try:
             yield
         except (HydraException, OmegaConfBaseException, ValueError) as error:
+            if isinstance(error.__cause__, OSError):  # logging can't open train.log
+                raise error.__cause__ from None
             raise Mistake(explain(error)) from error
         except (Mistake, Failure, BrokenPipeError):
             raise
-        except Exception:  # a bug
-            traceback.print_exc()
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK:
+                raise
+            traceback.print_exc()  # a bug
             sys.exit(1)
 
 

@@ -20,6 +20,8 @@ from alexnet.launch.sweep_report import count_statuses, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
 from alexnet.runs.folder import claim
 
+WAY_OUT = "give a folder on another disk with hydra.{}.dir=FOLDER"
+
 
 class Launch(Callback):
     """Hydra calls it before the first job and after the last one."""
@@ -40,6 +42,8 @@ class Launch(Callback):
                 )
                 sys.exit()
             check_machine(config)
+            check_options([config])
+            check_space(Path(config.hydra.run.dir), sum_disk_bytes([config]), WAY_OUT.format("run"))
             config.hydra.run.dir = str(claim(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -63,11 +67,11 @@ class Launch(Callback):
                 sys.exit()
             for each in configs:
                 check_machine(each)
+            check_options(configs)
             if config.resume:
                 folder = str(find_existing_sweep(config))
             else:
-                way_out = "give a folder on another disk with hydra.sweep.dir=FOLDER"
-                check_space(Path(config.hydra.sweep.dir), sum_disk_bytes(configs), way_out)
+                check_space(Path(config.hydra.sweep.dir), sum_disk_bytes(configs), WAY_OUT.format("sweep"))
                 folder = str(claim(config.hydra.sweep.dir))
             config.hydra.sweep.dir = folder
             config.hydra.overrides.hydra.append(
@@ -90,6 +94,14 @@ def _check_directory(chdir: bool | None) -> None:
             f"hydra.job.chdir={chdir}: a run reads relative paths, such as dataset.root=data, where its command was "
             f"given: leave it out. The run's own folder is ${{hydra:runtime.output_dir}}."
         )
+
+
+def check_options(configs: Sequence[DictConfig]) -> None:
+    """Raises Mistake for what only a network, optimizer or schedule itself can refuse."""
+    from alexnet.training import build  # torch takes seconds to import: only for values that are known to be good
+
+    for config in configs:
+        build.check_options(config)
 
 
 def sum_disk_bytes(configs: Sequence[DictConfig]) -> int:

@@ -24,6 +24,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from alexnet.config.compose import checking
 from alexnet.config.options import register_resolver
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
@@ -69,6 +70,9 @@ class Parallel(Launcher):
                     wait([process.sentinel for process, _ in running.values()])
                     with signals.uninterrupted():
                         self.collect_ended_jobs(running)
+            except OSError:  # a full disk, where the next job's folder can't be made
+                stop(running, signal.SIGTERM)
+                raise
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
                 print(self.write_report())
@@ -165,7 +169,7 @@ def _run(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: b
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch reads it, and is imported later
     Thread(target=_end_with_the_sweep, daemon=True).start()
     try:
-        with Signals(), open(os.devnull, "w") as nowhere:
+        with checking(), Signals(), open(os.devnull, "w") as nowhere:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
             context, singletons = pickle.loads(hydra_state)
             Singleton._instances.update(singletons)
@@ -246,7 +250,8 @@ def print_end(config: DictConfig, exit_status: int) -> None:
     elif result and exit_status == 0:
         print(f"{name} {result['status']}: test accuracy {100 * result['test_accuracy']:.2f}%", flush=True)
     else:
-        print(f"{name} ended early, with exit status {exit_status}; {run.log} says why.", file=sys.stderr)
+        why = f"; {run.log} says why" if run.log.is_file() and run.log.stat().st_size else ""
+        print(f"{name} ended early, with exit status {exit_status}{why}.", file=sys.stderr)
 
 
 def make_job_return(config: DictConfig) -> JobReturn:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from alexnet.comparison.difference import NOT_COMPARED, format_fact
@@ -9,6 +10,7 @@ from alexnet.config import keys
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
 from alexnet.errors import Damaged, make_printable, shorten
+from alexnet.runs.files import check_space
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 
@@ -31,6 +33,10 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     for read in (list_windows, Run.environment):  # damage is told now, and not after the training
         read(original)
     original.check_tables(original.result() or {})
+    from alexnet.training.build import check_options, estimate_disk_bytes  # torch takes seconds: not before the checks
+
+    check_options(config)
+    check_space(Path("outputs"), sum(estimate_disk_bytes(config)), "call this in a folder on another disk")
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     print(f"Reproducing {make_printable(folder)} in {run.folder}")
     for key, before, after in differences:

@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from alexnet.disk import replace_text, replacing
-from alexnet.errors import Damaged, make_printable, nearest, shorten
+from alexnet.errors import DISK, Damaged, make_printable, nearest, shorten
 from alexnet.launch.sweep import without_launch
 from alexnet.runs.folder import Run, Sweep, find_runs
 
@@ -52,10 +52,15 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
         near = nearest(unknown[0], sorted(known))
         print(f"report.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
     comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
-    replace_text(sweep.csv, describe("csv", comparison) + "\n")
-    replace_text(sweep.markdown, describe("markdown", comparison) + "\n")
-    with replacing(sweep.picture) as temporary:
-        draw(comparison, temporary)
+    try:
+        replace_text(sweep.csv, describe("csv", comparison) + "\n")
+        replace_text(sweep.markdown, describe("markdown", comparison) + "\n")
+        with replacing(sweep.picture) as temporary:
+            draw(comparison, temporary)
+    except OSError as error:  # the jobs go on without it
+        if error.errno not in DISK:
+            raise
+        print(f"The report in {sweep.folder} isn't complete: {error.strerror}.", file=sys.stderr)
     return describe("text", comparison)
 
 

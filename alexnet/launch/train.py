@@ -20,7 +20,7 @@ from alexnet.config.compose import checking
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
-from alexnet.errors import Mistake
+from alexnet.errors import DISK, Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run, Sweep
@@ -43,8 +43,9 @@ def main() -> None:
     JobRuntime.instance().set("exit_status", 0)
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException, ValueError, Mistake):  # `execute` catches a job's own errors
-        if wants_trace:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
+        # `execute` catches a job's own errors. These are Hydra's, or of the files that Hydra writes.
+        if wants_trace or (isinstance(error, OSError) and error.errno not in DISK):
             raise
         with checking():
             raise

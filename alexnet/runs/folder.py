@@ -25,6 +25,7 @@ study.db                    Optuna's study, if hydra/sweeper=search
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -59,15 +60,29 @@ def claim(wanted: str | Path) -> Path:
             folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
             try:
                 folder.mkdir()
-                return folder
             except FileExistsError:
                 continue
+            _try_to_write(folder)
+            return folder
     except OSError as error:
         raise Mistake(
             f"The run's folder {wanted} can't be made: {error.strerror}. Give another with hydra.run.dir=FOLDER "
             f"(hydra.sweep.dir=FOLDER for a sweep)."
         ) from error
     raise AssertionError("count() never ends")
+
+
+def _try_to_write(folder: Path) -> None:
+    """Raises OSError, and removes the folder, if its disk has no room for the first files of a run."""
+    trial = folder / ".trial"
+    try:
+        trial.mkdir()
+        for number in range(8):  # a disk may have room for bytes and not for files
+            (trial / str(number)).write_bytes(bytes(1 << 14))
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(trial)
 
 
 def find_runs(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None) -> list["Run"]:

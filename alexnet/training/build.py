@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -24,6 +25,8 @@ from alexnet.engine.device import Engine
 from alexnet.errors import Failure, Mistake
 from alexnet.training.optimizer import prevent_compiler_import, unwrap_step
 from alexnet.training.whitening import whiten
+
+NO_MEMORY = re.compile("allocate memory|MemoryError|out of memory")  # a processor's, a worker's, a GPU's
 
 
 @dataclass
@@ -60,7 +63,7 @@ class Training:
         except (RuntimeError, MemoryError) as error:
             causes = error, error.__context__  # the latter if it came while a step was recorded
             known = any(isinstance(each, (torch.OutOfMemoryError, MemoryError)) for each in causes)  # a GPU's, NumPy's
-            if not known and not re.search("allocate memory|MemoryError", str(error)):  # a processor's, a worker's
+            if not known and not NO_MEMORY.search(str(error)):
                 raise
             size, batch = self.dataset.size, self.batches.train.batch_size
             half = " or device.precision=bf16" if self.engine.precision in ("float32", "tf32") else ""
@@ -115,15 +118,27 @@ def build_weightless(config: DictConfig, classes: int, channels: int, size: int)
         return _call("model", config.model, classes=classes, channels=channels, size=size)
 
 
+def check_options(config: DictConfig) -> None:
+    """Raises Mistake if the network, optimizer or schedule refuses its options. Reads no data, allocates nothing."""
+    prevent_compiler_import()
+    _call("optimizer", config.optimizer, _build_without_data(config).parameters())
+    _call("schedule", config.schedule, 0.0, config.epochs, [])
+
+
 def estimate_disk_bytes(config: DictConfig) -> tuple[int, int]:
     """The most that the run's folder will take, and what it takes on top while one checkpoint replaces another.
 
-    It reads no data: it assumes three channels, and 1,000 classes if their number isn't known.
+    It reads no data: it assumes three channels and 1,000 classes if their number isn't known.
     """
-    model = build_weightless(config, _guess_classes(config.dataset), channels=3, size=config.dataset.size)
+    model = _build_without_data(config)
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     checkpoint = 3 * weights  # with up to two moments for every weight
     return checkpoint + (weights if config.dataset.get("validation", 0) > 0 else 0) + 5 * 2**20, checkpoint
+
+
+def _build_without_data(config: DictConfig) -> torch.nn.Module:
+    known = facts.get_facts(config.dataset._target_)
+    return build_weightless(config, _guess_classes(config.dataset), known.channels or 3, config.dataset.size)
 
 
 def _guess_classes(dataset: DictConfig) -> int:
@@ -200,10 +215,35 @@ def _call(group: str, config: DictConfig, *arguments: Any, **others: Any) -> Any
     """What the group's target makes of its own options and what else it is given. Raises Mistake if it refuses them."""
     target = _find_target(group, config)
     keywords = {**_read_options(config), **others}
-    try:
+    with refusing(group, config):
         return target(*arguments, **keywords)
+
+
+@contextmanager
+def refusing(group: str, config: DictConfig) -> Iterator[None]:
+    """Raises Mistake for an error that a class or function may raise on a bad option, and not only by a bug."""
+    try:
+        yield
     except (ValueError, TypeError) as error:  # how classes, torch's too, refuse an option
         raise Mistake(f"{group}: {' '.join(str(error).split())}") from error
+    except (RuntimeError, ArithmeticError, AssertionError, LookupError) as error:
+        if NO_MEMORY.search(str(error)):
+            raise
+        own = inspect.getsourcefile(inspect.unwrap(_find_target(group, config)))
+        frames = traceback.extract_tb(error.__traceback__)
+        place = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1])
+        raise Mistake(
+            f"{group}: {config._target_} doesn't take these options{_list_own_values(group, config)}: "
+            f"{' '.join(repr(error).split())}, raised in {place.filename}, line {place.lineno}."
+        ) from error
+
+
+def _list_own_values(group: str, config: DictConfig) -> str:
+    """The options that aren't the defaults of conf/, to be named in a message: ' (width=-3)'."""
+    values = _read_options(config).items()
+    defaults = {key: options.default_of({group: config}, f"{group}.{key}") for key, _ in values}
+    changed = [f"{key}={value}" for key, value in values if value != defaults[key]]
+    return f" ({' '.join(changed)})"[:200] if changed else ""
 
 
 def _find_target(group: str, config: DictConfig) -> Callable[..., Any]:

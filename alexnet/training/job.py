@@ -55,7 +55,12 @@ def log_to(run: Run) -> None:
     settings = OmegaConf.load(options.CONF / "hydra" / "job_logging" / "alexnet.yaml")
     settings.handlers.file.filename = str(run.log)
     plain: Any = OmegaConf.to_container(settings)
-    logging.config.dictConfig(plain)
+    try:
+        logging.config.dictConfig(plain)
+    except ValueError as error:
+        if isinstance(error.__cause__, OSError):  # a full disk, or a folder that may not be written to
+            raise error.__cause__ from None
+        raise
 
 
 @dataclass

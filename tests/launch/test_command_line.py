@@ -15,20 +15,21 @@ import time
 
 import pytest
 
+from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
-from alexnet.runs.folder import Run
+from alexnet.runs.folder import Run, claim
 from support.images import small_data
 from support.programs import ROOT, list_run_folders, train_command
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """small_disk(megabytes) gives a folder on a file system of that size."""
+    """small_disk(megabytes) gives a folder on a file system of that size. files: the most files and folders in it."""
     disk = tmp_path / "disk"
     disk.mkdir()
 
-    def mount(megabytes):
-        options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(disk)]
+    def mount(megabytes, files=1000):
+        options = ["-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes={files}", "none", str(disk)]
         if subprocess.run(["mount", *options], capture_output=True).returncode:
             pytest.skip("no right to mount a small file system here")
         return disk
@@ -52,6 +53,36 @@ def test_a_disk_too_small_for_the_sweep_is_told_and_no_folder_is_made(train, ima
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "MB free" in done.stderr and "hydra.sweep.dir=FOLDER" in done.stderr
     assert not list(disk.iterdir())
+
+
+@pytest.mark.parametrize("left", [0, 4096, 8192])
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]])
+def test_a_disk_that_is_full_at_the_start_is_one_sentence_and_leaves_nothing(train, small, small_disk, left, sweep):
+    disk = small_disk(20)
+    with open(disk / "other", "wb") as other:
+        os.posix_fallocate(other.fileno(), 0, shutil.disk_usage(disk).free - left)
+    done = train(*sweep, *small, f"hydra.run.dir={disk}/run", f"hydra.sweep.dir={disk}/run")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "MB free" in done.stderr
+    assert [path.name for path in disk.iterdir()] == ["other"]
+    with pytest.raises(Mistake, match="can't be made: No space left"):  # where free space isn't known
+        claim(disk / "run")
+    assert [path.name for path in disk.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("launcher", ["basic", "parallel"])
+def test_a_disk_without_room_for_a_jobs_files_is_told_without_a_stack_trace(train, small, small_disk, launcher):
+    """The sweep's own folder still found room."""
+    disk = small_disk(900, files=13)
+    done = train("-m", "seed=0,1", f"hydra/launcher={launcher}", *small, f"hydra.sweep.dir={disk}/run")
+    assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
+    assert "No space left on device" in done.stderr
+
+
+def test_a_full_disk_under_the_output_is_one_sentence(tmp_path):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, str(ROOT / "scripts" / "train.py"), "--help"]
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
 
 
 @pytest.mark.slow

@@ -1,0 +1,55 @@
+"""What only a network, an optimizer or a schedule can refuse is one sentence, before the folder is made."""
+
+import hydra
+import pytest
+from omegaconf import open_dict
+
+from alexnet.config import checks, options
+from alexnet.launch.callback import Launch
+from support import refusing
+from support.programs import ROOT
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch, capsys):
+    """start(group, target, option=value) starts a run with a class of the person's own: (status, stderr)."""
+
+    def start(group, target, **given):
+        monkeypatch.setattr(checks, "check_run", lambda config: None)  # it looks for a file in conf/
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            overrides = ["dataset=digits", f"hydra.run.dir={tmp_path}/run"]
+            config = hydra.compose("train", overrides, return_hydra_config=True)
+        with open_dict(config):
+            config[group] = {"_target_": f"support.refusing.{target}", **given}
+        targets = {config[name]._target_ for name in ("model", "optimizer", "schedule")}
+        monkeypatch.setattr(options, "list_targets", lambda _: targets)
+        with pytest.raises(SystemExit) as ended:
+            Launch().on_run_start(config)
+        assert not list(tmp_path.iterdir())
+        return ended.value.code, capsys.readouterr().err
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "group, target, given, said",
+    [
+        ("model", "Tiny", {"width": -3}, "negative dimension -3"),  # torch's RuntimeError
+        ("model", "Tiny", {"width": 0}, "ZeroDivisionError"),
+        ("model", "Tiny", {"width": 1000}, "AssertionError"),
+        ("model", "Tiny", {"width": -20}, "IndexError"),
+        ("model", "Tiny", {"width": 13}, "KeyError"),
+        ("optimizer", "Steep", {"lr": 0.1, "slope": 0}, "ZeroDivisionError"),
+        ("schedule", "bumpy", {"every": 0}, "ZeroDivisionError"),
+    ],
+)
+def test_an_error_of_its_own_on_a_bad_option_is_one_sentence(start, group, target, given, said):
+    status, told = start(group, target, **given)
+    assert status == 2 and told.count("\n") == 1 and told.startswith(f"{group}: support.refusing.{target} doesn't take")
+    name, value = list(given.items())[-1]
+    assert said in told and f"{name}={value}" in told and f"{refusing.__file__}, line " in told
+
+
+def test_a_bug_in_a_new_model_shows_where_it_is(start):
+    status, told = start("model", "Tiny", width=99)
+    assert status == 1 and "Traceback" in told and "self.with_a_bug" in told

@@ -1,0 +1,28 @@
+"""A model, a schedule and an optimizer as a person may add them: their own errors answer a bad option."""
+
+import torch
+
+
+class Tiny(torch.nn.Module):
+    def __init__(self, classes, channels, size, width=8):
+        super().__init__()
+        if width == 0:
+            width = size // width
+        assert width < 100
+        if width < -10:
+            [][width]
+        if width == 13:
+            {}["13"]
+        if width == 99:
+            self.fc = torch.nn.Linear(self.with_a_bug, classes)
+        self.fc = torch.nn.Linear(width, classes)
+
+
+def bumpy(epoch, epochs, errors, every=1):
+    return 0.5 ** (epoch // every)
+
+
+class Steep(torch.optim.SGD):
+    def __init__(self, params, lr, slope=1):
+        super().__init__(params, lr)
+        self.slope = 1 / slope
