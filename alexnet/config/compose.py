@@ -35,7 +35,7 @@ def checking() -> Iterator[None]:
         try:
             yield
         except (HydraException, OmegaConfBaseException, ValueError) as error:
-            if isinstance(error.__cause__, OSError):  # logging can't open train.log
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK:  # logging can't open train.log
                 raise error.__cause__ from None
             raise Mistake(explain(error)) from error
         except (Mistake, Failure, BrokenPipeError):

@@ -67,10 +67,10 @@ class Launch(Callback):
                 sys.exit()
             for each in configs:
                 check_machine(each)
-            check_options(configs)
             if config.resume:
                 folder = str(find_existing_sweep(config))
             else:
+                check_options(configs)
                 check_space(Path(config.hydra.sweep.dir), sum_disk_bytes(configs), WAY_OUT.format("sweep"))
                 folder = str(claim(config.hydra.sweep.dir))
             config.hydra.sweep.dir = folder

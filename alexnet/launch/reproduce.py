@@ -9,8 +9,8 @@ from alexnet.comparison.difference import NOT_COMPARED, format_fact
 from alexnet.config import keys
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
+from alexnet.disk import check_space
 from alexnet.errors import Damaged, make_printable, shorten
-from alexnet.runs.files import check_space
 from alexnet.runs.folder import Run, claim
 from alexnet.training.job import execute, log_to
 

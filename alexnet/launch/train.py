@@ -44,8 +44,9 @@ def main() -> None:
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
-        # `execute` catches a job's own errors. These are Hydra's, or of the files that Hydra writes.
-        if wants_trace or (isinstance(error, OSError) and error.errno not in DISK):
+        # `execute` catches a job's own errors. These are Hydra's, one of which is an OSError, or of files it writes.
+        bug = isinstance(error, OSError) and not isinstance(error, HydraException) and error.errno not in DISK
+        if wants_trace or bug:
             raise
         with checking():
             raise

@@ -157,6 +157,7 @@ def test_a_job_that_goes_on_keeps_its_number_of_threads(tmp_path, monkeypatch):
 
 def test_a_job_that_is_refused_to_go_on_is_not_told_as_it_ended_before(tmp_path, capsys):
     Run(tmp_path).write_result({"status": "interrupted", "reason": "stopped by SIGTERM"})
+    Run(tmp_path).log.write_text("The data is not what it was.")
     settings = {"job": {"num": 0}, "overrides": {"task": []}, "sweep": {"dir": str(tmp_path.parent)}}
     settings["sweep"]["subdir"] = tmp_path.name
     parallel.print_end(OmegaConf.create({"hydra": settings}), exit_status=2)
