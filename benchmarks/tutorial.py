@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from alexnet.data.image_files import ImageFiles, decode
+from alexnet.data.decoding import decode
+from alexnet.data.image_files import ImageFiles
 from alexnet.training.build import Training
 
 WORKERS = 2

@@ -6,6 +6,7 @@ from typing import Any
 
 from alexnet.comparison.configurations import find_differing_keys
 from alexnet.comparison.records import Record, flatten_config, format_value
+from alexnet.config.keys import DATA_BY_LENGTHS, align_data_hashes
 from alexnet.errors import Mistake, make_printable
 
 # Of environment.json: the start, which always differs, and what is the run's own.
@@ -19,11 +20,16 @@ def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[st
     """
     if len(records) < 2:
         raise Mistake(f"--diff needs two runs or more, and found {len(records)}: --diff FOLDER_A FOLDER_B.")
-    facts = [{**record.config, **flatten_config(_read_environment(record), "environment.")} for record in records]
+    environments = align_data_hashes([_read_environment(record) for record in records])
+    facts = [
+        {**record.config, **flatten_config(environment, "environment.")}
+        for record, environment in zip(records, environments, strict=True)
+    ]
     rows = [
         [make_printable(key), *(format_fact(each[key]) if key in each else "-" for each in facts)]
         for key in find_differing_keys(facts)
         if key not in ("data_sha256", "extended_from")  # the environment has them, too
+        and key != f"environment.{DATA_BY_LENGTHS}"  # data_sha256 says more
     ]
     return ["key", *(make_printable(record.run.folder) for record in records)], rows
 

@@ -7,12 +7,17 @@ from glob import glob
 from math import isfinite
 from typing import Any
 
-from alexnet.config.keys import flatten
+from alexnet.config.keys import DATA, DATA_BY_LENGTHS, align_data_hashes, flatten
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.runs.folder import Run, find_runs
 
 # What a run was made with, and its key in environment.json.
-MADE_WITH = {"commits": "source.commit", "devices": "device_name", "precisions": "precision"}
+MADE_WITH = {
+    "commits": "source.commit",
+    "devices": "device_name",
+    "precisions": "precision",
+    "data hashes of": "data_hashed",  # contents or lengths: see _align_data
+}
 UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, or was killed"}
 
 
@@ -46,8 +51,9 @@ def read(run: Run) -> Record:
     environment = flatten_config(run.environment())
     if not config:
         raise Damaged(f"{run.folder} has no configuration in it.")
-    if "data_sha256" in environment:
-        config["data_sha256"] = str(environment["data_sha256"])[:12]
+    for key in (DATA, DATA_BY_LENGTHS):
+        if key in environment:
+            config[key] = str(environment[key])[:12]
     if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:
@@ -104,12 +110,24 @@ def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
             records.append(read(run))
         except Damaged as damage:
             warn(f"left out: {damage}")
+    _align_data(records)
     if not records:
         raise Mistake(
             f"There is no readable run in {', '.join(given)}: expected a run's folder, or a folder with "
             f"runs in it, such as outputs/2012-09-30. python scripts/train.py makes one."
         )
     return records
+
+
+def _align_data(records: Sequence[Record]) -> None:
+    """Gives runs of an earlier version today's hash of their data, as far as newer runs tell it."""
+    aligned = align_data_hashes([record.config for record in records])
+    for record, config in zip(records, aligned, strict=True):
+        if record.config.pop(DATA_BY_LENGTHS, None) is not None:
+            record.made_with["data hashes of"] = "contents"
+        elif config is not record.config:
+            record.config[DATA] = config[DATA]
+            record.made_with["data hashes of"] = "lengths"
 
 
 def _find(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:

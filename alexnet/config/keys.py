@@ -1,6 +1,6 @@
 """Flattens a configuration; lists the keys that only launch a run, can't affect its numbers, or may change later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +26,10 @@ WITHOUT_EFFECT = (
 )
 MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)  # when a run is resumed
 
+# Of an environment: the hash of the data, and what earlier versions recorded under that name for image files: a hash of
+# their names and lengths. Only an environment without the second can be an earlier version's.
+DATA, DATA_BY_LENGTHS = "data_sha256", "data_lengths_sha256"
+
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     """{"model.dropout": 0.5, ...}: each value under its whole name. Lists stay lists; "???" is a missing value."""
@@ -45,3 +49,21 @@ def list_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tu
     """(key, before, after) for each key whose values differ; None stands for a key that isn't there."""
     keys = list(dict.fromkeys([*before, *after]))
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+
+
+def align_data_hashes(environments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The environments, with today's hash of the data in place of an earlier version's of lengths.
+
+    That is done if all newer runs on files of these names and lengths had the same contents. An earlier version's run
+    can't tell more.
+    """
+    contents: dict[str, set[Any]] = {}
+    for each in environments:
+        if DATA_BY_LENGTHS in each:
+            contents.setdefault(str(each[DATA_BY_LENGTHS]), set()).add(str(each.get(DATA)))
+
+    def align(each: dict[str, Any]) -> dict[str, Any]:
+        known = contents.get(str(each.get(DATA)), set())
+        return {**each, DATA: min(known)} if DATA_BY_LENGTHS not in each and len(known) == 1 else each
+
+    return list(map(align, environments))

@@ -131,10 +131,12 @@ class Batches:
             worker_init_fn=_start_worker,
             pin_memory=self.pinned,
         )
-        for images in loader:
+        for batch in loader:
             _forget_shared_batches()
-            if isinstance(images, Mistake):  # raised in a worker, it would arrive wrapped in a stack trace
-                raise images
+            if isinstance(batch, Mistake):  # raised in a worker, it would arrive wrapped in a stack trace
+                raise batch
+            images, again = batch
+            files.tell(again)
             yield images.to(self.device, non_blocking=True)
 
 

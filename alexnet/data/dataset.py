@@ -5,29 +5,39 @@ the images afterwards is in preparation.py.
 """
 
 import hashlib
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from alexnet.data import augment, facts, randomness
-from alexnet.data.image_files import ImageFiles, get_class_and_name
+from alexnet.data.image_files import ImageFiles
 
 SAMPLE = 500  # training images that initial weights are taken from, if they depend on images
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The image files of a split. names: CLASS/FILE, which are the same wherever the data lies. hashes: SHA-256 of the
+    contents, (N, 32) uint8. lengths: in bytes, (N,)."""
+
+    names: Sequence[str]
+    hashes: np.ndarray
+    lengths: np.ndarray
 
 
 @dataclass(frozen=True)
 class Split:
     """images: (N, C, S, S) uint8 in memory, or the files to decode; labels: (N,) int64.
 
-    paths: all files of the split, whether in memory or not; None if its images come from no files of their own.
+    files: of all images, whether in memory or not; None if they come from no files of their own.
     """
 
     images: Tensor | ImageFiles
     labels: Tensor
-    paths: Collection[str] | None = None
+    files: SourceFiles | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,18 +56,27 @@ class Dataset:
     train: Split
     test: Split
 
-    def fingerprint(self) -> str:
-        """SHA-256 of all images and labels. For files, CLASS/FILE and the length in bytes stand for an image.
+    def fingerprint(self) -> dict[str, str]:
+        """What identifies the data in environment.json.
 
-        So it doesn't depend on whether the images are in memory: another machine may have more of it.
+        data_sha256: the hash of all images and labels; for files, of CLASS/FILE and the hash of the contents, so it
+        doesn't depend on whether the images are in memory. data_lengths_sha256, for files only: the same with lengths
+        instead of contents, which earlier versions recorded as data_sha256.
         """
+        found = {"data_sha256": self._hash("hashes")}
+        if self.train.files is not None:
+            found["data_lengths_sha256"] = self._hash("lengths")
+        return found
+
+    def _hash(self, of_files: str) -> str:
         digest = hashlib.sha256()
         for split in (self.train, self.test):
-            if split.paths is not None:
-                for path in split.paths:
-                    digest.update(f"{get_class_and_name(path)} {os.path.getsize(path)}\n".encode())
+            if split.files is not None:
+                values = [value.tobytes().hex() if value.ndim else value for value in getattr(split.files, of_files)]
+                lines = (f"{name} {value}\n" for name, value in zip(split.files.names, values, strict=True))
+                digest.update("".join(lines).encode(errors="surrogateescape"))
             else:
-                assert isinstance(split.images, Tensor)  # files have paths
+                assert isinstance(split.images, Tensor)  # files have names
                 digest.update(split.images.numpy().data)
             digest.update(split.labels.numpy().data)
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Finds image files of any common kind, decodes them to one size, and reports broken ones."""
+"""Finds image files, and gives their images, decoded or as they were kept."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -7,55 +7,87 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from alexnet.data.decoding import decode
 from alexnet.data.facts import ENDINGS, is_image
+from alexnet.data.pixel_file import PixelFile
 from alexnet.errors import Mistake
 
 
 class ImageFiles(Dataset["ImageFiles"]):
     """RGB images of size x size that are decoded when asked for.
 
-    pixels: a file that holds them decoded, one after another; rows: each one's place in it. None: they are decoded
-    from their own files.
+    hashes: SHA-256 of each file, (N, 32) uint8. pixels: the file that keeps them decoded, if there is one; rows: each
+    one's place in it. What isn't whole there is decoded from its own file.
     """
 
-    def __init__(self, paths: Collection[str], size: int, pixels: Path | None = None, rows: np.ndarray | None = None):
-        self.paths, self.size, self.pixels = np.array(paths, dtype=object), size, pixels
+    def __init__(
+        self,
+        paths: Collection[str],
+        size: int,
+        hashes: np.ndarray,
+        pixels: PixelFile | None = None,
+        rows: np.ndarray | None = None,
+    ):
+        self.paths, self.size, self.hashes, self.pixels = np.array(paths, dtype=object), size, hashes, pixels
         self.rows = np.arange(len(self.paths)) if rows is None else rows
         self.image_bytes = 3 * size**2
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, indices: Tensor | range | Sequence[int]) -> "ImageFiles":
+    def __getitem__(self, indices: Tensor | range | Sequence[int] | np.ndarray) -> "ImageFiles":
         """The files at those indices, (N,)."""
         some = np.asarray(indices)
-        return ImageFiles(self.paths[some], self.size, self.pixels, self.rows[some])
+        return ImageFiles(self.paths[some], self.size, self.hashes[some], self.pixels, self.rows[some])
 
-    def __getitems__(self, indices: Sequence[int]) -> Tensor | Mistake:
-        """(B, 3, size, size) uint8, or the Mistake of a broken file: what a worker raises arrives as a stack trace."""
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, int] | Mistake:
+        """As `load` gives them, or the Mistake of a broken file: what a worker raises arrives as a stack trace."""
         try:
-            return self[indices].decode_all()
+            return self[indices].load()
         except Mistake as mistake:
             return mistake
 
-    def read_from(self, pixels: Path) -> "ImageFiles":
+    def read_from(self, pixels: PixelFile) -> "ImageFiles":
         """The same images, to be read from a file that holds all of them decoded."""
-        return ImageFiles(self.paths, self.size, pixels)
+        return ImageFiles(self.paths, self.size, self.hashes, pixels)
 
     def decode_all(self) -> Tensor:
         """All of them, (N, 3, size, size) uint8. Raises Mistake for a broken file."""
-        if self.pixels is not None:
-            pixels = np.memmap(self.pixels, np.uint8, "r").reshape(-1, 3, self.size, self.size)
-            return torch.from_numpy(pixels[self.rows])
-        images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the interpreter lock
-            for index, image in enumerate(pool.map(lambda path: decode(path, self.size), self.paths)):
-                images[index] = image
+        images, again = self.load()
+        self.tell(again)
         return images
+
+    def load(self) -> tuple[Tensor, int]:
+        """All of them, and how many had to be decoded again. Raises Mistake for a broken file."""
+        images = np.empty((len(self), self.image_bytes), np.uint8)
+        if self.pixels is None:
+            self._decode(images, np.arange(len(self)))
+            again = 0
+        else:
+            missing = self.pixels.read(self.rows, self.hashes, images)
+            self._decode(images, missing)
+            self.pixels.mend(self.rows[missing], self.hashes[missing], images[missing])
+            again = len(missing)
+        return torch.from_numpy(images).view(-1, 3, self.size, self.size), again
+
+    def tell(self, again: int) -> None:
+        """Warns that so many images had to be decoded again."""
+        if self.pixels is not None:
+            self.pixels.tell(again)
+
+    def _decode(self, images: np.ndarray, some: np.ndarray) -> None:
+        """Decodes some of the files into their rows of images (N, image_bytes)."""
+
+        def decode_one(index: int) -> None:
+            image = decode(self.paths[index], self.size, self.hashes[index].tobytes())
+            images[index] = image.reshape(-1).numpy()
+
+        if len(some) > 0:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the interpreter lock
+                list(pool.map(decode_one, some))
 
 
 def get_class_and_name(path: str) -> str:
@@ -84,26 +116,3 @@ def scan(place: Path) -> tuple[list[str], list[str], list[int]]:
         raise Mistake(f"{place}: found {lacking}. Images end in {', '.join(ENDINGS)}.")
     labels = [label for label, paths in enumerate(found) for _ in paths]
     return classes, [path for paths in found for path in paths], labels
-
-
-def decode(path: str, size: int) -> Tensor:
-    """One image file as RGB, upright, (3, size, size) uint8. Raises Mistake if it can't be read."""
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16-bit grey, which Pillow would cut off at 255
-                image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-            image = image.convert("RGB")
-            # A strip of 30,000 x 2 pixels would take gigabytes when resized, and at most its middle, 4:1, is of use.
-            image = _cut_centre(image, min(image.width, 4 * image.height), min(image.height, 4 * image.width))
-            shorter = min(image.size)
-            width, height = (size * side // shorter for side in image.size)
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-            return torch.from_numpy(np.array(_cut_centre(image, size, size))).permute(2, 0, 1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Mistake(f"{path} can't be read as an image ({error}): fix or delete the file.") from error
-
-
-def _cut_centre(image: Image.Image, width: int, height: int) -> Image.Image:
-    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
-    return image.crop((left, top, left + width, top + height))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from alexnet.data import facts, imagenet
-from alexnet.data.dataset import Dataset, Split
-from alexnet.data.image_files import ImageFiles, scan
+from alexnet.data.dataset import Dataset, SourceFiles, Split
+from alexnet.data.file_hashes import hash_files
+from alexnet.data.image_files import ImageFiles, get_class_and_name, scan
 from alexnet.data.pixel_cache import cached
 from alexnet.errors import Mistake
 
@@ -38,10 +39,12 @@ def image_folder(
         )
 
     def make_split(paths: Sequence[str], labels: Sequence[int]) -> Split:
-        files = ImageFiles(paths, side)
+        hashes, lengths = hash_files(paths, cache)
+        files = ImageFiles(paths, side, hashes)
         if cache is not None:
             files = cached(files, cache)
-        return Split(files.decode_all() if held else files, torch.tensor(labels), files.paths)
+        names = [get_class_and_name(path) for path in paths]
+        return Split(files.decode_all() if held else files, torch.tensor(labels), SourceFiles(names, hashes, lengths))
 
     train, test = (make_split(paths, labels) for paths, labels in found)
     return Dataset(classes, 3, size, train, test)

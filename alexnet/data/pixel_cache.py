@@ -4,12 +4,15 @@ import hashlib
 import logging
 import os
 import shutil
+from contextlib import ExitStack
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 from tqdm import tqdm
 
 from alexnet.data.download import exclusive
 from alexnet.data.image_files import ImageFiles
+from alexnet.data.pixel_file import PixelFile
 from alexnet.errors import Mistake
 
 logger = logging.getLogger(__name__)
@@ -25,55 +28,60 @@ def cached(files: ImageFiles, folder: str) -> ImageFiles:
     Raises Mistake for a broken image.
     """
     place = Path(folder).expanduser()
-    path = place / f"{_make_key(files)}.pixels"
-    needed = len(files) * files.image_bytes
-
-    def is_complete() -> bool:
-        return path.is_file() and path.stat().st_size == needed
-
+    pixels = PixelFile(place / f"{_make_key(files)}.pixels", files.image_bytes)
     try:
-        if not is_complete():
+        if not pixels.path.is_file():
             place.mkdir(parents=True, exist_ok=True)
-            with exclusive(place, path.name):
-                if not is_complete():  # another process may have written it meanwhile
-                    free = shutil.disk_usage(place).free
-                    if needed > free / 2:
-                        raise OSError(f"{needed / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f} GiB free")
-                    _write(files, path)
+            with ExitStack() as lock:
+                try:
+                    lock.enter_context(exclusive(place, pixels.path.name))
+                except Mistake as mistake:  # it asks for another folder, but there is a way without one
+                    raise OSError(mistake.__cause__ or mistake) from mistake
+                if not pixels.path.is_file():  # another process may have written it meanwhile
+                    _write(files, pixels)
     except OSError as error:
         logger.info(f"The decoded images aren't kept in dataset.cache={folder}: {error}")
         return files
-    return files.read_from(path)
+    return files.read_from(pixels)
 
 
-def _write(files: ImageFiles, path: Path) -> None:
-    """Decodes all images into a temporary file, from where an earlier try ended, then renames it to `path`.
+def _write(files: ImageFiles, pixels: PixelFile) -> None:
+    """Decodes all images into a temporary file, from where an earlier try ended, then renames it.
 
-    Raises Mistake for a broken image.
+    Raises OSError if there is no room, Mistake for a broken image.
     """
-    unfinished = path.with_suffix(".part")
+    unfinished = pixels.path.with_suffix(".part")
+    _check_room(unfinished, len(files) * pixels.row_bytes)
     with open(unfinished, "ab") as file:
-        done = max(0, file.tell() // files.image_bytes - CHUNK)  # the last chunk may not have reached the disk
-        file.truncate(done * files.image_bytes)
+        done = max(0, file.tell() // pixels.row_bytes - CHUNK)  # the last chunk may not have reached the disk
+        file.truncate(done * pixels.row_bytes)
         starts = range(done, len(files), CHUNK)
         with tqdm(total=len(files), initial=done, desc="Decoding", unit="image", leave=False, disable=None) as bar:
             for start in starts:
+                some = files[range(start, min(start + CHUNK, len(files)))]
                 try:
-                    chunk = files[range(start, min(start + CHUNK, len(files)))].decode_all()
-                except Mistake:  # if the broken image is deleted or fixed, the key changes
-                    unfinished.unlink()
+                    file.write(pixels.pack(some.hashes, some.decode_all().flatten(1).numpy()).data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                except (Mistake, OSError) as error:
+                    # If a broken image is deleted or fixed, the key changes. A full disk needs the room.
+                    if isinstance(error, Mistake) or error.errno in (ENOSPC, EDQUOT):
+                        unfinished.unlink()
                     raise
-                file.write(chunk.numpy().data)
-                file.flush()
-                os.fsync(file.fileno())
-                bar.update(len(chunk))
-    unfinished.rename(path)
+                bar.update(len(some))
+    unfinished.rename(pixels.path)
+
+
+def _check_room(unfinished: Path, needed: int) -> None:
+    """Raises OSError if that takes more than half of the disk that is free without the unfinished file."""
+    written = unfinished.stat().st_size if unfinished.is_file() else 0
+    disk = shutil.disk_usage(unfinished.parent)
+    free = disk.free + written
+    if disk.total > 0 and needed > free / 2:  # some network disks tell zeros only
+        raise OSError(f"{needed / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f} GiB free")
 
 
 def _make_key(files: ImageFiles) -> str:
-    """A name for these files at this size: from their paths, lengths and times of change."""
-    digest = hashlib.sha256(f"{files.size}\n".encode())
-    for path in files.paths:
-        status = os.stat(path)
-        digest.update(f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    """A name for images of these contents, in this order, at this size."""
+    digest = hashlib.sha256(f"{files.size}\n".encode() + files.hashes.tobytes())
     return f"{digest.hexdigest()[:16]}-{len(files)}x3x{files.size}x{files.size}"

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from alexnet.engine.device import Engine
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "hydra-core", "omegaconf", "matplotlib", "scikit-learn")
 
 
-def describe(engine: Engine, fingerprint: str) -> dict[str, Any]:
+def describe(engine: Engine, fingerprint: Mapping[str, str]) -> dict[str, Any]:
     """Command, source, versions, machine and data, as plain values."""
     device = engine.device
     return {
@@ -33,7 +34,7 @@ def describe(engine: Engine, fingerprint: str) -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "precision": engine.precision,
-        "data_sha256": fingerprint,
+        **fingerprint,
     }
 
 

@@ -17,7 +17,14 @@ from alexnet.training.job import execute, log_to
 # What a reproduction must have in common with its original, causes first. Times can't be equal.
 WINDOW_VALUES = ("epoch", "batch", "step", "learning_rate", "loss", "accuracy")
 # Keys of environment.json that say nothing about the numbers.
-SAYS_NOTHING = ("command", "working_directory", "reproduces", "extended_from", *NOT_COMPARED)
+SAYS_NOTHING = (
+    "command",
+    "working_directory",
+    "reproduces",
+    "extended_from",
+    keys.DATA_BY_LENGTHS,
+    *NOT_COMPARED,
+)
 MOST_CAUSES = 100  # printed
 
 
@@ -107,5 +114,6 @@ def _print_causes(original: Run, run: Run) -> None:
 
 def list_environment_changes(original: Run, run: Run) -> list[tuple[str, Any, Any]]:
     """(key, before, after) for what differs between the two environments and may change a number."""
-    changes = keys.list_changes(*(keys.flatten(each.environment()) for each in (original, run)))
+    environments = keys.align_data_hashes([keys.flatten(each.environment()) for each in (original, run)])
+    changes = keys.list_changes(*environments)
     return [change for change in changes if change[0].split(".")[0] not in SAYS_NOTHING]

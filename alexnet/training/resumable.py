@@ -64,7 +64,8 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
 
 def _refuse_other_data_or_precision(environment: dict[str, Any], before: dict[str, Any], run: Run) -> None:
     """Raises Mistake if they aren't those of the run's environment before."""
-    if before.get("data_sha256") != environment["data_sha256"]:
+    known, now = keys.align_data_hashes([before, environment])
+    if known.get(keys.DATA) != now[keys.DATA]:
         raise Mistake(
             f"The data isn't what {run.folder} was trained on so far (environment.json has its fingerprint): "
             f"bring that back, or train again with python scripts/reproduce.py {run.folder}"

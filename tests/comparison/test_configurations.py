@@ -111,3 +111,37 @@ def test_other_data_under_the_same_name_is_another_configuration(compare, tmp_pa
     make(tmp_path / "b", {"seed": 1}, data="def")
     names = {row["name"] for row in list_configurations(compare(".", "--json"))}
     assert names == {"data_sha256=abc", "data_sha256=def"}
+
+
+def test_other_contents_of_the_same_lengths_are_another_configuration(compare, tmp_path):
+    make(tmp_path / "a", data="abc", lengths="111")
+    make(tmp_path / "b", {"seed": 1}, data="def", lengths="111")
+    names = {row["name"] for row in list_configurations(compare(".", "--json"))}
+    assert names == {"data_sha256=abc", "data_sha256=def"}
+    assert "abc" in compare("--diff", "a", "b").stdout
+
+
+def test_a_run_of_an_earlier_version_belongs_to_those_with_files_of_the_same_lengths(compare, tmp_path):
+    """It recorded nothing but lengths. The average says so, and --diff finds no difference that isn't known."""
+    make(tmp_path / "old", data="111")
+    make(tmp_path / "new", {"seed": 1}, data="abc", lengths="111")
+    (row,) = list_configurations(compare(".", "--json"))
+    assert sorted(row["seeds"]) == [0, 1] and "data_sha256" not in row["config"]
+    assert "averaged over data hashes of contents, lengths" in compare(".").stdout
+    assert "sha256" not in compare("--diff", "old", "new").stdout
+    make(tmp_path / "other", {"seed": 2}, data="222", lengths="333")
+    assert len(list_configurations(compare(".", "--json"))) == 2
+
+
+def test_a_run_of_an_earlier_version_stays_apart_if_its_lengths_fit_different_contents(compare, tmp_path):
+    make(tmp_path / "old", data="111")
+    make(tmp_path / "a", {"seed": 1}, data="abc", lengths="111")
+    make(tmp_path / "b", {"seed": 2}, data="def", lengths="111")
+    assert len(list_configurations(compare(".", "--json"))) == 3
+
+
+def test_runs_of_today_say_nothing_of_how_their_data_is_hashed(compare, tmp_path):
+    make(tmp_path / "a", data="abc", lengths="111")
+    make(tmp_path / "b", {"seed": 1}, data="abc", lengths="111")
+    (row,) = list_configurations(compare(".", "--json"))
+    assert "data_lengths_sha256" not in row["config"] and "data hashes" not in compare(".").stdout

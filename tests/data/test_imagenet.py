@@ -12,7 +12,7 @@ from scipy.io import savemat
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from alexnet.data import colours, image_files
+from alexnet.data import colours, decoding
 from alexnet.data.image_folder import image_folder
 from alexnet.data.imagenet import DEVKIT, GROUND_TRUTH
 from alexnet.errors import Mistake
@@ -97,7 +97,7 @@ def test_a_strip_takes_no_more_memory_than_a_photograph(tmp_path, monkeypatch):
         return done
 
     monkeypatch.setattr(Image.Image, "resize", resize)
-    image = image_files.decode(str(tmp_path / "strip.jpg"), 256)
+    image = decoding.decode(str(tmp_path / "strip.jpg"), 256)
     assert areas == [4 * 256 * 256]
     assert (image.int() - torch.tensor([9, 99, 199])[:, None, None]).abs().max() <= 3
 

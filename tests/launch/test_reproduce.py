@@ -8,9 +8,11 @@ import pytest
 
 from alexnet.config import options
 from alexnet.config.overrides import with_overrides
+from alexnet.launch.reproduce import list_environment_changes
 from alexnet.runs.folder import Run
 from support.images import small_data, write_images
 from support.programs import ROOT, list_run_folders, run_script, train_command
+from support.run_folders import make
 
 
 @pytest.fixture
@@ -70,6 +72,12 @@ def test_what_differs_in_data_and_environment_is_named(finished, run, script, tm
     assert done.returncode == 1 and "different: first in epoch 1" in done.stdout
     assert "environment differs: packages.torch: 1.0 -> " in done.stdout
     assert "environment differs: data_sha256: " in done.stdout
+
+
+@pytest.mark.parametrize("lengths, changes", [("111", []), ("222", [("data_sha256", "111", "abc")])])
+def test_data_that_an_earlier_version_knew_by_its_lengths_is_no_difference(tmp_path, lengths, changes):
+    runs = [Run(make(tmp_path / "a", data="111")), Run(make(tmp_path / "b", data="abc", lengths=lengths))]
+    assert list_environment_changes(*runs) == changes
 
 
 def test_weights_that_differ_are_no_identical_run(run, script):

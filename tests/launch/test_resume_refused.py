@@ -1,10 +1,12 @@
 """A run that can't be resumed is refused in a sentence, and its folder stays as it was."""
 
+import os
 import sys
 
 import pytest
 import torch
 
+from alexnet.data.dataset import Dataset
 from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
@@ -39,6 +41,14 @@ def test_two_processes_never_train_in_one_folder(tmp_path):
         pass
 
 
+def put_another(image):
+    """Puts another image in the place of that one. Its length, name and modification time stay."""
+    status = image.stat()
+    content = min((path.read_bytes() for path in image.parents[1].glob("*/*.jpg")), key=len)
+    image.write_bytes(content.ljust(status.st_size, b"\0"))
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeypatch, capsys, tmp_path):
     """No room, another precision, no data, other data, a damaged table: nothing but the log changes, and exit 2."""
     run = trained()
@@ -67,11 +77,27 @@ def test_a_run_that_is_refused_to_go_on_stays_as_it_was(trained, images, monkeyp
     kept = spare.read_bytes()
     spare.write_bytes((images / "train" / "light" / spare.name).read_bytes())
     refused("data isn't what")
+    put_another(spare)
+    refused("data isn't what")
     spare.write_bytes(kept)
     epochs = run.folder / "epochs.csv"
     epochs.write_text("no,table\n1,2\n")
     before = content(run)
     refused("epochs.csv is damaged")
+
+
+def test_a_run_of_an_earlier_version_is_resumed_on_files_of_the_same_lengths(trained, images, monkeypatch):
+    """It recorded no more. From then on contents count, and are never again compared by lengths."""
+    fingerprint = Dataset.fingerprint
+    with monkeypatch.context() as patch:
+        patch.setattr(Dataset, "fingerprint", lambda self: {"data_sha256": fingerprint(self)["data_lengths_sha256"]})
+        run = trained()
+    assert resume(str(run.folder), ["epochs=2"]) == 0
+    before, now = run.environment()["earlier"][0], run.environment()
+    assert before["data_sha256"] == now["data_lengths_sha256"] != now["data_sha256"]
+    put_another(images / "train" / "dark" / "00.jpg")
+    with pytest.raises(SystemExit, match="2"), mistakes_end_the_program():
+        sys.exit(resume(str(run.folder), ["epochs=3"]))
 
 
 def test_a_run_without_room_for_its_first_files_stays_as_it_was(trained, capsys):

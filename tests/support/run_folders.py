@@ -30,11 +30,12 @@ def make(
     losses: tuple[float, ...] = (2.0, 1.0),
     data: str | None = "abc",
     errors: tuple[float, ...] | None = None,
+    lengths: str | None = None,
 ) -> Path:
     """A finished run with that test accuracy; with accuracy=None one whose result.json is `result`, or none.
 
     changes: {'optimizer.lr': 0.1}; losses: of each epoch, with one window an epoch; data: its hash;
-    errors: the training error of each epoch, as many as there are losses.
+    errors: the training error of each epoch, as many as there are losses; lengths: the hash of its files' lengths.
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
@@ -45,7 +46,10 @@ def make(
     rows = [(epoch, 10 * epoch, loss) for epoch, loss in enumerate(losses, 1)]
     files = {
         "config.yaml": yaml.safe_dump(change_config(changes or {}), allow_unicode=True, sort_keys=False),
-        "environment.json": data and json.dumps({"python": "3.11.2", "data_sha256": data}),
+        "environment.json": data
+        and json.dumps(
+            {"python": "3.11.2", "data_sha256": data, **({"data_lengths_sha256": lengths} if lengths else {})}
+        ),
         "epochs.csv": "\n".join(
             [
                 header,

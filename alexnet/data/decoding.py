@@ -1,0 +1,121 @@
+"""Decodes an image file of any common kind to one size. Whatever is wrong with a file, a Mistake names it."""
+
+import hashlib
+import io
+import os
+import stat
+import warnings
+from contextlib import suppress
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from alexnet.data.exif import find_orientation, mute_tiff, split_jpeg
+from alexnet.errors import Mistake
+
+LARGEST = 2**30  # bytes of a file
+TRANSPOSITIONS = {  # that turn an image of each orientation upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Pillow warns of odd metadata, which is ignored here, and of large images. It would do so for each of 50,000 files.
+warnings.filterwarnings("ignore", module="PIL")
+
+
+def decode(path: str, size: int, sha256: bytes | None = None) -> Tensor:
+    """One image file as RGB, upright, (3, size, size) uint8.
+
+    Raises Mistake if it can't be read, or if its contents no longer have the SHA-256 that is given.
+    """
+    content = read(path)
+    if sha256 is not None and hashlib.sha256(content).digest() != sha256:
+        raise Mistake(
+            f"{path} was changed after its hash was taken: leave images as they are during a run. To start again: "
+            f"touch {path}"
+        )
+    try:
+        image = _open_upright(content)
+        if image.mode.startswith("I"):  # 16-bit grey, which Pillow would cut off at 255
+            image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+        image = image.convert("RGB")
+        # A strip of 30,000 x 2 pixels would take gigabytes when resized, and at most its middle, 4:1, is of use.
+        image = _cut_centre(image, min(image.width, 4 * image.height), min(image.height, 4 * image.width))
+        shorter = min(image.size)
+        width, height = (size * side // shorter for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(_cut_centre(image, size, size))).permute(2, 0, 1)
+    except Exception as error:  # what Pillow raises for damaged files has no common kind
+        raise _refuse(path, error) from error
+
+
+def read(path: str) -> bytes:
+    """The contents of an image file. Raises Mistake if it can't be read or can't be an image."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+            raise ValueError("it is no regular file")
+        if status.st_size > LARGEST:
+            raise ValueError(f"it has more than {LARGEST >> 20} MiB")
+        with open(path, "rb") as file:
+            return file.read(LARGEST)
+    except (OSError, ValueError) as error:
+        raise _refuse(path, error) from error
+
+
+def _refuse(path: str, error: Exception) -> Mistake:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):  # it would print the address of an object
+        reason = "no known format"
+    return Mistake(f"{path} can't be read as an image ({reason}): fix or delete the file.")
+
+
+def _open_upright(content: bytes) -> Image.Image:
+    """The image as viewers show it. No metadata keeps it from being decoded."""
+    if content.startswith(b"\xff\xd8"):
+        pixels, metadata = split_jpeg(content)
+        image = _load(pixels)
+    else:
+        image = _load_any(content)
+        metadata = _list_metadata(image)
+    method = TRANSPOSITIONS.get(find_orientation(metadata))
+    return image if method is None else image.transpose(method)
+
+
+def _load(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+def _load_any(content: bytes) -> Image.Image:
+    try:
+        return _load(content)
+    except Exception:
+        muted = mute_tiff(content)
+        if muted == content:
+            raise
+        return _load(muted)
+
+
+def _list_metadata(image: Image.Image) -> list[bytes]:
+    """The EXIF and XMP that Pillow found. None of a TIFF file, which it has turned upright."""
+    if image.format == "TIFF":
+        return []
+    found = [image.info.get(key) for key in ("exif", "xmp", "XML:com.adobe.xmp")]
+    lines = str(image.info.get("Raw profile type exif", "")).split("\n")  # ImageMagick's way in a PNG file
+    with suppress(ValueError):
+        found.append(bytes.fromhex("".join(lines[3:])))
+    return [block.encode(errors="replace") if isinstance(block, str) else block for block in found if block]
+
+
+def _cut_centre(image: Image.Image, width: int, height: int) -> Image.Image:
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
