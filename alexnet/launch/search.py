@@ -1,6 +1,7 @@
 """Searches for the values with the best validation accuracy, which Optuna chooses job by job: hydra/sweeper=search."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from alexnet.runs.folder import Sweep
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import BaseTrial, FrozenTrial
+    from optuna.trial import FrozenTrial
 
 TARGET = "hydra_plugins.alexnet.Search"
 Space = dict[str, IntervalSweep | list[str]]  # by key: an interval, or choices
@@ -25,8 +26,9 @@ Space = dict[str, IntervalSweep | list[str]]  # by key: an interval, or choices
 class Search(Sweeper):
     """hydra/sweeper=search. trials: their number; params: {key: Hydra's interval(), choice() or a value}.
 
-    study.db in the sweep's folder keeps the study. A trial has its job's number. A resumed search first resumes the
-    trials without a result, then adds trials until there are `trials`.
+    study.db in the sweep's folder keeps the study. A trial has its job's number. Trials run in batches of as many as
+    the launcher runs at once. A resumed search goes through the same batches: it resumes the trials without a result
+    and adds those that are missing. So it takes the same values as a search that was never interrupted.
     """
 
     __module__ = "hydra_plugins.alexnet"  # Hydra accepts plugins from hydra_plugins only
@@ -39,24 +41,25 @@ class Search(Sweeper):
         self.jobs = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
-        import optuna
 
         sweep = Sweep(self.settings.hydra.sweep.dir)
         OmegaConf.save(self.settings, sweep.multirun)
-        study = open_study(sweep.study, self.settings.seed)
+        study = open_study(sweep.study)
         fixed, space = split_space(self.settings)
         at_once = getattr(self.jobs, "at_once", 1)
-        left = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
-        if not left and len(study.trials) >= self.trials:
-            print(f"The search is done; for more trials: hydra.sweeper.trials=N with N above {len(study.trials)}.")
-        for trials in group_consecutive(left):  # each is resumed in its folder, from its checkpoint
-            self.launch(study, trials, fixed)
-        while len(study.trials) < self.trials:
-            together = min(at_once, self.trials - len(study.trials))
-            self.launch(study, [suggest_trial(study, space) for _ in range(together)], fixed)
+        done = len(study.trials)
+        if done >= self.trials and not list_open(study):
+            print(f"The search is done; for more trials: hydra.sweeper.trials=N with N above {done}.")
+        last = max(done, self.trials)
+        for first in range(0, last, at_once):
+            batch = range(first, min(first + at_once, last))
+            for number in batch:
+                choose_values(study, number, first, space, self.settings.seed)
+            for trials in group_consecutive([trial for trial in list_open(study) if trial.number in batch]):
+                self.launch(study, trials, fixed)  # a trial that was begun is resumed in its folder
         print_best(study)
 
-    def launch(self, study: "optuna.Study", trials: Sequence["BaseTrial"], fixed: list[str]) -> None:
+    def launch(self, study: "optuna.Study", trials: Sequence["FrozenTrial"], fixed: list[str]) -> None:
         """Runs trials of consecutive numbers and tells the study their scores.
 
         A trial that was killed or failed stays open in the study: it isn't a bad one, and can be resumed.
@@ -68,7 +71,7 @@ class Search(Sweeper):
                 study.tell(trial.number, job.return_value)
 
 
-def open_study(path: Path, seed: int) -> "optuna.Study":
+def open_study(path: Path) -> "optuna.Study":
     """The study in that file, a new one if there is none. Raises Damaged for a file that Optuna can't read."""
     import optuna
 
@@ -78,8 +81,7 @@ def open_study(path: Path, seed: int) -> "optuna.Study":
         if path.exists() and not path.is_file():
             raise ValueError("it isn't a file")
         study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-        # A resumed study must not draw the same random numbers again.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+        _ = study.trials
     except Exception as error:  # of Optuna, SQLAlchemy or json: anybody may have written the file
         raise Damaged(f"{path} can't be read: {type(error).__name__}: {error}") from error
     return study
@@ -106,16 +108,49 @@ def group_consecutive(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial
     return groups
 
 
-def suggest_trial(study: "optuna.Study", space: Space) -> "optuna.Trial":
-    """A new trial, with a value for every key."""
-    trial = study.ask()
+def list_open(study: "optuna.Study") -> list["FrozenTrial"]:
+    """The trials without a result."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(states=[TrialState.RUNNING])
+
+
+def choose_values(study: "optuna.Study", number: int, first: int, space: Space, seed: int) -> None:
+    """Adds the trial of that number with a value for every key, unless it is there. first: the first of its batch.
+
+    The values follow from the seed, the number and the results of the batches before, and from nothing else.
+    """
+    import optuna
+
+    trials = study.trials
+    known = trials[number] if number < len(trials) else None
+    if known is not None and (known.state.is_finished() or space.keys() <= known.params.keys()):
+        return
+    finished = [trial for trial in trials[:first] if trial.state == optuna.trial.TrialState.COMPLETE]
+    sampler = optuna.samplers.TPESampler(seed=derive_seed(seed, number))
+    before = optuna.create_study(direction="maximize", sampler=sampler)
+    before.add_trials(finished)
+    chosen = before.ask()
     for key, span in space.items():
         if isinstance(span, IntervalSweep):
             low, high = get_ends(span)
-            trial.suggest_float(key, low, high, log="log" in span.tags)
+            chosen.suggest_float(key, low, high, log="log" in span.tags)
         else:
-            trial.suggest_categorical(key, span)
-    return trial
+            chosen.suggest_categorical(key, span)
+    if known is None:  # all values at once: a trial that lacks some is never stored
+        running = optuna.trial.TrialState.RUNNING
+        study.add_trial(
+            optuna.trial.create_trial(state=running, params=chosen.params, distributions=chosen.distributions)
+        )
+    else:  # an earlier version stored them one by one, and was killed
+        for key in chosen.distributions.keys() - known.params.keys():
+            kind = chosen.distributions[key]
+            study._storage.set_trial_param(known._trial_id, key, kind.to_internal_repr(chosen.params[key]), kind)
+
+
+def derive_seed(seed: int, number: int) -> int:
+    """Of a trial's values: another one for each seed and number."""
+    return int.from_bytes(sha256(f"{seed} {number}".encode()).digest()[:4], "big")
 
 
 def split_space(config: DictConfig) -> tuple[list[str], Space]:

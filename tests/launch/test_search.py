@@ -1,6 +1,8 @@
 """hydra/sweeper=search: what a person may rely on when Optuna chooses the values."""
 
 import sys
+from functools import partial
+from itertools import count
 
 import hydra
 import pytest
@@ -156,3 +158,86 @@ def test_without_optuna_the_command_that_installs_it_is_told(searching, monkeypa
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(Mistake, match=r"pip install -e '\.\[search\]'"):
         search.list_extremes(searching("dataset.validation=0.1"))
+
+
+class Killed(BaseException):
+    """In place of SIGKILL: nothing catches it."""
+
+
+class Scoring:
+    """A launcher that scores its jobs by their values, at_once at a time. It kills the search in the given call."""
+
+    def __init__(self, at_once, killed_in=None):
+        self.at_once, self.killed_in = at_once, killed_in
+        self.launched = []
+
+    def launch(self, jobs, initial_job_idx):
+        self.launched.append((initial_job_idx, jobs))
+        values = [dict(each.split("=") for each in job if "(" not in each) for job in jobs]
+        scores = [
+            -abs(float(job["optimizer.lr"]) - 0.01) - abs(float(job["optimizer.momentum"]) - 0.9) for job in values
+        ]
+        if len(self.launched) == self.killed_in:
+            raise Killed
+        return [JobReturn(status=JobStatus.COMPLETED, _return_value=score) for score in scores]
+
+
+@pytest.fixture
+def search_in(searching):
+    """search_in(folder, trials, launcher) searches there, and gives the values and scores of all trials."""
+    optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+
+    def search_in(folder, trials, launcher):
+        folder.mkdir(exist_ok=True)
+        sweeper = search.Search(trials=trials, params=None)
+        sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={folder}"), launcher
+        try:
+            sweeper.sweep([])
+        except Killed:
+            return None
+        study = optuna.load_study(study_name="search", storage=f"sqlite:///{folder}/study.db")
+        return [(trial.number, trial.params, trial.value) for trial in study.trials]
+
+    return search_in
+
+
+@pytest.mark.slow
+def test_a_search_that_was_killed_takes_the_values_of_an_unbroken_one(search_in, tmp_path, monkeypatch):
+    """While a trial is added, while scores are told, and before any; each time in the middle of a batch of two."""
+    optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    early = partial(optuna.samplers.TPESampler, n_startup_trials=2)  # from the third on values depend on the results
+    monkeypatch.setattr(optuna.samplers, "TPESampler", early)
+    unbroken = search_in(tmp_path / "unbroken", 5, Scoring(at_once=2))
+    assert len({str(params) for _, params, _ in unbroken}) == 5
+
+    def kill_in(monkey, name, call):
+        calls, own = count(1), getattr(optuna.Study, name)
+
+        def killing(*arguments):
+            if next(calls) == call:
+                raise Killed
+            return own(*arguments)
+
+        monkey.setattr(optuna.Study, name, killing)
+
+    for place in ("add_trial", "tell"):
+        with monkeypatch.context() as monkey:
+            kill_in(monkey, place, call=4)
+            assert search_in(tmp_path / place, 5, Scoring(at_once=2)) is None
+        assert search_in(tmp_path / place, 5, Scoring(at_once=2)) == unbroken, place
+    assert search_in(tmp_path / "jobs", 5, Scoring(at_once=2, killed_in=2)) is None
+    assert search_in(tmp_path / "jobs", 5, Scoring(at_once=2)) == unbroken
+    search_in(tmp_path / "extended", 3, Scoring(at_once=2))  # as if it had been started with all trials
+    assert search_in(tmp_path / "extended", 5, Scoring(at_once=2)) == unbroken
+
+
+def test_a_trial_of_which_only_some_values_were_stored_gets_the_others(search_in, tmp_path):
+    """An earlier version stored them one by one. Without them the job would take the values of conf/."""
+    pytest.importorskip("optuna", reason="pip install -e '.[search]'")
+    stored = search.open_study(tmp_path / "study.db").ask().suggest_float("optimizer.lr", 1e-4, 0.1, log=True)
+    launcher = Scoring(1)
+    (first, second) = search_in(tmp_path, 2, launcher)
+    assert first[1].keys() == second[1].keys() and len(first[1]) == 4
+    (_, (job,)), _ = launcher.launched
+    assert {f"{key}={value}" for key, value in first[1].items()} <= set(job)
+    assert first[1]["optimizer.lr"] == stored
