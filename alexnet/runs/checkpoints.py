@@ -36,7 +36,7 @@ def save(folder: Path, name: str, state: dict[str, Any]) -> None:
     path, before = folder / f"{name}.pt", folder / "previous.pt"
     with replacing(path) as temporary:
         _write(temporary, {**state, "sha256": _hash(state)})
-        sync(temporary)  # before the last checkpoint is moved away
+        sync(temporary)  # a disk that fails now leaves last.pt
         if name == "last" and path.exists():
             os.replace(path, before)
     before.unlink(missing_ok=True)
