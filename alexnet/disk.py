@@ -105,7 +105,9 @@ def locked(path: Path, when_held: Callable[[str], Any]) -> Iterator[None]:
 
 def _describe_owner(owner: Path) -> str:
     """Who has a lock without flock, and the way out if that process is gone and this machine can't know it."""
-    if not owner.exists():
+    try:
+        text = owner.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is flock, or the other process has just ended
         return ""
-    process, host = [*owner.read_text(encoding="utf-8", errors="replace").split(), "?", "?"][:2]
+    process, host = [*text.split(), "?", "?"][:2]
     return f" (process {process:.20} on {host:.60}; if it has ended: rm {quote(str(owner))})"
