@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
@@ -57,7 +58,9 @@ def load(folder: Path, name: str) -> dict[str, Any]:
     path = folder / f"{name}.pt"
     try:
         _check_size(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is in a hostile file, and refused below
+            state = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(state, dict):
             raise ValueError("it holds no checkpoint of this project")
         if "sha256" in state:

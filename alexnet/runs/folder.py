@@ -176,12 +176,15 @@ class Run:
         Raises Damaged if `seal` gave that in another run's folder, or if a row of that time is missing or changed;
         KeyError, TypeError or ValueError if `seal` never gave it.
         """
-        self.check_owner(sealed)
+        self.check_owner({"folder": sealed})
         return tables.cut(self.folder, sealed["tables"])
 
-    def check_owner(self, sealed: dict[str, Any]) -> None:
-        """Raises Damaged if a checkpoint with that `seal` is of another run than environment.json."""
-        if sealed["id"] != self.environment().get("id"):
+    def check_owner(self, saved: dict[str, Any]) -> None:
+        """Raises Damaged if the checkpoint is of another run than environment.json; version 0.1.0's don't say.
+
+        Raises KeyError or TypeError if no run saved it.
+        """
+        if "folder" in saved and saved["folder"]["id"] != self.environment().get("id"):
             raise Damaged(f"{self.folder} has a checkpoint and an environment.json of two runs: bring back its own.")
 
     def write_result(self, result: dict[str, Any]) -> None:

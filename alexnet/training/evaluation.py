@@ -83,8 +83,8 @@ def load_chosen_weights(training: Training, run: Run, overrides: Sequence[str] =
     """
     saved = checkpoints.load(run.checkpoints, "last" if training.batches.validation is None else "best")
     try:
-        if "folder" in saved and run.environment():  # a copy of weights and configuration may be without it
-            run.check_owner(saved["folder"])
+        if run.environment():  # a copy of weights and configuration may be without it
+            run.check_owner(saved)
         training.model.load_state_dict(saved["model"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())[:200]

@@ -152,6 +152,8 @@ def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -
         if "folder" in saved:  # version 0.1.0 had none
             run.check_seal(saved["folder"])
             state.sealed = saved["folder"]
+        if state.best_epoch > 0:  # damage is told now, and not after the training
+            run.check_owner(checkpoints.load(run.checkpoints, "best"))
         return state
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())

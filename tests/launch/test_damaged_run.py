@@ -138,8 +138,11 @@ def test_another_runs_checkpoints_are_never_gone_on_with(run, other, refused):
     for name in ("last.pt", "best.pt"):
         kept = (run.checkpoints / name).read_bytes()
         shutil.copy(other.checkpoints / name, run.checkpoints / name)
-        command = resume if name == "last.pt" else evaluate
-        assert "of two runs" in refused(command, run, ["epochs=2"] if command is resume else [])
+        assert "of two runs" in refused(resume, run, ["epochs=2"])
+        if name == "best.pt":
+            assert "of two runs" in refused(evaluate, run, [])
+            (run.checkpoints / name).write_bytes(kept[:-100])
+            assert "best.pt can't be read" in refused(resume, run, ["epochs=2"])  # now, and not after the training
         (run.checkpoints / name).write_bytes(kept)
     assert evaluate(str(run.folder), []) == 0
 
