@@ -43,6 +43,11 @@ def assert_same_end(folder, reference):
         assert run.result()[name] == unbroken.result()[name], name
 
 
+def resume_command(run):
+    """It needs the flag if the run was killed between its first row and its first checkpoint."""
+    return [*RESUME, str(run.folder), *(["--from-start"] if run.has_rows and not run.has_checkpoint else [])]
+
+
 @pytest.fixture
 def settings(tmp_path):
     """Crop, flip and order are random (and dropout, with LARGE); checkpoints every few steps."""
@@ -83,9 +88,9 @@ def test_killed_at_any_moment_it_ends_as_if_never_stopped(compose, settings, tmp
         assert (tmp_path / "killed" / "config.yaml").is_file()
         if Run(tmp_path / "killed").result():
             break  # it was done before it could be killed
-        next_command = [*RESUME, "killed"]
+        next_command = resume_command(Run(tmp_path / "killed"))
     if not Run(tmp_path / "killed").result():
-        done = run_script([*RESUME, "killed"], tmp_path)
+        done = run_script(next_command, tmp_path)
         assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "killed", tmp_path / "unbroken")
     assert {path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()} <= {
