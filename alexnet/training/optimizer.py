@@ -8,6 +8,7 @@ import inspect
 from functools import partial
 
 import torch
+from torch.optim import optimizer as module
 
 
 def prevent_compiler_import() -> None:
@@ -18,5 +19,16 @@ def prevent_compiler_import() -> None:
 
 
 def unwrap_step(optimizer: torch.optim.Optimizer) -> None:
-    """Gives the optimizer torch's step without what is wrapped around it: the compiler's import, hooks, a profiler."""
-    vars(optimizer)["step"] = torch.no_grad()(partial(inspect.unwrap(type(optimizer).step), optimizer))
+    """Gives the optimizer torch's step without what is wrapped around it: the compiler's import, hooks, a profiler.
+
+    The step stays as it is if the class isn't torch's own, if there are hooks, or if it is to be differentiable.
+    """
+    kind = type(optimizer)
+    hooks = (
+        optimizer._optimizer_step_pre_hooks,
+        optimizer._optimizer_step_post_hooks,
+        module._global_optimizer_pre_hooks,
+        module._global_optimizer_post_hooks,
+    )
+    if kind.__module__.startswith("torch.optim.") and not any(hooks) and not optimizer.defaults.get("differentiable"):
+        vars(optimizer)["step"] = torch.no_grad()(partial(inspect.unwrap(kind.step), optimizer))
