@@ -1,5 +1,8 @@
 """What a comparison reads: which runs it finds, their numbers, damaged folders, and --where."""
 
+import json
+import os
+
 import pytest
 
 from support.comparisons import list_configurations, parse_json
@@ -40,10 +43,19 @@ def test_runs_are_found_in_runs_sweeps_days_patterns_and_copies_each_once(compar
         ("config.yaml", "a: &a [1]\nb: *a"),
         ("config.yaml", "[" * 100_000),
         ("config.yaml", "a: !!python/object/apply:os.system ['touch ran']"),
+        ("config.yaml", "a: 0x" + "f" * 20_000),
+        ("config.yaml", "a: !!omap [b: 1]"),
+        ("config.yaml", "".join(f"k{number}: 1\n" for number in range(100_000))),
+        ("config.yaml", "a: " + "x" * 20_000_000),
+        ("config.yaml", "a: 1\x1b"),
         ("environment.json", "{"),
         ("result.json", '{"status": "fini'),
         ("result.json", "[1]"),
         ("result.json", "[" * 100_000),
+        ("result.json", '{"status": "finished", "a": ' + "[" * 900 + "]" * 900 + "}"),
+        ("result.json", '{"status": 1}'),
+        ("result.json", json.dumps({str(number): number for number in range(100_000)})),
+        ("environment.json", '{"extended_from": 1}'),
         ("result.json", '{"status": "finished", "test_accuracy": 1' + "0" * 400 + "}"),
         ("epochs.csv", "epoch,step,loss\n1,10,two\n"),
         ("epochs.csv", "epoch,step\n1,10\n"),
@@ -58,8 +70,30 @@ def test_a_damaged_folder_is_one_warning_and_the_others_are_compared(compare, sw
     ended = compare("sweep", "--json")
     assert [row["seeds"] for row in parse_json(ended)["configurations"]] == [[0, 1, 2], [0, 1, 2]]
     (warning,) = ended.stderr.splitlines()
-    assert warning.startswith("left out: sweep/6")
+    assert warning.startswith("left out: sweep/6") and len(warning) < 3000
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "environment.json", "result.json", "losses.csv", "epochs.csv"])
+def test_what_is_no_file_is_one_warning_and_never_waited_for(compare, sweep, name):
+    for number, put in enumerate((os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero"))):
+        damaged = make(sweep / str(6 + number), {"optimizer.lr": 0.1, "seed": 3})
+        (damaged / name).unlink()
+        put(damaged / name)
+    ended = compare("sweep", "--json")
+    assert [row["seeds"] for row in parse_json(ended)["configurations"]] == [[0, 1, 2], [0, 1, 2]]
+    assert [line[:17] for line in ended.stderr.splitlines()] == [f"left out: sweep/{number}" for number in (6, 7, 8)]
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1e999", "Infinity", "NaN", "-1e100"])
+def test_a_number_too_large_to_average_is_no_metric(compare, tmp_path, number):
+    for seed in (0, 1):
+        folder = make(tmp_path / "runs" / str(seed), {"seed": seed}, 0.5)
+        (folder / "result.json").write_text(f'{{"status": "finished", "test_accuracy": 0.5, "seconds": {number}}}')
+        (folder / "epochs.csv").write_text(f"epoch,step,loss\n1,10,{number.replace('Infinity', 'inf')}\n")
+    (row,) = list_configurations(compare("runs", "--json"))
+    assert row["metrics"]["test_accuracy"]["mean"] == 0.5
+    assert row["metrics"]["seconds"] is row["metrics"]["final_loss"] is None
 
 
 def test_a_folder_that_a_job_has_only_just_claimed_is_no_damage(compare, sweep):

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import json
+
+import pytest
 
 from support.comparisons import list_configurations
 from support.run_folders import make
@@ -39,10 +42,38 @@ def test_a_value_cannot_break_out_of_a_markdown_cell(compare, tmp_path):
     assert len(table) == 4 and len({line.replace(r"\|", "").count("|") for line in table}) == 1
 
 
-def test_nothing_from_a_folder_steers_the_terminal(compare, tmp_path):
-    escape = "\x1b[31m"
+@pytest.mark.parametrize("form", ["", "--markdown", "--csv", "--json", "--diff", "--diff --json", "--diff --markdown"])
+def test_nothing_from_a_folder_steers_the_terminal(compare, tmp_path, form):
+    """What would is written as Python or JSON writes it, so two names stay two."""
+    controls = "\x1b\x07\x7f\x9b\u202e\u2028\u200b"
+    escape = f"\x1b]0;owned{controls}\n\n"
     make(tmp_path / f"alexnet.{escape}", {"model.dropout": escape, escape: 1})
-    make(tmp_path / "b", {}, None, {"status": escape, "reason": f"{escape}\n\n"})
-    for form in ([], ["--markdown"], ["--csv"], ["--json"], ["--diff"]):
-        ended = compare(".", *form)
-        assert ended.status == 0 and "\x1b" not in ended.stdout and "alexnet." in ended.stdout
+    make(tmp_path / "b", {}, None, {"status": escape, "reason": escape})
+    environment = {"device_name": escape, escape: escape, "source": {"commit": escape}}
+    (tmp_path / "b" / "environment.json").write_text(json.dumps(environment))
+    ended = compare(".", *form.split())
+    assert ended.status == 0 and "alexnet." in ended.stdout and "]0;owned" in ended.stdout
+    assert not {*controls} & {*ended.stdout, *ended.stderr}
+    assert "\\u202e" in ended.stdout
+
+
+def test_json_has_every_text_as_it_is(compare, tmp_path):
+    make(tmp_path / "a", {"model.dropout": "\x1b\u202e网络 \U000e0041" * 1000})
+    (row,) = list_configurations(compare(".", "--json"))
+    assert row["config"]["model.dropout"] == "\x1b\u202e网络 \U000e0041" * 1000
+
+
+def test_a_long_value_is_shortened_in_a_table(compare, tmp_path):
+    for name in "ab":
+        make(tmp_path / name, {"model.dropout": f"{name}{'x' * 100_000}{name}"})
+    for form in ([], ["--markdown"], ["--csv"], ["--diff"]):
+        assert len(compare(".", *form).stdout) < 5000
+
+
+def test_markdown_becomes_no_link_picture_code_or_html(compare, tmp_path):
+    text = "[a](javascript:b) ![c][d] `e` <img src=x> f|g *h* \\"
+    make(tmp_path / "a", {"model.dropout": text})
+    make(tmp_path / "b", {"[x]": "]: http://example.org"}, None, {"status": "failed", "reason": text})
+    table, _, notes = compare(".", "--markdown").stdout.partition("\n\n")
+    escaped = r"[a\](javascript:b) ![c\][d] \`e\` &lt;img src=x> f\|g \*h\* \\"
+    assert escaped in table and escaped in notes
