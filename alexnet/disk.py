@@ -106,6 +106,8 @@ def locked(path: Path, when_held: Callable[[str], Any]) -> Iterator[None]:
 def _describe_owner(owner: Path) -> str:
     """Who has a lock without flock, and the way out if that process is gone and this machine can't know it."""
     try:
+        if not owner.is_file():
+            return ""
         text = owner.read_text(encoding="utf-8", errors="replace")
     except OSError:  # there is flock, or the other process has just ended
         return ""

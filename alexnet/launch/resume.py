@@ -52,6 +52,6 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
             f"{shlex.join(['python', 'scripts/resume.py', folder, *overrides, '--from-start'])}"
         )
     check_machine(config)
-    run.check_own_files()
+    run.check_writable()
     log_to(run)
     return execute(config, run, from_start=from_start)

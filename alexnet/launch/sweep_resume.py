@@ -41,7 +41,7 @@ def find_existing_sweep(config: DictConfig) -> Path:
             f"To resume it as it was: python scripts/resume.py {folder}"
         )
     for run in find_runs(folder):
-        run.check_own_files()
+        run.check_writable()
     return Path(folder)
 
 

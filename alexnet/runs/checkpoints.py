@@ -108,6 +108,8 @@ def _check_size(path: Path) -> None:
 
     Raises ValueError if it would unpack to more than it is, as nothing that torch writes does.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError("it isn't a file")
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)

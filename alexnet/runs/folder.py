@@ -247,11 +247,18 @@ class Run:
         with disk.locked(self.folder / ".lock", refuse):
             yield
 
-    def check_own_files(self) -> None:
-        """Raises Damaged if a file that a resumed run appends to is something else: a pipe, or a link to elsewhere."""
-        for path in (self.log, self.folder / "losses.csv", self.folder / "epochs.csv"):
-            if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+    def check_writable(self) -> None:
+        """Raises Mistake if the run can't be resumed here: Damaged for a pipe, or a link to a file elsewhere."""
+        appended = (self.log, self.folder / ".lock", *(self.folder / name for name in tables.TABLES))
+        there = [path for path in appended if os.path.lexists(path)]
+        for path in there:
+            if os.path.islink(path) or not os.path.isfile(path):
                 raise Damaged(f"{path} isn't a file of its own, so nothing is written to it: remove it.")
+        for path in (self.folder, *there):
+            if not os.access(path, os.W_OK):
+                raise Mistake(
+                    f"{path} can't be written to. Copy {self.folder} to a folder of yours and resume it there."
+                )
 
     @property
     def is_new(self) -> bool:

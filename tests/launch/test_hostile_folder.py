@@ -13,6 +13,7 @@ import yaml
 from alexnet.errors import Damaged, Mistake
 from alexnet.launch.search import open_study
 from alexnet.launch.sweep_resume import rebuild_command
+from alexnet.runs import checkpoints
 from support.programs import ROOT
 from support.run_folders import make
 
@@ -79,17 +80,31 @@ def test_a_damaged_table_is_told_before_the_run_is_reproduced(folder, script, tm
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.parametrize("name", ["train.log", "losses.csv", "epochs.csv"])
+@pytest.mark.parametrize("name", ["train.log", "losses.csv", "epochs.csv", ".lock"])
 def test_a_run_is_resumed_neither_into_a_pipe_nor_into_a_file_elsewhere(folder, script, tmp_path, name):
     """The pipe would be waited for, and the other file would get the run's lines."""
     (tmp_path / "profile").write_text("mine")
-    (folder / name).unlink()
+    (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
     assert script("resume", folder, "epochs=3")[0] == 2
     (folder / name).unlink()
     (folder / name).symlink_to(tmp_path / "profile")
     assert script("resume", folder, "epochs=3")[0] == 2
     assert (tmp_path / "profile").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(folder, script, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    status, _, err = script("resume", folder, "epochs=3")
+    assert status == 2 and "run can't be written to. Copy " in err
+
+
+def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(folder, tmp_path):
+    for name in ("best", "last"):
+        (folder / "checkpoints" / f"{name}.pt").unlink()
+        os.mkfifo(folder / "checkpoints" / f"{name}.pt")
+        with pytest.raises(Damaged, match=rf"{name}\.pt can't be read: it isn't a file"):
+            checkpoints.load(folder / "checkpoints", name)
 
 
 def test_a_folder_name_does_not_control_the_terminal(folder, script):
@@ -120,7 +135,7 @@ def test_a_study_that_is_none_is_damaged(tmp_path):
     os.mkfifo(tmp_path / "pipe.db")
     for name in ("study.db", "pipe.db"):
         with pytest.raises(Damaged, match=rf"{name} can't be read: "):
-            open_study(tmp_path / name, 0)
+            open_study(tmp_path / name)
 
 
 def test_runs_deep_in_a_folder_do_not_stop_the_others(tmp_path, script, monkeypatch):
