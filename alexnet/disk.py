@@ -99,8 +99,7 @@ def locked(path: Path, when_held: Callable[[str], Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        lock.release()
+        lock.release()  # the file stays: if it were deleted, who waits for it and who makes it anew would both go in
 
 
 def _describe_owner(owner: Path) -> str:

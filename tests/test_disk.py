@@ -1,6 +1,7 @@
 """Files that outlast a power loss, on disks that lack what most have: flock, synced folders, a known size."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -29,13 +30,13 @@ def refuse(number):
 
 @pytest.mark.parametrize("number", NO_FLOCK)
 def test_two_processes_never_train_in_one_folder_on_a_disk_without_flock(tmp_path, monkeypatch, number):
-    """And nothing of the locks is left afterwards."""
+    """And no process is named as the owner afterwards."""
     monkeypatch.setattr("fcntl.flock", refuse(number))
     for _ in range(2):
         by = rf"another process \(process {os.getpid()} on .*\.owner\): wait for it"
         with Run(tmp_path).exclusive(), pytest.raises(Mistake, match=by), Run(tmp_path).exclusive():
             pass
-        assert not list(tmp_path.iterdir())
+        assert not list(tmp_path.glob(".lock.owner"))
 
 
 def test_another_error_of_flock_is_no_missing_flock(tmp_path, monkeypatch):
@@ -105,3 +106,18 @@ def test_a_disk_that_tells_no_size_is_not_full(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"total": 1, "free": 0}))
     with pytest.raises(Mistake, match="make room, or wait"):
         check_space(tmp_path / "new" / "folder", 2**40, "wait")
+
+
+def test_a_process_that_waited_for_the_lock_keeps_out_those_that_come_later(tmp_path):
+    """It opened the file while another process was inside, and gets in as soon as that one leaves."""
+    path = tmp_path / ".lock"
+
+    def refuse(by):
+        raise Mistake("held")
+
+    with locked(path, refuse):
+        waiting = os.open(path, os.O_RDWR)
+    fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(Mistake, match="held"), locked(path, refuse):
+        pass
+    os.close(waiting)

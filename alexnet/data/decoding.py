@@ -16,6 +16,8 @@ from alexnet.data.exif import find_orientation, mute_tiff, split_jpeg
 from alexnet.errors import Mistake
 
 LARGEST = 2**30  # bytes of a file
+# What a file may be, whatever its name says. Not among them: PostScript, for which Pillow starts another program.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "PPM", "TIFF")
 TRANSPOSITIONS = {  # that turn an image of each orientation upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -90,7 +92,7 @@ def _open_upright(content: bytes) -> Image.Image:
 
 
 def _load(content: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(content))
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
     image.load()
     return image
 

@@ -155,3 +155,13 @@ def test_pillow_prints_no_warning_for_each_large_or_odd_file(tmp_path, monkeypat
         told.clear()
         decoding.decode(path, 8)
     assert told == []
+
+
+def test_no_file_starts_the_program_of_its_format(tmp_path, monkeypatch):
+    """Pillow hands PostScript to Ghostscript, if that is installed, whatever the file's name says."""
+    Image.fromarray(PIXELS).save(tmp_path / "photo.eps")
+    path = (tmp_path / "photo.eps").rename(tmp_path / "photo.jpg")
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program was started"))
+    monkeypatch.setattr("PIL.EpsImagePlugin.has_ghostscript", lambda: True)
+    with pytest.raises(Mistake, match=r"photo\.jpg can't be read as an image \(no known format\)"):
+        decode(str(path), 24)
