@@ -14,6 +14,7 @@ checkpoints/last.pt         weights, optimizer and position
 checkpoints/best.pt         weights of the best validation epoch, if there is a validation split
 result.json                 how the run ended; without it the run is still running, or was killed
 result.previous.json        how the run had ended before it was resumed
+.lock                       locked while a process trains in the folder
 
 A sweep's folder has a run's folder per job, and:
 

@@ -95,6 +95,7 @@ def test_a_finished_run_is_all_there(train, small, tmp_path):
     (finished,) = list_run_folders(tmp_path)
     names = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     assert names == {
+        ".lock",
         ".hydra/config.yaml",
         ".hydra/hydra.yaml",
         ".hydra/overrides.yaml",
