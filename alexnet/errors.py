@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EPIPE, EROFS
 from typing import Any
 
 MOST_CHARACTERS = 2000  # of a message
+WANTS_TRACE = os.environ.get("HYDRA_FULL_ERROR") == "1"  # read before scripts/train.py sets it for Hydra
 # Controls of terminals, line breaks, what turns the direction of writing, what is invisible. The two joiners of emoji
 # and of some scripts stay, except next to ASCII.
 UNPRINTABLE = re.compile(
@@ -80,6 +82,7 @@ DISK = (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO)
 def mistakes_end_the_program() -> Iterator[None]:
     """Turns a Mistake, a Failure, a full disk or Ctrl-C into one message on stderr and the exit status.
 
+    With HYDRA_FULL_ERROR=1 the stack trace of what caused it comes first.
     If the reader of the output, such as `head`, has ended, the program ends quietly.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -89,6 +92,8 @@ def mistakes_end_the_program() -> Iterator[None]:
         try:
             yield
         except (Mistake, Failure) as error:
+            if WANTS_TRACE and error.__cause__ is not None:
+                traceback.print_exception(error.__cause__)
             print(error, file=sys.stderr)
             sys.exit(error.exit_status)
         except KeyboardInterrupt:

@@ -124,7 +124,8 @@ def _check_options(group: str, config: DictConfig) -> None:
         near = nearest(unknown[0], known)
         remove = " ".join(f"~{group}.{name}" for name in unknown)
         hint = "" if near.endswith("?") else f" If an experiment set it, remove it with {remove}"
-        raise Mistake(f"{group}.{unknown[0]} isn't an option of {target.rpartition('.')[2]}{near}{hint}")
+        kind = "supported here as an option" if unknown[0] in needed else "an option"
+        raise Mistake(f"{group}.{unknown[0]} isn't {kind} of {target.rpartition('.')[2]}{near}{hint}")
     _check_missing(group, config, [name for name in known if needed.get(name, False)])
 
 

@@ -20,7 +20,7 @@ from alexnet.config.compose import checking
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
-from alexnet.errors import DISK, Mistake
+from alexnet.errors import DISK, WANTS_TRACE, Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run, Sweep
@@ -35,7 +35,6 @@ def main() -> None:
     arguments = map(make_parsable, sys.argv[1:])
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
-    wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
     for plugin in (parallel.Parallel, search.Search):  # Hydra finds no plugins in an editable install
         Plugins.instance().register(plugin)
@@ -46,7 +45,7 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
         # `execute` catches a job's own errors. These are Hydra's, one of which is an OSError, or of files it writes.
         bug = isinstance(error, OSError) and not isinstance(error, HydraException) and error.errno not in DISK
-        if wants_trace or bug:
+        if WANTS_TRACE or bug:
             raise
         with checking():
             raise

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -213,29 +214,39 @@ def _build_optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module)
 
 def _call(group: str, config: DictConfig, *arguments: Any, **others: Any) -> Any:
     """What the group's target makes of its own options and what else it is given. Raises Mistake if it refuses them."""
-    target = _find_target(group, config)
-    keywords = {**_read_options(config), **others}
     with refusing(group, config):
-        return target(*arguments, **keywords)
+        return _find_target(group, config)(*arguments, **_read_options(config), **others)
 
 
 @contextmanager
 def refusing(group: str, config: DictConfig) -> Iterator[None]:
-    """Raises Mistake for an error that a class or function may raise on a bad option, and not only by a bug."""
+    """Raises Mistake for what a class or function raises: a bad option may be the cause. Lack of memory isn't one."""
     try:
         yield
-    except (ValueError, TypeError) as error:  # how classes, torch's too, refuse an option
-        raise Mistake(f"{group}: {' '.join(str(error).split())}") from error
-    except (RuntimeError, ArithmeticError, AssertionError, LookupError) as error:
-        if NO_MEMORY.search(str(error)):
+    except (Mistake, Failure, MemoryError):
+        raise
+    except Exception as error:
+        message = " ".join(str(error).split())
+        if NO_MEMORY.search(message) or (group == "dataset" and isinstance(error, OSError)):  # a disk's, a network's
             raise
-        own = inspect.getsourcefile(inspect.unwrap(_find_target(group, config)))
-        frames = traceback.extract_tb(error.__traceback__)
-        place = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1])
+        names_option = re.search(rf"\b({'|'.join(map(re.escape, map(str, config)))}|size)=", message)
+        if isinstance(error, ValueError) and (names_option or config._target_.startswith("torch.")):
+            raise Mistake(f"{group}: {message}") from error
+        raised = " ".join("".join(traceback.format_exception_only(error)).split())
         raise Mistake(
             f"{group}: {config._target_} doesn't take these options{_list_own_values(group, config)}: "
-            f"{' '.join(repr(error).split())}, raised in {place.filename}, line {place.lineno}."
+            f"{raised}{_find_place(config._target_, error)}. HYDRA_FULL_ERROR=1 before the command shows the trace."
         ) from error
+
+
+def _find_place(target: str, error: Exception) -> str:
+    """Where the target's file, or what it called, raised the error: ', raised in FILE, line 3'; '' if neither did."""
+    own = getattr(sys.modules.get(target.rpartition(".")[0]), "__file__", None)
+    frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
+    places = [frame for frame in frames if frame.filename == own] or frames[-1:]
+    return "".join(
+        f", raised in {frame.filename}, line {frame.lineno}" for frame in places[-1:] if frame.filename != __file__
+    )
 
 
 def _list_own_values(group: str, config: DictConfig) -> str:

@@ -93,7 +93,7 @@ MISTAKES = [
     (["-m", "seed=range(0,0)"], "this sweep has no job"),
     (["dataset.download=false", "dataset.root=nowhere"], "there is no such folder, and dataset.download=false"),
     (["+optimizer.nesterow=true"], "optimizer.nesterow isn't an option of SGD; did you mean nesterov?"),
-    (["+model.classes=3"], "model.classes isn't an option of AlexNetCifar"),
+    (["+model.classes=3"], "model.classes isn't supported here as an option of AlexNetCifar"),
     (["+device.presicion=bf16"], "did you mean precision?"),
     (
         ["experiment=fast", "schedule=constant"],
@@ -114,9 +114,12 @@ MISTAKES = [
     (["model=alexnet", "dataset.size=224", "model.weights=nowhere.pth"], "weights=nowhere.pth: there is no such file"),
     (["+optimizer.dampening=-2", "optimizer.nesterov=true"], "leave out optimizer.dampening"),
     (["optimizer=adam", "+optimizer.eps=-1"], "optimizer.eps=-1 (int): expected a number above 0"),
-    (["optimizer=adam", "+optimizer.capturable=true"], "optimizer.capturable isn't an option of Adam"),
+    (
+        ["optimizer=adam", "+optimizer.capturable=true"],
+        "optimizer.capturable isn't supported here as an option of Adam",
+    ),
     (["+optimizer.foreach=yes"], "expected true or false, or null"),
-    (["+optimizer.differentiable=true"], "optimizer.differentiable isn't an option of SGD"),
+    (["+optimizer.differentiable=true"], "optimizer.differentiable isn't supported here as an option of SGD"),
     (["device=cpu", "dataset=digits", "device.precision=tf32"], "Give device.precision=auto or float32"),
     (["device.columns=[cpu,cpu]"], "the network has 1: give two, with model=alexnet_2012 or model.columns=2"),
     (["device.columns=cpu"], "for example device.columns=[cuda:0,cuda:1]"),

@@ -2,10 +2,14 @@
 
 import hydra
 import pytest
-from omegaconf import open_dict
+import torch
+from omegaconf import OmegaConf, open_dict
 
+from alexnet import errors
 from alexnet.config import checks, options
+from alexnet.errors import Failure
 from alexnet.launch.callback import Launch
+from alexnet.training import build
 from support import refusing
 from support.programs import ROOT
 
@@ -31,6 +35,17 @@ def start(tmp_path, monkeypatch, capsys):
     return start
 
 
+OTHERS = {
+    101: "nowhere.pth",
+    102: "ImportError",
+    103: "StopIteration",
+    104: "divisible by groups",
+    106: "NotImplementedError",
+    107: "PermissionError",
+    108: "'int' object is not iterable",
+}
+
+
 @pytest.mark.parametrize(
     "group, target, given, said",
     [
@@ -39,6 +54,9 @@ def start(tmp_path, monkeypatch, capsys):
         ("model", "Tiny", {"width": 1000}, "AssertionError"),
         ("model", "Tiny", {"width": -20}, "IndexError"),
         ("model", "Tiny", {"width": 13}, "KeyError"),
+        ("model", "Tiny", {"width": 98}, "not all arguments converted"),
+        ("model", "Tiny", {"width": 99}, "no attribute 'with_a_bug'"),
+        *(("model", "Tiny", {"width": width}, said) for width, said in OTHERS.items()),
         ("optimizer", "Steep", {"lr": 0.1, "slope": 0}, "ZeroDivisionError"),
         ("schedule", "bumpy", {"every": 0}, "ZeroDivisionError"),
     ],
@@ -50,6 +68,23 @@ def test_an_error_of_its_own_on_a_bad_option_is_one_sentence(start, group, targe
     assert said in told and f"{name}={value}" in told and f"{refusing.__file__}, line " in told
 
 
-def test_a_bug_in_a_new_model_shows_where_it_is(start):
+def test_a_sentence_that_names_its_option_stays_as_it_is(start):
+    assert start("model", "Tiny", width=105) == (2, "model: width=105: expected an even number\n")
+
+
+def test_an_option_that_the_class_does_not_have_is_named(start):
+    status, told = start("model", "Tiny", height=3)
+    assert status == 2 and told.count("\n") == 1 and "(height=3)" in told and "build.py" not in told
+
+
+def test_the_stack_trace_of_an_error_of_its_own_is_shown_if_asked_for(start, monkeypatch):
+    assert "HYDRA_FULL_ERROR=1 before the command" in start("model", "Tiny", width=99)[1]
+    monkeypatch.setattr(errors, "WANTS_TRACE", True)
     status, told = start("model", "Tiny", width=99)
-    assert status == 1 and "Traceback" in told and "self.with_a_bug" in told
+    assert status == 2 and "Traceback" in told and "self.with_a_bug" in told
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("out of memory"), Failure("no network")])
+def test_a_lack_of_memory_is_no_bad_option(error):
+    with pytest.raises(type(error)), build.refusing("model", OmegaConf.create({"_target_": "support.refusing.Tiny"})):
+        raise error

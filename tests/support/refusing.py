@@ -2,13 +2,29 @@
 
 import torch
 
+ERRORS = {
+    101: FileNotFoundError(2, "No such file", "nowhere.pth"),
+    102: ImportError("no module"),
+    103: StopIteration(),
+    104: ValueError("out_channels must be divisible by groups"),
+    105: ValueError("width=105: expected an even number"),
+    106: NotImplementedError("not yet"),
+    107: PermissionError(13, "Permission denied"),
+    108: TypeError("'int' object is not iterable"),
+}
+
 
 class Tiny(torch.nn.Module):
     def __init__(self, classes, channels, size, width=8):
         super().__init__()
         if width == 0:
             width = size // width
-        assert width < 100
+        assert width < 100 or width in ERRORS
+        if width in ERRORS:
+            raise ERRORS[width]
+        if width == 98:
+            template = "no place for it"
+            template % width
         if width < -10:
             [][width]
         if width == 13:
