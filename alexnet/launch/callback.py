@@ -18,7 +18,7 @@ from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import count_statuses, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
-from alexnet.runs.folder import claim
+from alexnet.runs.claim import claim
 
 WAY_OUT = "give a folder on another disk with hydra.{}.dir=FOLDER"
 

@@ -11,7 +11,8 @@ from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
 from alexnet.disk import check_space
 from alexnet.errors import Damaged, make_printable, shorten
-from alexnet.runs.folder import Run, claim
+from alexnet.runs.claim import claim
+from alexnet.runs.folder import Run
 from alexnet.training.job import execute, log_to
 
 # What a reproduction must have in common with its original, causes first. Times can't be equal.

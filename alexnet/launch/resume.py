@@ -42,7 +42,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:
         raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
     result = run.result()
-    if result is not None and result.get("status") == "finished" and config.epochs == epochs:
+    if result is not None and result.get("status") == "finished" and config.epochs == epochs and not from_start:
         print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         return 0
     if run.has_rows and not run.has_checkpoint and not from_start:

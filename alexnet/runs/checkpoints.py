@@ -74,6 +74,9 @@ def load(folder: Path, name: str) -> dict[str, Any]:
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = f"it names {named[1]}" if named is not None else "there is something else in it"
         raise Damaged(f"{path} is refused: a checkpoint holds tensors and plain values only, and {what}.") from error
+    except FileNotFoundError as error:
+        way_out = f"python scripts/resume.py {quote(str(folder.parent))} --from-start"
+        raise Damaged(f"{path} is missing: bring it back, or train from epoch 1: {way_out}") from error
     except Exception as error:  # a damaged file may raise anything
         why = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise Damaged(f"{path} can't be read: {why.rstrip('.')}.") from error

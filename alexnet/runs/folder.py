@@ -26,10 +26,8 @@ study.db                    Optuna's study, if hydra/sweeper=search
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -45,45 +43,6 @@ from alexnet.runs.seals import check_config, to_json, without_digest
 CHECKPOINTS = ("last.pt", "previous.pt", "best.pt")
 MOST_LEVELS = 100  # of folders in one another
 SWEEP_SETTINGS = ("launcher", "sweeper", "sweep", "overrides")  # those of Hydra's that decide a sweep's jobs
-
-
-def claim(wanted: str | Path) -> Path:
-    """Makes a new folder of that name, or with -2, -3, ... appended if the name is taken.
-
-    Only the call that makes a folder gets it, so two runs never share one. Raises Mistake if none can be made.
-    """
-    if not Path(wanted).name:
-        raise Mistake(f"The run's folder has no name: '{wanted}'. Give one with hydra.run.dir=FOLDER.")
-    wanted = Path(wanted)
-    try:
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        for number in count(1):
-            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            _try_to_write(folder)
-            return folder
-    except OSError as error:
-        raise Mistake(
-            f"The run's folder {wanted} can't be made: {error.strerror}. Give another with hydra.run.dir=FOLDER "
-            f"(hydra.sweep.dir=FOLDER for a sweep)."
-        ) from error
-    raise AssertionError("count() never ends")
-
-
-def _try_to_write(folder: Path) -> None:
-    """Raises OSError, and removes the folder, if its disk has no room for the first files of a run."""
-    trial = folder / ".trial"
-    try:
-        trial.mkdir()
-        for number in range(8):  # a disk may have room for bytes and not for files
-            (trial / str(number)).write_bytes(bytes(1 << 14))
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(trial)
 
 
 def find_runs(folder: str | Path, unreadable: Callable[[OSError], Any] | None = None) -> list["Run"]:
@@ -166,10 +125,13 @@ class Run:
                     (self.checkpoints / name).unlink(missing_ok=True)
             if (self.folder / "result.json").exists():
                 os.replace(self.folder / "result.json", self.folder / "result.previous.json")
+        if environment.pop("config_before", None) is not None:
+            disk.replace_text(self.folder / "environment.json", to_json(environment))
 
     def seal(self) -> dict[str, Any]:
-        """What ties a checkpoint to this folder: the run's id, and its tables so far."""
-        return {"id": self.environment().get("id"), "tables": tables.describe(self.folder)}
+        """What ties a checkpoint to this folder: the run's id, its configuration, and its tables so far."""
+        environment = self.environment()
+        return {**{key: environment.get(key) for key in ("id", "config")}, "tables": tables.describe(self.folder)}
 
     def check_seal(self, sealed: dict[str, Any]) -> dict[Path, str]:
         """The text of each table up to that checkpoint.
@@ -185,7 +147,12 @@ class Run:
 
         Raises KeyError or TypeError if no run saved it.
         """
-        if "folder" in saved and saved["folder"]["id"] != self.environment().get("id"):
+        if "folder" not in saved:
+            return
+        environment = self.environment()
+        if not environment:
+            raise self._refuse_without_environment()
+        if saved["folder"]["id"] != environment.get("id"):
             raise Damaged(f"{self.folder} has a checkpoint and an environment.json of two runs: bring back its own.")
 
     def write_result(self, result: dict[str, Any]) -> None:
@@ -221,6 +188,8 @@ class Run:
         """
         path, composed = self.folder / "config.yaml", self.folder / ".hydra" / "config.yaml"
         config, environment = read_yaml(path), self.environment()
+        if config is not None and not environment and "sha256" in (read_json(self.folder / "result.json") or {}):
+            raise self._refuse_without_environment()
         if config is not None or "config" in environment:
             check_config(path, config, environment)
         elif composed.is_file() and composed.stat().st_size > 0:  # 0 if the machine lost power at the start
@@ -237,6 +206,11 @@ class Run:
         folder = quote(str(self.folder))
         way_out = f"train again without it: rm {quote(str(path))} and python scripts/reproduce.py {folder}"
         return without_digest(path, environment, way_out)
+
+    def _refuse_without_environment(self) -> Damaged:
+        return Damaged(
+            f"{self.folder / 'environment.json'} is missing, which has the hashes of the run's files: bring it back."
+        )
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -3,7 +3,9 @@
 import csv
 import io
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from alexnet.disk import sync
@@ -40,9 +42,10 @@ def cut(folder: Path, described: dict[str, list[Any]]) -> dict[Path, str]:
         lines = _read_lines(path)
         kept = lines[: rows + 1] if rows > 0 else []
         if rows > _describe(kept)[0]:
-            raise Damaged(f"{path} is damaged: the run wrote {rows} rows, and {_describe(lines)[0]} are there.")
+            found = _describe(lines)[0]
+            raise _refuse(path, f"the run wrote {rows} rows, and {found} are there")
         if _describe(kept)[1] != digest:
-            raise Damaged(f"{path} is damaged: its rows aren't those that the run wrote (their SHA-256 differs).")
+            raise _refuse(path, "its rows aren't those that the run wrote (their SHA-256 differs)")
         texts[path] = b"".join(kept).decode()
     return texts
 
@@ -50,28 +53,57 @@ def cut(folder: Path, described: dict[str, list[Any]]) -> dict[Path, str]:
 def cut_by_column(folder: Path, epoch: int, step: int) -> dict[Path, str]:
     """The rows up to there, for a checkpoint of version 0.1.0, which doesn't describe the tables.
 
-    Raises Damaged for other tables.
+    Raises Damaged for other tables, and if a row is missing.
     """
-    texts = {}
-    for path, key, last in ((folder / "losses.csv", "step", step), (folder / "epochs.csv", "epoch", epoch)):
-        lines = [line.decode(errors="replace") for line in _read_lines(path)]
-        if not lines or not last:  # empty if the run was stopped before its first row
-            texts[path] = ""
-            continue
-        try:
-            column = lines[0].strip().split(",").index(key)
-            kept = [line for line in lines[1:] if int(line.split(",")[column]) <= last]
-        except (IndexError, ValueError) as error:
-            raise Damaged(f"{path} is damaged: expected a table with a column {key}.") from error
-        texts[path] = "".join([lines[0], *kept])
+    losses, epochs = folder / "losses.csv", folder / "epochs.csv"
+    texts = {losses: _cut_by_column(losses, "step", step), epochs: _cut_by_column(epochs, "epoch", epoch)}
+    windows, ends = (_read_numbers(path, text) for path, text in texts.items())
+    if len(ends) != epoch:
+        raise _refuse(epochs, f"the run finished {epoch} epochs, and {len(ends)} rows are there")
+    batches = int(ends[-1]["step"]) // epoch if epoch > 0 else step  # of an epoch
+    length = None
+    for number in range(1, epoch + 2):
+        done = batches if number <= epoch else step - epoch * batches
+        found = {int(row["batch"]) for row in windows if row["epoch"] == number}
+        if found:  # in batches, of a window; log_every may have been another one in another epoch
+            length = min(after - before for before, after in pairwise([0, *sorted(found)]))
+        missing = set(range(length, done + 1, length)) - found if length else {done} if number <= epoch else set()
+        if missing:
+            raise _refuse(losses, f"the row of epoch {number}, batch {min(missing)} is missing")
     return texts
+
+
+def _cut_by_column(path: Path, key: str, last: int) -> str:
+    """The rows whose value in a column isn't above `last`. Raises Damaged if there is no such column."""
+    lines = [line.decode(errors="replace") for line in _read_lines(path)]
+    if not lines or not last:  # empty if the run was stopped before its first row
+        return ""
+    try:
+        column = lines[0].strip().split(",").index(key)
+        return "".join([lines[0], *(line for line in lines[1:] if int(line.split(",")[column]) <= last)])
+    except (IndexError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: expected a table with a column {key}.") from error
+
+
+def _read_numbers(path: Path, text: str) -> list[dict[str, float]]:
+    """The rows, of the columns that tell where a row belongs. Raises Damaged if one isn't a number."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        return [{key: float(row[key]) for key in ("epoch", "batch", "step") if key in row} for row in rows]
+    except (TypeError, ValueError, csv.Error) as error:
+        raise _refuse(path, "it isn't a table of numbers") from error
+
+
+def _refuse(path: Path, why: str) -> Damaged:
+    again = f"python scripts/resume.py {quote(str(path.parent))} --from-start"
+    return Damaged(f"{path} is damaged: {why}. Bring it back, or train from epoch 1: {again}")
 
 
 def check(folder: Path, described: Any) -> None:
     """Raises Damaged if a table isn't as it was when `describe` gave that. described: of an untrusted file."""
     for name, now in describe(folder).items():
         if isinstance(described, dict) and described.get(name, now) != now:
-            raise Damaged(f"{folder / name} isn't as the run wrote it (its SHA-256 differs): bring it back.")
+            raise _refuse(folder / name, "it isn't as the run wrote it (its SHA-256 differs)")
 
 
 def _describe(lines: list[bytes]) -> list[Any]:

@@ -11,7 +11,7 @@ from alexnet.config.machine import check_machine
 from alexnet.data.preparation import Preparation
 from alexnet.disk import check_space
 from alexnet.runs.folder import Run
-from alexnet.training.resumable import resume_config, resume_environment
+from alexnet.training.resumable import refuse_other_checkpoint, resume_config, resume_environment
 
 if TYPE_CHECKING:
     from alexnet.training.build import Training
@@ -51,6 +51,7 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
     if parent is not None:
         environment["reproduces"] = str(parent.folder.absolute())
     state = restore_checkpoint(run, training, from_start)
+    refuse_other_checkpoint(config, run, state)
     environment = resume_environment(environment, run, training, state)
     return Prepared(_note_measured(config, training.batches.train.preparation), training, state, environment)
 

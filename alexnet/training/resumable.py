@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import keys
-from alexnet.errors import Mistake
+from alexnet.errors import Damaged, Mistake
 from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -29,19 +29,36 @@ def resume_config(config: DictConfig, run: Run) -> DictConfig:
     measured = {key: began_with[key] for key in open_keys}
     config = OmegaConf.create({**config, "dataset": {**config.dataset, **measured}})
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    given = keys.flatten(plain)
-    # Only the run's own keys count: one that conf/ has got since then has its default.
-    others = [
-        f"{key}: {before} -> {given.get(key)}"
-        for key, before in keys.flatten(saved).items()
-        if given.get(key) != before and key not in keys.MAY_CHANGE
-    ]
-    if others:
+    if others := _list_other_values(saved, plain):
         raise Mistake(
             f"{run.folder} has a run of another configuration in it ({', '.join(others)}), and a run is resumed as it "
             f"began: python scripts/resume.py {run.folder}"
         )
     return config
+
+
+def refuse_other_checkpoint(config: DictConfig, run: Run, state: "State") -> None:
+    """Raises Damaged if the state's checkpoint was trained with another configuration, apart from keys.MAY_CHANGE."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    trained = (state.sealed or {}).get("config")
+    if isinstance(trained, dict) and (others := _list_other_values(trained, plain)):
+        raise Damaged(
+            f"{run.folder} has a checkpoint that was trained with another configuration than its config.yaml has "
+            f"({', '.join(others)}): bring back the one that belongs to it."
+        )
+
+
+def _list_other_values(saved: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    """'optimizer.lr: 0.01 -> 0.02' for each value of `saved` that is another one now, apart from keys.MAY_CHANGE.
+
+    Only the run's own keys count: one that conf/ has got since then has its default.
+    """
+    now = keys.flatten(given)
+    return [
+        f"{key}: {before} -> {now.get(key)}"
+        for key, before in keys.flatten(saved).items()
+        if now.get(key) != before and key not in keys.MAY_CHANGE
+    ]
 
 
 def resume_environment(environment: dict[str, Any], run: Run, training: "Training", state: "State") -> dict[str, Any]:

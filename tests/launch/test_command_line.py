@@ -17,7 +17,8 @@ import pytest
 
 from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
-from alexnet.runs.folder import Run, claim
+from alexnet.runs.claim import claim
+from alexnet.runs.folder import Run
 from support.images import small_data
 from support.programs import ROOT, list_run_folders, train_command
 

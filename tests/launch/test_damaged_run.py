@@ -129,8 +129,39 @@ def test_a_changed_environment_is_noticed_and_one_that_is_lost(run, refused):
     with pytest.raises(Damaged):
         read(run)
     path.unlink()
-    assert "a checkpoint and an environment.json of two runs" in refused(resume, run, ["epochs=2"])
+    for command in (resume, reproduce, evaluate):
+        assert "environment.json is missing" in refused(command, run, [])
+    with pytest.raises(Damaged):
+        read(run)
+    (run.folder / "result.json").unlink()
+    assert "environment.json is missing" in refused(resume, run, ["epochs=2"])
     assert evaluate(str(run.folder), []) == 0  # needs only the weights and the configuration
+
+
+def test_a_checkpoint_is_never_gone_on_with_under_another_configuration(run, refused):
+    """Also if somebody edits both files that have it, and removes the hash."""
+    path = run.folder / "environment.json"
+    environment = json.loads(path.read_text())
+    del environment["sha256"]
+    environment["config"]["optimizer"]["lr"] = 0.002
+    path.write_text(json.dumps(environment))
+    config = run.folder / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.001", "lr: 0.002"))
+    assert "(optimizer.lr: 0.001 -> 0.002)" in refused(resume, run, ["epochs=2"])
+
+
+def test_an_extended_runs_earlier_configuration_is_not_its_own_any_more(run, refused):
+    assert resume(str(run.folder), ["epochs=2"]) == 0
+    config = run.folder / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 2", "epochs: 1"))
+    assert "(epochs: 2 -> 1)" in refused(reproduce, run, [])
+
+
+def test_a_best_checkpoint_that_is_gone_is_told_with_the_way_out(run, refused):
+    (run.checkpoints / "best.pt").unlink()
+    assert "best.pt is missing" in (told := refused(resume, run, ["epochs=2"])) and "--from-start" in told
+    assert resume(str(run.folder), [], from_start=True) == 0
+    assert (run.checkpoints / "best.pt").is_file()
 
 
 def test_another_runs_checkpoints_are_never_gone_on_with(run, other, refused):

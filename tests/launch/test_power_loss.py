@@ -9,7 +9,8 @@ import pytest
 
 from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
-from alexnet.runs.folder import Run, claim
+from alexnet.runs.claim import claim
+from alexnet.runs.folder import Run
 from alexnet.training.job import execute
 
 

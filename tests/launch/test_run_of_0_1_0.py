@@ -7,6 +7,8 @@ import sys
 import pytest
 import yaml
 
+from alexnet.errors import Damaged
+from alexnet.runs.tables import cut_by_column
 from support.programs import ROOT, list_run_folders, run_script
 
 SAVED = ROOT / "tests" / "support" / "run_of_0_1_0"
@@ -53,6 +55,19 @@ def test_it_is_extended_in_its_own_folder(folder, tmp_path):
     assert rows.startswith(before) and rows.count("\n") == 1 + 12
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     assert config["dataset"]["_target_"] == "alexnet.data.digits.digits"
+
+
+@pytest.mark.parametrize("name, rows", [("losses.csv", 8), ("epochs.csv", 2)])
+def test_a_row_that_is_missing_is_noticed_although_its_checkpoint_counts_none(folder, name, rows):
+    path = folder / name
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert len(lines) == 1 + rows
+    cut_by_column(folder, epoch=2, step=82)
+    damages = [lines[:row] + lines[row + 1 :] for row in range(1, len(lines))] + [lines[:3][:rows], lines[:1], []]
+    for damage in damages:
+        path.write_text("".join(damage), encoding="utf-8")
+        with pytest.raises(Damaged, match=name):
+            cut_by_column(folder, epoch=2, step=82)
 
 
 def test_it_is_one_configuration_with_a_run_of_today(folder, tmp_path):

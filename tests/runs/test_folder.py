@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 
 from alexnet.errors import Mistake
 from alexnet.runs import checkpoints
-from alexnet.runs.folder import Run, claim
+from alexnet.runs.claim import claim
+from alexnet.runs.folder import Run
 from alexnet.training.build import estimate_disk_bytes
 from support.programs import ROOT, list_run_folders
 
@@ -23,7 +24,7 @@ def test_eight_runs_at_the_same_moment_get_eight_folders(tmp_path):
     """Processes that wait for one signal, then claim the same name."""
     wanted, go = tmp_path / "outputs" / "12-00-00", tmp_path / "go"
     program = (
-        f"import pathlib, time; from alexnet.runs.folder import claim\n"
+        f"import pathlib, time; from alexnet.runs.claim import claim\n"
         f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.001)\n"
         f"print(claim({str(wanted)!r}))"
     )
