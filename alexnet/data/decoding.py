@@ -44,10 +44,7 @@ def decode(path: str, size: int, sha256: bytes | None = None) -> Tensor:
             f"touch {path}"
         )
     try:
-        image = _open_upright(content)
-        if image.mode.startswith("I"):  # 16-bit grey, which Pillow would cut off at 255
-            image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-        image = image.convert("RGB")
+        image = _reduce_to_8_bits(_open_upright(content)).convert("RGB")
         # A strip of 30,000 x 2 pixels would take gigabytes when resized, and at most its middle, 4:1, is of use.
         image = _cut_centre(image, min(image.width, 4 * image.height), min(image.height, 4 * image.width))
         shorter = min(image.size)
@@ -89,6 +86,22 @@ def _open_upright(content: bytes) -> Image.Image:
         metadata = _list_metadata(image)
     method = TRANSPOSITIONS.get(find_orientation(metadata))
     return image if method is None else image.transpose(method)
+
+
+def _reduce_to_8_bits(image: Image.Image) -> Image.Image:
+    """An image whose values are at most 255: Pillow would cut off larger ones.
+
+    Raises ValueError for a kind of numbers whose black and white the file doesn't tell.
+    """
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+        kind = "floats" if image.mode == "F" else "signed numbers or have 32 bits"
+        raise ValueError(f"its pixels are {kind}; expected whole numbers from 0, of 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    tags = getattr(image, "tag_v2", {})  # of a TIFF file
+    (bits,) = tags.get(258, (16,))  # 12 or 16
+    pixels = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+    return Image.fromarray(255 - pixels if tags.get(262) == 0 else pixels)  # 0 means white, which Pillow ignores
 
 
 def _load(content: bytes) -> Image.Image:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 ORIENTATION = 0x0112  # the tag of TIFF 6.0 (and so of EXIF): 1, upright, to 8
-WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}  # the types that fit into an entry
+NUMBERS = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}  # 5 and 10: fractions
 BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">", b"II\0*": "<", b"MM*\0": ">"}  # the last two are wrong, but seen
 
 # Tags of a TIFF file that say nothing of its pixels: texts, resolution, XMP, IPTC, Photoshop, EXIF, GPS.
@@ -26,10 +26,12 @@ def find_orientation(blocks: Iterable[bytes]) -> int:
     """The orientation in blocks of EXIF or, if they have none, of XMP: 1 to 8 if it is valid; 1 if there is none."""
     blocks = list(blocks)
     for block in blocks:
-        for entry in _list_entries(re.sub(rb"^(Exif\0\0)+", b"", block)):
-            form = entry.order + WHOLE_NUMBERS.get(entry.kind, "d")
-            if entry.tag == ORIENTATION and 0 < entry.length * struct.calcsize(form) <= 4:
-                return int(struct.unpack_from(form, entry.value)[0])
+        tiff = re.sub(rb"^(Exif\0\0)+", b"", block)
+        for entry in _list_entries(tiff):
+            numbers = _read_number(entry, tiff) if entry.tag == ORIENTATION else ()
+            if numbers:
+                over, under = (*numbers, 1)[:2]
+                return next((number for number in range(1, 9) if number * under == over), 1)
     for block in blocks:
         match = re.search(rb'tiff:Orientation(?:="|>)([0-9])', block)
         if match:
@@ -76,6 +78,19 @@ class _Entry(NamedTuple):
     kind: int  # 1 to 12
     length: int  # of the values, in number
     value: bytes  # 4: the value, or its place if it takes more
+
+
+def _read_number(entry: _Entry, tiff: bytes) -> tuple[float, ...]:
+    """The first value of an entry: a number, or numerator and denominator. () if it isn't one."""
+    form = entry.order + NUMBERS.get(entry.kind, "")
+    length = entry.length * struct.calcsize(form)
+    try:
+        if length <= 4:
+            return struct.unpack_from(form, entry.value) if length else ()
+        (place,) = struct.unpack(entry.order + "I", entry.value)
+        return struct.unpack_from(form, tiff, place) if entry.length == 1 else ()
+    except struct.error:
+        return ()
 
 
 def _list_entries(tiff: bytes) -> Iterator[_Entry]:

@@ -44,6 +44,10 @@ ODD = {
     "a directory that refers to itself": make_exif(SIDEWAYS, (0x8769, 4, 1, struct.pack("<I", 8))),
     "fewer entries than it says": make_exif(SIDEWAYS).replace(b"\1\0\x12\1", b"\xff\xff\x12\1", 1),
     "orientation as a long": make_exif((274, 4, 1, struct.pack("<I", 6))),
+    "orientation 6/1": make_exif((274, 5, 1, struct.pack("<I", 26)), tail=struct.pack("<II", 6, 1)),
+    "orientation 12/2": make_exif((274, 10, 1, struct.pack("<I", 26)), tail=struct.pack("<ii", 12, 2)),
+    "orientation 6.0": make_exif((274, 12, 1, struct.pack("<I", 26)), tail=struct.pack("<d", 6)),
+    "orientation as a float": make_exif((274, 11, 1, struct.pack("<f", 6))),
     "big-endian": make_exif((274, 3, 1, struct.pack(">H", 6)), (315, 3, 1, b"\1"), order=">"),
     "marker twice": b"Exif\0\0" + make_exif(SIDEWAYS),
     "marker three times": b"Exif\0\0Exif\0\0" + make_exif(SIDEWAYS),
@@ -54,6 +58,10 @@ NOTHING = {
     "no directory": b"Exif\0\0II*\0\xff\xff\xff\xff",
     "orientation 9": make_exif((274, 3, 1, struct.pack("<H", 9))),
     "a list of orientations": make_exif((274, 3, 3, struct.pack("<H", 6))),
+    "orientation 13/2": make_exif((274, 5, 1, struct.pack("<I", 26)), tail=struct.pack("<II", 13, 2)),
+    "orientation 6/0": make_exif((274, 5, 1, struct.pack("<I", 26)), tail=struct.pack("<II", 6, 0)),
+    "orientation NaN": make_exif((274, 11, 1, struct.pack("<f", float("nan")))),
+    "a fraction beyond the end": make_exif((274, 5, 1, b"\xff\xff\xff\xff")),
     "orientation as a text": make_exif((274, 2, 2, b"6")),
 }
 
@@ -107,6 +115,53 @@ def test_a_tiff_with_odd_metadata_is_decoded_and_upright(tmp_path, odd):
     (tmp_path / "image").write_bytes(content)
     upright = decode(save(tmp_path / "upright", "TIFF"), 24)
     assert torch.equal(decode(path, 24), torch.rot90(upright, -1, (1, 2)))
+
+
+def make_tiff(bits, pixels, order="<", kind=1, white=255):
+    """A grey TIFF file of 8x8 pixels. kind: 1 of whole numbers, 2 of signed ones, 3 of floats. white: 255, or 0."""
+    rows = [(256, 8), (257, 8), (258, bits), (259, 1), (262, int(white > 0)), (273, 134), (277, 1), (278, 8)]
+    rows += [(279, len(pixels)), (339, kind)]
+    entries = b"".join(
+        struct.pack(order + "HHI", tag, 3, 1) + struct.pack(order + "H", value).ljust(4, b"\0") for tag, value in rows
+    )
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    return start + struct.pack(order + "IH", 8, len(rows)) + entries + bytes(4) + pixels
+
+
+GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4  # the pixels that each of these files holds
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        make_tiff(16, (GREY * np.uint16(257)).astype("<u2").tobytes()),
+        make_tiff(16, (GREY * np.uint16(257)).astype(">u2").tobytes(), order=">"),
+        make_tiff(16, ((255 - GREY) * np.uint16(257)).astype("<u2").tobytes(), white=0),
+        make_tiff(12, np.packbits(np.pad(np.unpackbits(GREY.reshape(-1, 1), axis=1), ((0, 0), (0, 4)))).tobytes()),
+        b"P5 8 8 65535\n" + (GREY * np.uint16(257)).astype(">u2").tobytes(),
+    ],
+    ids=["16 bits", "16 bits, big-endian", "16 bits, white is 0", "12 bits", "PGM of 16 bits"],
+)
+def test_grey_images_of_more_than_8_bits_keep_their_range(tmp_path, content):
+    (tmp_path / "image").write_bytes(content)
+    assert torch.equal(decode(str(tmp_path / "image"), 8), torch.from_numpy(GREY).expand(3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (make_tiff(32, (GREY / np.float32(255)).astype("<f4").tobytes(), kind=3), "floats"),
+        (make_tiff(32, (GREY / np.float32(255)).astype(">f4").tobytes(), kind=3, order=">"), "floats"),
+        (b"Pf\n8 8\n-1.0\n" + (GREY / np.float32(255)).astype("<f4").tobytes(), "floats"),
+        (make_tiff(32, GREY.astype("<u4").tobytes()), "32 bits"),
+        (make_tiff(32, GREY.astype("<i4").tobytes(), kind=2), "32 bits"),
+        (make_tiff(16, GREY.astype("<i2").tobytes(), kind=2), "signed"),
+    ],
+)
+def test_pixels_without_a_known_range_are_named_and_not_made_black(tmp_path, content, said):
+    (tmp_path / "image").write_bytes(content)
+    with pytest.raises(Mistake, match=rf"its pixels are .*{said}.*expected whole numbers from 0, of 8 or 16 bits"):
+        decode(str(tmp_path / "image"), 8)
 
 
 @pytest.mark.filterwarnings("ignore")
