@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alexnet.comparison.metrics import is_epochs_to
-from alexnet.comparison.records import MADE_WITH, Record
+from alexnet.comparison.records import MADE_WITH, Record, is_usable
 from alexnet.comparison.spread import Spread
 from alexnet.config.keys import MEASURED, WITHOUT_EFFECT
 
@@ -87,6 +87,7 @@ class Configuration:
             points = record.curve
             if is_epochs_to(metric):
                 points = [(epoch, 100 * error) for epoch, error in enumerate(record.errors, 1)]
+            points = [point for point in points if all(map(is_usable, point))]
             if points:
                 curves.append(np.array(points).T)
         if not curves:

@@ -13,19 +13,20 @@ from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
 from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
 from alexnet.comparison.metrics import is_share
-from alexnet.comparison.records import format_value
+from alexnet.comparison.records import format_value, is_usable
 from alexnet.comparison.spread import Spread
 from alexnet.errors import Mistake, make_printable
 from alexnet.runs.plots import escape_dollars, use_fonts
 
 PICTURES = (".png", ".pdf", ".svg")
+SMALLEST = 1e-100  # of the swept values that are drawn, except 0
 
 
 class Line(NamedTuple):
     """The metric over the values of a key, with its 95% intervals: lists of length N."""
 
     name: str
-    values: list[Any]  # numbers, or words
+    values: list[Any]  # floats, or words
     means: list[float]
     halves: list[float]  # half the width of each interval; NaN for a single run
 
@@ -47,7 +48,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     places[0].set_xlabel(texts.epoch)
     for axes, (key, lines) in zip(places[1:], panels.items(), strict=True):
         _draw_panel(axes, key, lines)
-        axes.set_ylabel(escape_dollars(metric))
+        axes.set_ylabel(escape_dollars(make_printable(metric)))
     for axes in places:
         axes.grid(True, alpha=0.4)
         if axes.get_legend_handles_labels()[1]:
@@ -72,7 +73,7 @@ def list_panels(comparison: Comparison) -> dict[str, list[Line]]:
     panels = {}
     for key in comparison.find_swept_keys()[:3]:
         traced = list(comparison.trace(key).items())[:MOST_CURVES]
-        lines = [_make_line(name, points, scale) for name, points in traced]
+        lines = [_make_line(name, _keep_drawable(points), scale) for name, points in traced]
         if any(len(line.values) > 1 for line in lines):
             panels[make_printable(key)] = lines
     if panels:
@@ -87,9 +88,15 @@ def list_panels(comparison: Comparison) -> dict[str, list[Line]]:
     return {", ".join(map(make_printable, comparison.keys)): [_make_line("", points[:MOST_CURVES], scale)]}
 
 
+def _keep_drawable(points: Sequence[tuple[float, Spread]]) -> list[tuple[float, Spread]]:
+    """The points whose value a logarithmic axis can show, as floats: matplotlib can't draw an int above 64 bits."""
+    drawable = [point for point in points if point[0] == 0 or (is_usable(point[0]) and abs(point[0]) > SMALLEST)]
+    return [(float(value), spread) for value, spread in drawable]
+
+
 def _make_line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) -> Line:
     values = [value for value, _ in points]
-    means = [scale * spread.mean for _, spread in points]
+    means = [float(scale * spread.mean) for _, spread in points]
     halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for _, spread in points]
     return Line(name, values, means, halves)
 

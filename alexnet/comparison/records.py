@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
-from math import isfinite
 from typing import Any
 
 from alexnet.config.keys import DATA, DATA_BY_LENGTHS, align_data_hashes, flatten
@@ -83,8 +82,12 @@ def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], l
 
 
 def _keep_usable(metrics: dict[str, Any]) -> dict[str, float]:
-    """Without NaN, infinity and what is so large that its square would be."""
-    return {key: value for key, value in metrics.items() if isfinite(value) and abs(value) < 1e100}
+    return {key: value for key, value in metrics.items() if is_usable(value)}
+
+
+def is_usable(number: float) -> bool:
+    """Whether it can be averaged and drawn: not NaN, infinite or so large that its square would be."""
+    return abs(number) < 1e100
 
 
 def flatten_config(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

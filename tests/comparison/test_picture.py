@@ -30,3 +30,25 @@ def test_plot_sets_out_words_with_their_intervals(tmp_path):
     ((_, names, means, halves),) = panels["model.cross"]
     assert names == ["all", "none"] and means == pytest.approx([80.5, 71.0])
     assert halves == pytest.approx([12.706 * 0.5, 12.706 * 1.0], rel=1e-3)  # Student's t, one degree of freedom
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "huge", [{"optimizer.lr": 10**20}, {"optimizer.lr": -(10**98)}, {"optimizer.lr": float("inf")}, {"epochs": 2**64}]
+)
+def test_numbers_that_no_axis_can_show_stop_neither_picture_nor_page(compare, tmp_path, huge):
+    """Whole numbers above 64 bits as swept values, as metrics and as steps, and losses up to the largest float."""
+    make(tmp_path / "runs" / "usual", {"optimizer.lr": 0.1})
+    make(tmp_path / "runs" / "small", {"optimizer.lr": 5e-324})
+    make(tmp_path / "runs" / "huge", huge, accuracy=10**40, losses=(1e308, -1e308))
+    make(tmp_path / "runs" / "infinite", {"optimizer.lr": 0.2}, losses=(float("nan"), float("inf")))
+    ended = compare("runs", "--plot", "curves.png", "--html", "page.html")
+    assert (ended.status, ended.stderr) == (0, "")
+    assert image.imread(tmp_path / "curves.png").any()
+
+
+def test_a_whole_number_above_64_bits_is_drawn_where_it_belongs(tmp_path):
+    for number, rate in enumerate((1, 10**20, 10**120)):
+        make(tmp_path / str(number), {"optimizer.lr": float(rate) if rate > 10**99 else rate}, 0.5)
+    ((line,),) = list_panels(compare_records(read_all([str(tmp_path)], print))).values()
+    assert line.values == [1.0, 1e20] and {*map(type, line.values)} == {float}

@@ -58,6 +58,23 @@ def test_the_confusion_matrix_shows_every_class(tmp_path, figures, classes):
     assert numbers == ({"1", "7", "0", "2"} if len(classes) == 2 else set())
 
 
+def test_a_class_name_controls_no_terminal_and_a_script_without_a_glyph_is_no_warning(tmp_path, figures):
+    """As a program runs by default; whoever turns warnings into errors gets the missing glyph's."""
+    classes = ["a\x1b[31m", "แมว", "🐈"]
+    counts = np.eye(3, dtype=int).tolist()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.resetwarnings()
+        plots.draw_confusion_matrix(tmp_path / "m.png", counts, classes, 1, TEXTS["en"])
+    assert not [str(each.message) for each in told if "Glyph" in str(each.message)]
+    labels = [label.get_text() for label in figures[0].axes[0].get_yticklabels()]
+    assert labels == ["a\\x1b[31m", "แมว", "🐈"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.draw_confusion_matrix(tmp_path / "m.png", counts, ["a\x1b[31m", "b\u202e", "c"], 1, TEXTS["en"])
+        with pytest.raises(UserWarning, match="Glyph"):
+            plots.draw_confusion_matrix(tmp_path / "m.png", counts, classes, 1, TEXTS["en"])
+
+
 def test_torch_is_not_needed_to_draw():
     program = "import sys, alexnet.runs.plots; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
