@@ -100,11 +100,13 @@ def mistakes_end_the_program() -> Iterator[None]:
             print("stopped by SIGINT", file=sys.stderr)
             sys.exit(130)
         finally:
-            sys.stdout.flush()  # Python's own flush at the end would print a stack trace
+            if sys.stdout is not None:  # it is None if the program was started with it closed
+                sys.stdout.flush()  # Python's own flush at the end would print a stack trace
     except OSError as error:
         if error.errno not in (*DISK, EPIPE):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed to the reader again
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed to the reader again
         if error.errno in DISK:
             print(describe_disk(error), file=sys.stderr)
             sys.exit(1)

@@ -5,7 +5,7 @@ result (language, log_every, where the data lies, device.workers). Only finished
 """
 
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 
 from alexnet.comparison import tables
 from alexnet.comparison.compare import compare
@@ -13,10 +13,11 @@ from alexnet.comparison.difference import list_differences
 from alexnet.comparison.metrics import METRICS
 from alexnet.comparison.records import filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
+from alexnet.launch.arguments import Parser
 
 
 def parse() -> Namespace:
-    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("folders", nargs="+", metavar="FOLDER", help="a run, a sweep, a day, or a pattern such as 'outputs/*/*'")
     add("--where", action="append", default=[], metavar="KEY=VALUE", help="only the runs with this value; repeatable")
@@ -36,7 +37,7 @@ def parse() -> Namespace:
     form = parser.add_mutually_exclusive_group()
     for name in ("csv", "markdown", "json"):
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main() -> None:

@@ -4,14 +4,15 @@ Takes the overrides of scripts/train.py. It reads no data. The number of classes
 for your own dataset give --classes.
 """
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 
 from alexnet.config.compose import checking
+from alexnet.launch.arguments import Parser
 from alexnet.launch.summary import summarise
 
 
 def parse() -> Namespace:
-    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as model=NAME, dataset=NAME")
     parser.add_argument("--classes", type=int, metavar="N", help="default: those of the dataset if known, else 1000")
     parser.add_argument("--channels", type=int, metavar="N", help="default: those of the dataset if known, else 3")

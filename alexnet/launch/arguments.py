@@ -4,8 +4,16 @@ import argparse
 import sys
 from collections.abc import Callable
 from math import inf
+from typing import NoReturn
 
-from alexnet.errors import mistakes_end_the_program
+from alexnet.errors import make_printable, mistakes_end_the_program
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's own, whose errors repeat what was typed without characters that could control a terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(make_printable(message))
 
 
 def above_zero(kind: type) -> Callable[[str], float]:
@@ -27,11 +35,11 @@ def run_on_folder(description: str, action: Callable[..., int], **flags: str) ->
     flags: of each option that the script has besides, such as from_start for --from-start, what it does. The action
     gets it by that name: whether it was given.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = Parser(description=description)
     parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="values to change")
     for name, effect in flags.items():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=effect)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # options may stand anywhere
     with mistakes_end_the_program():
         sys.exit(action(**vars(arguments)))

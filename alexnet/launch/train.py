@@ -1,9 +1,10 @@
 """Runs scripts/train.py: from the command line to one run, or with -m to a sweep."""
 
-import io
 import os
 import signal
 import sys
+import traceback
+from typing import NoReturn
 
 import hydra
 from hydra.conf import HydraConf
@@ -20,7 +21,7 @@ from alexnet.config.compose import checking
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
-from alexnet.errors import DISK, WANTS_TRACE, Mistake
+from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run, Sweep
@@ -28,10 +29,13 @@ from alexnet.runs.folder import Run, Sweep
 
 def main() -> None:
     """Runs the program. Hydra composes the configuration, calls the callback, then `job` once or once per job."""
+    with mistakes_end_the_program():  # it knows closed pipes
+        run_hydra()
+
+
+def run_hydra() -> NoReturn:
+    """Ends the program with its exit status. Errors other than a person's mistakes get out."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a stack trace
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without Chinese still prints the line
     arguments = map(make_parsable, sys.argv[1:])
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
@@ -45,8 +49,11 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
         # `execute` catches a job's own errors. These are Hydra's, one of which is an OSError, or of files it writes.
         bug = isinstance(error, OSError) and not isinstance(error, HydraException) and error.errno not in DISK
-        if WANTS_TRACE or bug:
+        if bug:
             raise
+        if WANTS_TRACE:
+            traceback.print_exc()
+            sys.exit(1)
         with checking():
             raise
     sys.exit(JobRuntime.instance().get("exit_status"))

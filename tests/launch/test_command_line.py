@@ -137,6 +137,15 @@ def test_help_and_mistakes_do_not_import_torch(arguments):
         assert "python scripts/train.py -m optimizer.lr=0.1,0.01,0.001" in done.stdout
 
 
+def test_a_reader_that_has_read_enough_ends_train_quietly():
+    """As `python scripts/train.py --help | head -3` does: the pipe is closed before the help is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(train_command("--help"), stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
 def test_no_script_imports_torch_for_its_help(script):
     program = (
