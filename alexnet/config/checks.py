@@ -7,7 +7,7 @@ about the datasets. An option that isn't in conf/ is checked only by the class t
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet.config.combinations import check_combinations, check_images
 from alexnet.config.keys import LAUNCH, flatten
@@ -102,7 +102,8 @@ def _check_value(config: DictConfig, path: str, value: Any) -> None:
         raise Mistake(f"{path} has no value: give {path}=VALUE{f', {rule.text}' if rule else ''}.")
     if rule is not None and not rule.allows(value):
         example = _format_example(config, path)
-        raise Mistake(f"{path}={value} ({type(value).__name__}): expected {rule.text}{example}.")
+        kind = "list" if isinstance(value, ListConfig) else type(value).__name__
+        raise Mistake(f"{path}={value} ({kind}): expected {rule.text}{example}.")
 
 
 def _format_example(config: DictConfig, path: str) -> str:

@@ -12,7 +12,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet.errors import Damaged, Mistake
+from alexnet.errors import Damaged, Mistake, shorten
 from alexnet.runs.folder import Sweep
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def open_study(path: Path) -> "optuna.Study":
         study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
         _ = study.trials
     except Exception as error:  # of Optuna, SQLAlchemy or json: anybody may have written the file
-        raise Damaged(f"{path} can't be read: {type(error).__name__}: {error}") from error
+        first, *_ = str(error).splitlines() or ["it isn't Optuna's"]  # SQLAlchemy adds its SQL and a link
+        raise Damaged(f"{path} can't be read: {type(error).__name__}: {shorten(first)}") from error
     return study
 
 

@@ -150,6 +150,7 @@ def _parse(path: Path, most: int, load: Callable[[str], Any]) -> Any:
 
 def _refuse(path: Path, error: Exception) -> Damaged:
     why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+    why = why.replace('in "<unicode string>", ', "in ")  # PyYAML's name for a text
     return Damaged(f"{path} can't be read: {why.rstrip('.')}.")
 
 

@@ -3,6 +3,7 @@
 import gc
 import logging
 import logging.config
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -134,7 +135,11 @@ def _describe_end(error: BaseException, run: Run) -> tuple[dict[str, str], int]:
     if isinstance(error, (Mistake, Failure, Diverged, Interrupted)):
         return {"status": error.status, "reason": str(error)}, error.exit_status
     full = isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
-    reason = f"No space is left on the disk of {run.folder}." if full else f"{type(error).__name__}: {error}"
+    reason = f"{type(error).__name__}: {error}"
+    if full:
+        resume = f": {shlex.join(['python', 'scripts/resume.py', str(run.folder)])}"
+        again = " give the command again." if run.is_new else resume
+        reason = f"No space is left on the disk of {run.folder}. Make room there, then{again}"
     return {"status": "failed", "reason": make_sentence(reason)}, 1
 
 

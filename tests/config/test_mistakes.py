@@ -86,6 +86,7 @@ MISTAKES = [
     (["optimizer.lr={}"], "optimizer.lr={} is a mapping: expected a number above 0"),
     (["dataset.mean={lr: 0.5}"], "is a mapping: expected a number, or a list of these, or null"),
     (["-m", "seed={a: 1},2"], "is a mapping: expected a whole number, 0 or more"),
+    (["optimizer=adam", "optimizer.betas=[0.9]"], "optimizer.betas=[0.9] (list): expected a list of two numbers"),
     (["optimizer=adam", "optimizer.betas=0.9"], "expected a list of two numbers from 0 to 1"),
     (["optimizer=adam", "optimizer.betas=[0.9,0.9,0.9]"], "expected a list of two numbers from 0 to 1"),
     (["schedule=step", "~schedule.every"], "schedule.every is missing: give schedule.every=10"),

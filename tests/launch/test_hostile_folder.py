@@ -1,9 +1,11 @@
 """Whatever a stranger put into a folder: each command ends soon, in one sentence, and controls no terminal."""
 
+import contextlib
 import json
 import os
 import runpy
 import shutil
+import sqlite3
 import sys
 import time
 
@@ -133,9 +135,13 @@ def test_a_study_that_is_none_is_damaged(tmp_path):
     pytest.importorskip("optuna")
     (tmp_path / "study.db").write_bytes(b"no database" * 1000)
     os.mkfifo(tmp_path / "pipe.db")
-    for name in ("study.db", "pipe.db"):
-        with pytest.raises(Damaged, match=rf"{name} can't be read: "):
+    with contextlib.closing(sqlite3.connect(tmp_path / "foreign.db")) as database:
+        database.execute("CREATE TABLE studies (x)")
+        database.commit()
+    for name in ("study.db", "pipe.db", "foreign.db"):
+        with pytest.raises(Damaged, match=rf"{name} can't be read: ") as damage:
             open_study(tmp_path / name)
+        assert "SELECT" not in str(damage.value) and "http" not in str(damage.value) and len(str(damage.value)) < 500
 
 
 def test_runs_deep_in_a_folder_do_not_stop_the_others(tmp_path, script, monkeypatch):

@@ -138,5 +138,6 @@ def test_a_checkpoint_that_finds_no_room_is_told_as_that(compose, small, tmp_pat
     run.checkpoints.mkdir(parents=True)
     (run.checkpoints / ".last.part.pt").symlink_to("/dev/full")
     assert execute(compose(*small, "epochs=1"), run) == 1
-    assert capsys.readouterr().err == f"No space is left on the disk of {run.folder}.\n"
+    way_out = f"Make room there, then: python scripts/resume.py {run.folder}"
+    assert capsys.readouterr().err == f"No space is left on the disk of {run.folder}. {way_out}\n"
     assert run.result()["status"] == "failed" and not list(run.checkpoints.iterdir())

@@ -118,3 +118,10 @@ def test_the_settings_of_a_sweep_are_read_as_safely(tmp_path):
     (tmp_path / "multirun.yaml").write_text("hydra: !!omap [a: 1]")
     with pytest.raises(Damaged, match=r"multirun\.yaml can't be read"):
         Sweep(tmp_path).settings()
+
+
+def test_a_damaged_yaml_is_told_by_line_and_column_only(tmp_path):
+    (tmp_path / "file").write_text("a: 1\nb: [1, ")
+    with pytest.raises(Damaged, match="in line 3, column 1") as damage:
+        read_yaml(tmp_path / "file")
+    assert "unicode string" not in str(damage.value)
