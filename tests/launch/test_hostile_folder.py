@@ -53,6 +53,7 @@ def script(monkeypatch, capsys):
 
     def script(name, *arguments):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # train.py sets it, and later tests would show stack traces
         start, status = time.perf_counter(), 0
         try:
             runpy.run_path(str(ROOT / "scripts" / f"{name}.py"), run_name="__main__")
