@@ -147,12 +147,10 @@ class Run:
 
         Raises KeyError or TypeError if no run saved it.
         """
-        if "folder" not in saved:
-            return
         environment = self.environment()
-        if not environment:
-            raise self._refuse_without_environment()
-        if saved["folder"]["id"] != environment.get("id"):
+        if "folder" in saved and saved["folder"]["id"] != environment.get("id"):
+            if not environment:
+                raise self._refuse_without_environment()
             raise Damaged(f"{self.folder} has a checkpoint and an environment.json of two runs: bring back its own.")
 
     def write_result(self, result: dict[str, Any]) -> None:
