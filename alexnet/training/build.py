@@ -24,6 +24,7 @@ from alexnet.engine import device as devices
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
 from alexnet.errors import Failure, Mistake
+from alexnet.runs.texts import TEXTS, Texts
 from alexnet.training.optimizer import prevent_compiler_import, unwrap_step
 from alexnet.training.whitening import whiten
 
@@ -55,6 +56,7 @@ class Training:
     cutmix: float
     log_every: int  # batches a window
     checkpoint_minutes: float
+    texts: Texts
 
     @contextmanager
     def enough_memory(self) -> Iterator[None]:
@@ -109,6 +111,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         engine.scaler(),
         partial(_find_target("schedule", config.schedule), **_read_options(config.schedule)),
         log_every=min(config.log_every, len(batches.train)),  # at least one window an epoch
+        texts=TEXTS[config.language],
         **{name: config[name] for name in ("seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes")},
     )
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet.config import options
 from alexnet.errors import Diverged, Failure, Mistake, make_sentence
 from alexnet.runs.folder import Run
-from alexnet.runs.texts import TEXTS
+from alexnet.training.console import log_end, log_start
 from alexnet.training.pictures import draw_confusion, draw_curve
 from alexnet.training.prepare import Prepared, as_yaml, prepare
 from alexnet.training.signals import Interrupted, Signals
@@ -117,16 +117,17 @@ def _run(run: Run, prepared: Prepared, signals: Signals) -> dict[str, Any]:
     from alexnet.training.loop import train
     from alexnet.training.result import compute_result
 
-    training, state, texts = prepared.training, prepared.state, TEXTS[prepared.config.language]
+    training, state, texts = prepared.training, prepared.state, prepared.training.texts
+    log_start(run, training, prepared.environment)
     try:
         train(run, training, state, signals)
     finally:
-        draw_curve(run, training, texts)
+        draw_curve(run, training)
     logger.info(texts.finished)
     result = compute_result(run, training, state)
     logger.info(texts.test_accuracy.format(100 * result["test_accuracy"]))
-    draw_confusion(run, training, result, texts)
-    logger.info(texts.plot_saved.format(run.curve))
+    draw_confusion(run, training, result)
+    log_end(run, training, result)
     return result
 
 

@@ -15,6 +15,7 @@ from alexnet.data import augment, randomness
 from alexnet.errors import Diverged
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
+from alexnet.training.console import log_epoch
 from alexnet.training.evaluation import Evaluation, evaluate
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, Tally, save_checkpoint
@@ -121,27 +122,28 @@ def record_window(run: Run, training: Training, state: State, rate: float) -> No
     place = {"epoch": state.epoch + 1, "batch": state.batch, "step": state.steps(training)}
     run.record_window({**place, **row, "learning_rate": rate})
     logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {row['loss']:.3f}")
+    state.window_losses.append(row["loss"])
     state.window_tally = Tally(training.engine.device)
 
 
 def finish_epoch(run: Run, training: Training, state: State, validation: Evaluation | None) -> None:
     """Writes the epoch's row, begins the next epoch, remembers the best weights, and saves if that is quick enough."""
-    row = state.epoch_tally.to_row()
-    run.record_epoch(
-        {
-            "epoch": state.epoch + 1,
-            "step": (state.epoch + 1) * state.batch,
-            **row,
-            "validation_loss": None if validation is None else validation.loss,
-            "validation_accuracy": None if validation is None else validation.top1,
-            "learning_rate": compute_learning_rate(training, state.epoch, state.batch - 1, state.errors),  # the last
-            "seconds": round(state.epoch_tally.seconds(), 3),
-        }
-    )
+    row = {
+        "epoch": state.epoch + 1,
+        "step": (state.epoch + 1) * state.batch,
+        **state.epoch_tally.to_row(),
+        "validation_loss": None if validation is None else validation.loss,
+        "validation_accuracy": None if validation is None else validation.top1,
+        "learning_rate": compute_learning_rate(training, state.epoch, state.batch - 1, state.errors),  # the last
+        "seconds": round(state.epoch_tally.seconds(), 3),
+    }
+    run.record_epoch(row)
     state.errors.append(1 - (row["accuracy"] if validation is None else validation.top1))
     state.epoch, state.batch = state.epoch + 1, 0
     state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
-    warn_at_chance(row["loss"], len(training.dataset.classes), state.epoch)
+    log_epoch(training, state, row)
+    warn_if_nothing_is_learnt(training, state, row["loss"])
+    state.window_losses = []
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         weights = {name: value.clone() for name, value in training.model.state_dict().items()}
@@ -151,14 +153,16 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
         save_checkpoint(run, training, state)
 
 
-def warn_at_chance(loss: float, classes: int, epoch: int) -> None:
-    """Warns of a loss of ln K: the network gives every image the same answer, and hasn't begun to learn or has died."""
-    if abs(loss - log(classes)) < 0.01 * log(classes):
-        logger.warning(
-            f"After epoch {epoch} the loss is {loss:.3f}, that of guessing among {classes} classes "
-            f"(ln {classes} = {log(classes):.3f}): nothing is learnt yet. If it stays so, try another optimizer.lr "
-            f"or batch normalisation."
-        )
+def warn_if_nothing_is_learnt(training: Training, state: State, epoch_loss: float) -> None:
+    """Warns once if an epoch's last windows have no lower loss than ln K, that of guessing among K classes.
+
+    The network then gives every image the same answer: it hasn't begun to learn, or has died.
+    """
+    last = state.window_losses[-3:] or [epoch_loss]  # none if training was resumed after the last of them
+    loss, guessing = sum(last) / len(last), log(len(training.dataset.classes))
+    if loss > 0.99 * guessing and not state.warned:
+        state.warned = True
+        logger.warning(training.texts.nothing_learnt.format(loss, guessing))
 
 
 @contextmanager
@@ -166,9 +170,9 @@ def show_progress(training: Training, state: State) -> Iterator[tqdm]:
     """A bar of all steps if stderr is a terminal; log lines then go above it."""
     done = state.steps(training)
     if state.batch > 0:
-        logger.info(f"Resuming in epoch {state.epoch + 1}, after batch {state.batch}.")
+        logger.info(training.texts.resuming_in_epoch.format(state.epoch + 1, state.batch))
     elif state.epoch > 0:
-        logger.info(f"Resuming after epoch {state.epoch}.")
+        logger.info(training.texts.resuming.format(state.epoch))
     total = training.epochs * len(training.batches.train)
     with (
         tqdm(total=total, initial=done, unit="batch", disable=None, dynamic_ncols=True) as bar,

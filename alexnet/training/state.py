@@ -74,6 +74,8 @@ class State:
     best_accuracy: float = -1.0  # on validation images, if there are any
     best_epoch: int = 0
     best: dict[str, Any] | None = None  # that epoch's weights, until the next checkpoint is written
+    window_losses: list[float] = field(default_factory=list)  # of the current epoch's windows, for a warning
+    warned: bool = False  # that nothing is learnt
     since: float = field(default_factory=perf_counter)  # when training began, pauses left out
     saved_at: float = field(default_factory=perf_counter)  # when the last checkpoint was written
     saving_seconds: float = 0.0  # how long that took
