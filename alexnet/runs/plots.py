@@ -1,8 +1,9 @@
 """Draws the pictures of a run from its numbers, without torch and without a display."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -26,39 +27,66 @@ def use_fonts() -> None:
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans SC"]
 
 
-def draw_training_curve(
-    path: Path, losses: Sequence[float], epoch_ends: Sequence[int], model: str, log_every: int, texts: Texts
-) -> None:
-    """Draws one point per window. 10 x 5 inches at 300 dpi.
+Row = Mapping[str, Any]
 
-    losses: the mean loss of each window. epoch_ends: for each epoch, the number of windows up to its end. model: the
-    name of its class. log_every: batches in a window.
+
+def draw_training_curve(
+    path: Path, windows: Sequence[Row], epochs: Sequence[Row], chosen: int | None, model: str, log_every: int, texts: Texts
+) -> None:
+    """Draws a point per window, the validation loss, and below them the learning rate if it changes.
+
+    10 x 5 inches at 300 dpi. windows, epochs: the rows of losses.csv and epochs.csv. chosen: the epoch that validation
+    chose. model: the name of the network's class. log_every: batches in a window.
     """
     use_fonts()
-    figure, axes = pyplot.subplots(figsize=(10, 5))
-    axes.plot(losses, label=texts.curve_label, marker="." if len(losses) < 50 else None)
-    axes.set_xlabel(texts.curve_x.format(log_every))
+    changes = len({window["learning_rate"] for window in windows}) > 1
+    figure, places = pyplot.subplots(
+        1 + changes, figsize=(10, 5), sharex=True, height_ratios=[4, 1][: 1 + changes], squeeze=False
+    )
+    axes, lowest = places[0, 0], places[-1, 0]
+    steps = [window["step"] / log_every for window in windows]
+    marker = "." if len(windows) < 50 else None
+    axes.plot(steps, [window["loss"] for window in windows], label=texts.curve_label, marker=marker)
+    _draw_validation(axes, epochs, chosen, log_every, texts)
     axes.set_ylabel(texts.curve_y)
     axes.set_title(texts.curve_title.format(texts.models.get(model, model)))
     axes.legend()
     axes.grid(True)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _mark_epochs(axes, epoch_ends, texts.epoch)
+    _mark_epochs(axes, [epoch["step"] / log_every for epoch in epochs], texts.epoch)
+    if changes:
+        lowest.plot(steps, [window["learning_rate"] for window in windows], color="grey")
+        lowest.set_ylabel(texts.curve_rate)
+        lowest.grid(True)
+    lowest.set_xlabel(texts.curve_x.format(log_every))
     figure.tight_layout()
     figure.savefig(path, dpi=300)
     pyplot.close(figure)
 
 
-def _mark_epochs(axes: Axes, epoch_ends: Sequence[int], label: str) -> None:
-    """Draws a thin line at the end of each epoch, and the numbers of the epochs along the top."""
-    if not epoch_ends:
+def _draw_validation(axes: Axes, epochs: Sequence[Row], chosen: int | None, log_every: int, texts: Texts) -> None:
+    """Draws the validation loss at the end of each epoch, if there is one, with a star at the chosen epoch."""
+    validated = [epoch for epoch in epochs if epoch.get("validation_loss") is not None]
+    if not validated:
         return
-    for end in epoch_ends:
-        axes.axvline(end - 0.5, color="grey", linewidth=0.5, linestyle=":")
-    every = -(-len(epoch_ends) // 15)
-    shown = range(every - 1, len(epoch_ends), every)
+    ends = [epoch["step"] / log_every for epoch in validated]
+    axes.plot(ends, [epoch["validation_loss"] for epoch in validated], label=texts.validation_loss, marker="o", ms=4)
+    for end, epoch in zip(ends, validated, strict=True):
+        if epoch["epoch"] == chosen:
+            label = texts.chosen.format(chosen)
+            axes.plot(end, epoch["validation_loss"], "*", color="black", ms=12, label=label, zorder=3)
+
+
+def _mark_epochs(axes: Axes, ends: Sequence[float], label: str) -> None:
+    """Draws a thin line at the end of each epoch, and the numbers of the epochs along the top."""
+    if not ends:
+        return
+    for end in ends:
+        axes.axvline(end, color="grey", linewidth=0.5, linestyle=":")
+    every = -(-len(ends) // 15)
+    shown = range(every - 1, len(ends), every)
     top = axes.secondary_xaxis("top")
-    top.set_xticks([epoch_ends[index] - 0.5 for index in shown], [str(index + 1) for index in shown])
+    top.set_xticks([ends[index] for index in shown], [str(index + 1) for index in shown])
     top.set_xlabel(label)
 
 

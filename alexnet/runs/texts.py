@@ -32,6 +32,9 @@ class Texts:
     curve_label: str
     curve_x: str
     curve_y: str
+    validation_loss: str
+    chosen: str
+    curve_rate: str
     training_error: str
     epoch: str
     confusion_title: str
@@ -69,6 +72,9 @@ TEXTS = {
         curve_label="training loss",
         curve_x="training batches (in windows of {})",
         curve_y="loss",
+        validation_loss="validation loss",
+        chosen="chosen: epoch {}",
+        curve_rate="learning\nrate",
         training_error="training error %",
         epoch="epoch",
         confusion_title="Test images by class: {:.2f}% right",
@@ -103,6 +109,9 @@ TEXTS = {
         curve_label="训练损失",
         curve_x="训练批次 (每{}批)",
         curve_y="损失",
+        validation_loss="验证损失",
+        chosen="选中: 第 {} 轮",
+        curve_rate="学习率",
         training_error="训练错误率 %",
         epoch="轮次",
         confusion_title="测试集混淆矩阵 (准确率 {:.2f}%)",

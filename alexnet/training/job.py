@@ -122,7 +122,7 @@ def _run(run: Run, prepared: Prepared, signals: Signals) -> dict[str, Any]:
     try:
         train(run, training, state, signals)
     finally:
-        draw_curve(run, training)
+        draw_curve(run, training, state)
     logger.info(texts.finished)
     result = compute_result(run, training, state)
     logger.info(texts.test_accuracy.format(100 * result["test_accuracy"]))

@@ -43,7 +43,7 @@ def train(run: Run, training: Training, state: State, signals: Signals) -> None:
 
 
 def train_epoch(run: Run, training: Training, state: State, signals: Signals, bar: tqdm) -> None:
-    """The rest of the current epoch, with a row and a line every `log_every` batches."""
+    """The rest of the current epoch, with a row and a line every `log_every` batches, a window."""
     training.model.train()
     for images, labels in training.batches.train.epoch(state.epoch, start=state.batch):
         with signals.uninterrupted():  # a step is both taken and recorded, or neither
@@ -58,7 +58,8 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
             if full or training.engine.device.type == "cpu":
                 check_finite(state.window_tally.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
             if full:
-                record_window(run, training, state, rate)
+                loss = record_window(run, training, state, rate)
+                logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {loss:.3f}")
             if perf_counter() - state.saved_at > 60 * training.checkpoint_minutes:
                 save_checkpoint(run, training, state)
         bar.update()
@@ -116,25 +117,28 @@ def check_finite(loss: float, which: str) -> None:
         )
 
 
-def record_window(run: Run, training: Training, state: State, rate: float) -> None:
-    """Writes the row and the log line of the window that ends here, and begins the next. rate: of its last step."""
+def record_window(run: Run, training: Training, state: State, rate: float) -> float:
+    """Writes the row of the window that ends here, begins the next, and returns the loss. rate: of the last step."""
     row = state.window_tally.to_row()
     place = {"epoch": state.epoch + 1, "batch": state.batch, "step": state.steps(training)}
     run.record_window({**place, **row, "learning_rate": rate})
-    logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {row['loss']:.3f}")
     state.window_losses.append(row["loss"])
     state.window_tally = Tally(training.engine.device)
+    return row["loss"]
 
 
 def finish_epoch(run: Run, training: Training, state: State, validation: Evaluation | None) -> None:
     """Writes the epoch's row, begins the next epoch, remembers the best weights, and saves if that is quick enough."""
+    rate = compute_learning_rate(training, state.epoch, state.batch - 1, state.errors)  # of the last step
+    if state.window_tally.batches > 0:  # the rest of the epoch, which is shorter than a window
+        record_window(run, training, state, rate)
     row = {
         "epoch": state.epoch + 1,
         "step": (state.epoch + 1) * state.batch,
         **state.epoch_tally.to_row(),
         "validation_loss": None if validation is None else validation.loss,
         "validation_accuracy": None if validation is None else validation.top1,
-        "learning_rate": compute_learning_rate(training, state.epoch, state.batch - 1, state.errors),  # the last
+        "learning_rate": rate,
         "seconds": round(state.epoch_tally.seconds(), 3),
     }
     run.record_epoch(row)

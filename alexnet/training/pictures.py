@@ -6,18 +6,19 @@ from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
     from alexnet.training.build import Training
+    from alexnet.training.state import State
 
 
-def draw_curve(run: Run, training: "Training") -> None:
+def draw_curve(run: Run, training: "Training", state: "State") -> None:
     """The training curve of the windows so far, if there are any."""
     windows = run.windows()
     if not windows:
         return
     from alexnet.runs import plots
 
-    ends = [sum(window["epoch"] <= epoch["epoch"] for window in windows) for epoch in run.epochs()]
-    losses = [window["loss"] for window in windows]
-    plots.draw_training_curve(run.curve, losses, ends, type(training.model).__name__, training.log_every, training.texts)
+    model, texts = type(training.model).__name__, training.texts
+    chosen = state.best_epoch or None
+    plots.draw_training_curve(run.curve, windows, run.epochs(), chosen, model, training.log_every, texts)
 
 
 def draw_confusion(run: Run, training: "Training", result: dict[str, Any]) -> None:
