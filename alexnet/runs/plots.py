@@ -31,7 +31,13 @@ Row = Mapping[str, Any]
 
 
 def draw_training_curve(
-    path: Path, windows: Sequence[Row], epochs: Sequence[Row], chosen: int | None, model: str, log_every: int, texts: Texts
+    path: Path,
+    windows: Sequence[Row],
+    epochs: Sequence[Row],
+    chosen: int | None,
+    model: str,
+    log_every: int,
+    texts: Texts,
 ) -> None:
     """Draws a point per window, the validation loss, and below them the learning rate if it changes.
 

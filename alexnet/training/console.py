@@ -24,7 +24,9 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any]) -> No
         texts.folder.format(run.folder),
         texts.device.format(training.engine.device, environment["device_name"], environment["precision"]),
         texts.images.format(len(train.labels), held_out, len(batches.test.labels), len(training.dataset.classes)),
-        texts.network.format(type(training.model).__name__, sum(parameter.numel() for parameter in training.model.parameters())),
+        texts.network.format(
+            type(training.model).__name__, sum(parameter.numel() for parameter in training.model.parameters())
+        ),
         texts.plan.format(training.epochs, len(train), train.batch_size),
     ]
     for line in lines:

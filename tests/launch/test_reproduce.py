@@ -46,7 +46,7 @@ def test_identical_with_the_windows_counted(run, script, tmp_path):
     shutil.copytree(run, copy, ignore=shutil.ignore_patterns(".hydra", "checkpoints"))
     done = script("reproduce", copy)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "identical: 4 of 4 windows, weights equal"
+    assert done.stdout.splitlines()[-1] == "identical: 6 of 6 windows, weights equal"
     (folder,) = list_run_folders(tmp_path)
     assert Run(folder).environment()["reproduces"] == str(copy)
     assert Run(folder).result()["weights_sha256"] == Run(run).result()["weights_sha256"]
@@ -84,7 +84,7 @@ def test_weights_that_differ_are_no_identical_run(run, script):
     result = Run(run).result()
     (run / "result.json").write_text(json.dumps({**result, "weights_sha256": "0" * 64}))
     done = script("reproduce", run)
-    assert done.returncode == 1 and "4 of 4 windows equal, weights not" in done.stdout
+    assert done.returncode == 1 and "6 of 6 windows equal, weights not" in done.stdout
 
 
 def test_an_unfinished_run_is_compared_as_far_as_it_went(run, script):

@@ -23,25 +23,50 @@ def figures(monkeypatch):
     pyplot.close("all")
 
 
+def make_rows(losses, rates, **epochs):
+    """Windows of 100 of the epoch's 150 batches, then the rest of the epoch, and the epochs' rows."""
+    steps = [step for epoch in range(len(losses) // 2) for step in (150 * epoch + 100, 150 * epoch + 150)]
+    keys = ("step", "loss", "learning_rate")
+    windows = [dict(zip(keys, row, strict=True)) for row in zip(steps, losses, rates, strict=True)]
+    ends = [{"epoch": number, "step": 150 * number} for number in range(1, len(losses) // 2 + 1)]
+    return windows, [{**end, **{key: row[index] for key, row in epochs.items()}} for index, end in enumerate(ends)]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_curve_is_the_tutorials(tmp_path, figures, language):
     """It is 10 x 5 inches at 300 dpi, and has the losses, the texts of the language, and a mark at each epoch's end."""
-    losses = [2.3, 2.1, 1.8, 1.5, 1.3, 1.2]
+    losses = [2.3, 2.1, 1.8, 1.5]
+    windows, epochs = make_rows(losses, [0.1] * 4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns about every character that it has no glyph for
-        plots.draw_training_curve(tmp_path / "curve.png", losses, [3, 6], "AlexNetCifar", 200, TEXTS[language])
+        plots.draw_training_curve(tmp_path / "curve.png", windows, epochs, None, "AlexNetCifar", 100, TEXTS[language])
     assert Image.open(tmp_path / "curve.png").size == (3000, 1500)
-    axes = figures[0].axes[0]
+    (axes,) = figures[0].axes
     assert list(axes.lines[0].get_ydata()) == losses
-    assert [line.get_xdata()[0] for line in axes.lines[1:]] == [2.5, 5.5]
+    assert list(axes.lines[0].get_xdata()) == [1, 1.5, 2.5, 3]  # in windows: the rest of an epoch is half of one
+    assert [line.get_xdata()[0] for line in axes.lines[1:]] == [1.5, 3]
     texts = (axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), axes.get_legend().get_texts()[0].get_text())
     assert (
         texts
         == {
-            "en": ("Simplified AlexNet training loss", "training batches (in windows of 200)", "loss", "training loss"),
-            "zh": ("简化版AlexNet训练损失曲线", "训练批次 (每200批)", "损失", "训练损失"),
+            "en": ("Simplified AlexNet training loss", "training batches (in windows of 100)", "loss", "training loss"),
+            "zh": ("简化版AlexNet训练损失曲线", "训练批次 (每100批)", "损失", "训练损失"),
         }[language]
     )
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_curve_shows_validation_the_chosen_epoch_and_a_changing_learning_rate(tmp_path, figures, language):
+    windows, epochs = make_rows([2.3, 2.1, 1.8, 1.5], [0.1, 0.2, 0.3, 0.1], validation_loss=[2.2, 1.7])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.draw_training_curve(tmp_path / "curve.png", windows, epochs, 2, "AlexNet", 100, TEXTS[language])
+    loss, rate = figures[0].axes
+    assert list(loss.lines[1].get_ydata()) == [2.2, 1.7] and list(loss.lines[1].get_xdata()) == [1.5, 3]
+    assert (loss.lines[2].get_xdata()[0], loss.lines[2].get_ydata()[0]) == (3, 1.7)
+    named = [text.get_text() for text in loss.get_legend().get_texts()]
+    assert named[1:] == {"en": ["validation loss", "chosen: epoch 2"], "zh": ["验证损失", "选中: 第 2 轮"]}[language]
+    assert list(rate.lines[0].get_ydata()) == [0.1, 0.2, 0.3, 0.1]
 
 
 @pytest.mark.parametrize("classes", [["猫 $x_{$", "dog"], [f"class {index}" for index in range(100)]])
