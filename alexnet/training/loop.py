@@ -132,21 +132,22 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     rate = compute_learning_rate(training, state.epoch, state.batch - 1, state.errors)  # of the last step
     if state.window_tally.batches > 0:  # the rest of the epoch, which is shorter than a window
         record_window(run, training, state, rate)
+    figures = state.epoch_tally.to_row()
     row = {
         "epoch": state.epoch + 1,
         "step": (state.epoch + 1) * state.batch,
-        **state.epoch_tally.to_row(),
+        **figures,
         "validation_loss": None if validation is None else validation.loss,
         "validation_accuracy": None if validation is None else validation.top1,
         "learning_rate": rate,
         "seconds": round(state.epoch_tally.seconds(), 3),
     }
     run.record_epoch(row)
-    state.errors.append(1 - (row["accuracy"] if validation is None else validation.top1))
+    state.errors.append(1 - (figures["accuracy"] if validation is None else validation.top1))
     state.epoch, state.batch = state.epoch + 1, 0
     state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
     log_epoch(training, state, row)
-    warn_if_nothing_is_learnt(training, state, row["loss"])
+    warn_if_nothing_is_learnt(training, state, figures["loss"])
     state.window_losses = []
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch

@@ -18,7 +18,7 @@ from alexnet.training import result as result_module
 from alexnet.training.build import assemble
 from alexnet.training.evaluation import evaluate
 from alexnet.training.state import State, Tally
-from support.images import small_data, write_images
+from support.images import write_images
 from support.runs import run_in
 
 
@@ -126,15 +126,28 @@ def test_weights_that_blow_up_in_the_last_step_are_no_result(compose, tmp_path, 
     assert not (tmp_path / "run" / "checkpoints" / "best.pt").exists()
 
 
-@pytest.mark.parametrize("rate, normalisation, warned", [(1e-12, "none", True), (0.05, "batch", False)])
-def test_a_loss_that_never_leaves_chance_is_warned_about(
-    compose, tmp_path, images, caplog, rate, normalisation, warned
-):
-    options = ["epochs=2", f"optimizer.lr={rate}", f"model.normalisation={normalisation}"]
-    config = compose(*small_data(images), *options)
+def test_a_loss_that_never_leaves_chance_is_warned_about_once(compose, tmp_path, small, caplog):
     with caplog.at_level(logging.WARNING):
-        run_in(tmp_path / "run", config)
-    assert caplog.text.count("guessing has 0.693") == warned
+        run_in(tmp_path / "run", compose(*small, "optimizer.lr=1e-12"))
+    assert caplog.text.count("guessing has 0.693") == 1
+
+
+@pytest.mark.parametrize(
+    "losses, warned",
+    [
+        ([0.72, 0.70, 0.69, 0.62, 0.60, 0.58], False),  # its mean is near chance, and it has begun to learn
+        ([0.69, 0.68, 0.69, 0.69, 0.69, 0.69], True),
+        ([0.69, 0.90, 1.20, 1.10, 1.30, 1.20], True),
+        ([], True),  # resumed after the epoch's last window: its mean counts, which is 0.70 here
+    ],
+)
+def test_the_last_windows_of_an_epoch_tell_whether_anything_is_learnt(compose, small, caplog, losses, warned):
+    training = assemble(compose(*small))
+    tally = Tally(training.engine.device)
+    with caplog.at_level(logging.WARNING):
+        training_module.warn_if_nothing_is_learnt(training, State(tally, tally, window_losses=losses), 0.70)
+    assert ("Nothing is learnt yet" in caplog.text) == warned
+    assert all(len(message) <= 80 for message in caplog.messages)
 
 
 @pytest.mark.parametrize(
