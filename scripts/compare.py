@@ -10,7 +10,6 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from alexnet.comparison import tables
 from alexnet.comparison.compare import compare
 from alexnet.comparison.difference import list_differences
-from alexnet.comparison.metrics import METRICS
 from alexnet.comparison.records import filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.arguments import Parser
@@ -26,8 +25,8 @@ def parse() -> Namespace:
         action="append",
         metavar="NAME",
         help="what to compare: best_loss, final_loss, epochs_to_25 (epochs until the training error falls to 25 "
-        "percent) or any number of result.json; default: test_accuracy; repeatable: the runs are compared by the "
-        "first, the others are only shown",
+        "percent) or any number of result.json; default: validation_accuracy if all have it, else test_accuracy; "
+        "repeatable: the runs are compared by the first, the others are only shown",
     )
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
     add("--best-of", metavar="KEY", help="of this key, show only the best value for each choice of the other keys")
@@ -50,7 +49,7 @@ def main() -> None:
         nothing = given.form == "text" and not rows
         print("Nothing differs." if nothing else tables.render(given.form, headers, rows))
         return
-    comparison = compare(records, given.metric or METRICS[:1], given.sort, given.best_of)
+    comparison = compare(records, given.metric, given.sort, given.best_of)
     # Here and not above: matplotlib and plotly take longer to import than a table takes to make.
     if given.plot:
         from alexnet.comparison.picture import draw

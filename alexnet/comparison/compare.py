@@ -17,7 +17,8 @@ from alexnet.errors import Mistake, make_printable, nearest, shorten
 class Comparison:
     configurations: list[Configuration]  # in the table's order
     keys: list[str]  # that the configurations differ in
-    metrics: Sequence[str]  # as asked for; the runs are compared by the first
+    metrics: Sequence[str]  # the runs are compared by the first
+    by_default: bool = False  # whether nobody asked for these metrics
     best_of: str | None = None  # a key: only the best value of it is shown
     others: Sequence[Configuration] = ()  # with the other values of that key
 
@@ -55,19 +56,21 @@ class Comparison:
 
 def compare(
     records: Sequence[Record],
-    metrics: Sequence[str] = METRICS[:1],
+    metrics: Sequence[str] | None = None,
     sort: str | None = None,
     best_of: str | None = None,
 ) -> Comparison:
     """Compares the configurations of the runs: best first by the first metric, or sorted by `sort`.
 
     metrics: of METRICS, any number of result.json, or epochs_to_N: the epochs until the training error falls to N
-    percent, interpolated linearly between epochs.
+    percent, interpolated linearly between epochs. None: see choose_metrics.
     sort: a key of the configuration, a metric, n or status.
     best_of: a key. Of the configurations that differ only in this key, the best is kept: by the metric, among those
     with the most runs that have it; by the final loss if no run has it.
     Raises Mistake if no run has a metric, the sort key or the best_of key. No run needs to have reached N percent.
     """
+    by_default = metrics is None
+    metrics = metrics or choose_metrics(records)
     for name in metrics:
         records = [_add_epochs_to(record, name) for record in records]
     if sort is None:
@@ -80,7 +83,15 @@ def compare(
     if best_of is not None:
         configurations, others = _keep_best(configurations, metrics[0], best_of, telling)
     configurations.sort(key=lambda each: _rank(each, sort, metrics[0], keys))
-    return Comparison(configurations, telling, metrics, best_of, others)
+    return Comparison(configurations, telling, metrics, by_default, best_of, others)
+
+
+def choose_metrics(records: Sequence[Record]) -> Sequence[str]:
+    """Validation accuracy first, if every finished run has one, so that the test images choose nothing."""
+    finished = [record for record in records if record.finished]
+    if finished and all("validation_accuracy" in record.metrics for record in finished):
+        return "validation_accuracy", *METRICS[:1]
+    return METRICS[:1]
 
 
 def _check_names(

@@ -20,7 +20,18 @@ def write_notes(comparison: Comparison) -> list[str]:
         for each in comparison.configurations
         for name, values in each.mixed.items()
     ]
-    return [*left_out, *mixed, *_note_missing(comparison), *_note_best_of(comparison), *_note_verdicts(comparison)]
+    judged = [*_note_choice(comparison), *_note_best_of(comparison), *_note_verdicts(comparison)]
+    return [*left_out, *mixed, *_note_missing(comparison), *judged]
+
+
+def _note_choice(comparison: Comparison) -> list[str]:
+    """By which images the rows are ordered, if there is something to choose and nobody asked for the metric."""
+    ordered = [each for each in comparison.configurations if each.get_spread(comparison.metric) is not None]
+    if not comparison.by_default or len(ordered) < 2:
+        return []
+    if comparison.metric == "validation_accuracy":
+        return ["ordered by the accuracy on held-out training images; test_accuracy is only shown"]
+    return ["ordered by test accuracy, so the best row's is too good; to choose without it: dataset.validation=0.1"]
 
 
 def _note_missing(comparison: Comparison) -> list[str]:

@@ -91,7 +91,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "dry_run": SWITCH,
     },
     "report": {
-        "metrics": NAMES,
+        "metrics": _allow_null(NAMES),
         "best_of": _allow_null(TEXT),
     },
     "model": {

@@ -46,12 +46,13 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     sweep = Sweep(sweep_folder)
     records = read_all([str(sweep.folder)], lambda line: print(line, file=sys.stderr))
     known = {*METRICS, *(name for record in records for name in record.metrics)}
-    metrics = [name for name in asked.metrics if name in known or is_epochs_to(name)]
-    unknown = [name for name in asked.metrics if name not in metrics]
+    given = asked.metrics or []
+    metrics = [name for name in given if name in known or is_epochs_to(name)]
+    unknown = [name for name in given if name not in metrics]
     if unknown and known != {*METRICS}:  # before the first job has finished, only METRICS are known
         near = nearest(unknown[0], sorted(known))
         print(f"report.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
-    comparison = compare(records, metrics or METRICS[:1], best_of=asked.best_of)
+    comparison = compare(records, metrics or None, best_of=asked.best_of)
     try:
         replace_text(sweep.csv, describe("csv", comparison) + "\n")
         replace_text(sweep.markdown, describe("markdown", comparison) + "\n")

@@ -92,3 +92,18 @@ def test_for_a_loss_lower_is_better(compare, tmp_path):
     answer = parse_json(compare(".", "--metric", "final_loss", "--json"))
     assert [row["config"]["optimizer.lr"] for row in answer["configurations"]] == [0.01, 0.1]
     assert "better with n=2" in compare(".", "--metric", "final_loss").stdout
+
+
+def test_held_out_images_choose_if_all_runs_have_them_and_test_images_never_unnoticed(compare, tmp_path):
+    """The better one in validation is the worse one in the test. One run without validation, and the test chooses."""
+    make(tmp_path / "a", {"optimizer.lr": 0.1}, accuracy=0.9, result={"validation_accuracy": 0.7})
+    make(tmp_path / "b", {"optimizer.lr": 0.2}, accuracy=0.8, result={"validation_accuracy": 0.75})
+    header, first, *notes = compare(".").stdout.splitlines()
+    assert header.split()[:5] == ["optimizer.lr", "n", "validation_accuracy", "%", "95%"] and first.startswith("0.2")
+    assert "test_accuracy %" in header and any("held-out" in note for note in notes)
+    make(tmp_path / "c", {"optimizer.lr": 0.3}, accuracy=0.95)
+    header, first, *notes = compare(".").stdout.splitlines()
+    assert "test_accuracy" in header.split()[2] and first.startswith("0.3")
+    assert sum("dataset.validation=0.1" in note for note in notes) == 1
+    asked = compare(".", "--metric", "test_accuracy").stdout
+    assert "dataset.validation" not in asked

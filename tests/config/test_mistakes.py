@@ -15,7 +15,7 @@ MISTAKES = [
     (["experiment=paper/relu", "report.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
     (["experiment=paper/relu", "report.metrics=test_error"], "expected a list of names"),
     (["-m", "seed=0,1", "report.best_of=seed"], "report.best_of=seed: not a key that tells runs apart"),
-    (["-m", "seed=0,1", "~report.metrics"], "a sweep needs report.metrics=[NAME,...]"),
+    (["-m", "seed=0,1", "~report"], "a sweep needs report.metrics=[NAME,...]"),
     (["-m", "seed=0,1", "report=3"], "report=3: a sweep needs report.metrics=[NAME,...]"),
     (["-m", "report.best_of=seed,epochs"], "says how to launch the whole sweep, so give one value"),
     (["-m", "dry_run=true,false"], "says how to launch the whole sweep, so give one value"),
