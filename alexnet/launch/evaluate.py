@@ -6,7 +6,7 @@ from typing import Any
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
-from alexnet.errors import make_printable, shorten
+from alexnet.errors import Mistake, make_printable, shorten
 from alexnet.runs.folder import Run
 
 
@@ -25,6 +25,7 @@ def evaluate(folder: str, overrides: Sequence[str]) -> int:
     from alexnet.training.evaluation import compute_test_figures, load_chosen_weights
 
     training = assemble(config)
+    _check_classes(run, recorded, training.dataset.classes)
     load_chosen_weights(training, run, overrides)
     figures = compute_test_figures(training)
     for key in (
@@ -40,6 +41,16 @@ def evaluate(folder: str, overrides: Sequence[str]) -> int:
     another_test = any(not key.startswith(same_test) for key, _, _ in changed)
     equal = all(recorded.get(key, value) == value for key, value in figures.items())
     return 0 if another_test or equal else 1
+
+
+def _check_classes(run: Run, recorded: dict[str, Any], classes: Sequence[str]) -> None:
+    """Raises Mistake if the run was trained to tell other classes apart. Version 0.1.0 noted them at the end only."""
+    known = run.environment().get("classes", recorded.get("per_class_accuracy"))
+    if isinstance(known, (list, dict)) and list(map(str, known)) != list(classes):
+        raise Mistake(
+            f"The run in {run.folder} was trained on the classes {', '.join(map(str, known))}, and this data has "
+            f"{', '.join(classes)}: evaluate it on data with its own classes."
+        )
 
 
 def _compare_with_recorded(figure: Any, recorded: Any) -> str:

@@ -47,7 +47,9 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
 
     _check_space(config, run, parent)
     training = assemble(config)
-    environment = describe(training.engine, training.dataset.fingerprint())
+    dataset = training.dataset
+    environment = describe(training.engine, dataset.fingerprint())
+    environment |= {"classes": list(dataset.classes), "channels": dataset.channels}
     if parent is not None:
         environment["reproduces"] = str(parent.folder.absolute())
     state = restore_checkpoint(run, training, from_start)

@@ -124,6 +124,20 @@ def test_evaluate_says_whose_fault_a_misfit_is(run, script):
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("knows", ["environment", "result"])
+def test_data_of_other_classes_is_never_evaluated_although_they_are_as_many(finished, run, script, tmp_path, knows):
+    """environment.json knows the run's classes; of version 0.1.0, result.json does."""
+    images = shutil.copytree(finished / "images", tmp_path / "images")
+    for split in ("train", "test"):
+        (images / split / "light").rename(images / split / "white")
+    if knows == "result":
+        plain = {key: value for key, value in Run(run).environment().items() if key != "classes"}
+        (run / "environment.json").write_text(json.dumps(plain))
+    done = script("evaluate", run, f"dataset.root={images}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "trained on the classes dark, light, and this data has dark, white" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["reproduce", "resume", "evaluate"])
 def test_a_folder_that_is_no_runs_is_one_sentence(script, tmp_path, name):
     done = script(name, tmp_path)
