@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet.comparison.metrics import is_epochs_to
+from alexnet.comparison.metrics import get_bounds, is_epochs_to
 from alexnet.comparison.records import MADE_WITH, Record, is_usable
 from alexnet.comparison.spread import Spread
 from alexnet.config.keys import MEASURED, WITHOUT_EFFECT
@@ -75,7 +75,7 @@ class Configuration:
         return {seed: record.metrics[metric] for seed, record in self.repeats.items() if metric in record.metrics}
 
     def get_spread(self, metric: str) -> Spread | None:
-        return Spread.of(self.get_values(metric).values())
+        return Spread.of(self.get_values(metric).values(), get_bounds(metric))
 
     def average_curve(self, metric: str) -> Curve | None:
         """The training loss by window. For epochs_to_N, the training error in percent by epoch.

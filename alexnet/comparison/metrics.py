@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from math import inf
 
 METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # columns of every table
 
@@ -32,6 +33,16 @@ def count_epochs_to(target: float, errors: Sequence[float]) -> float | None:
 
 def is_higher_better(metric: str) -> bool:
     return not any(word in metric for word in ("loss", "seconds", "error", "epochs_to", "bytes"))
+
+
+def get_bounds(metric: str) -> tuple[float, float]:
+    """The least and the most that the metric can be."""
+    if metric == "error_gap":
+        return -1.0, 1.0
+    if is_share(metric):
+        return 0.0, 1.0
+    positive = ("loss", "seconds", "epochs", "bytes", "images", "parameters")
+    return (0.0 if any(word in metric for word in positive) else -inf), inf
 
 
 def is_share(metric: str) -> bool:

@@ -58,6 +58,8 @@ def _note_best_of(comparison: Comparison) -> list[str]:
     tried = dict.fromkeys(",".join(map(format_value, each.tried)) for each in rows)
     lines = [f"only the best of {make_printable(key)}={values} is shown{by}" for values in tried]
     for each in rows:
+        if not each.repeats:  # all failed, so none of the values is the best
+            continue
         are_numbers = {*map(type, each.tried)} <= {int, float}
         if len(each.tried) > 1 and are_numbers and each.config[key] in (each.tried[0], each.tried[-1]):
             lines.append(f"{comparison.name(each)} is at the edge of the values tried: the best may lie beyond")

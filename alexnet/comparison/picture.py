@@ -28,7 +28,7 @@ class Line(NamedTuple):
     name: str
     values: list[Any]  # floats, or words
     means: list[float]
-    halves: list[float]  # half the width of each interval; NaN for a single run
+    reach: tuple[list[float], list[float]]  # of each interval, below and above the mean; NaN for a single run
 
 
 def draw(comparison: Comparison, path: str | Path) -> None:
@@ -97,8 +97,9 @@ def _keep_drawable(points: Sequence[tuple[float, Spread]]) -> list[tuple[float, 
 def _make_line(name: str, points: Sequence[tuple[Any, Spread]], scale: float) -> Line:
     values = [value for value, _ in points]
     means = [float(scale * spread.mean) for _, spread in points]
-    halves = [nan if spread.high is None else scale * (spread.high - spread.mean) for _, spread in points]
-    return Line(name, values, means, halves)
+    below = [nan if spread.low is None else scale * (spread.mean - spread.low) for _, spread in points]
+    above = [nan if spread.high is None else scale * (spread.high - spread.mean) for _, spread in points]
+    return Line(name, values, means, (below, above))
 
 
 def _name_point(comparison: Comparison, configuration: Configuration) -> str:
@@ -130,11 +131,11 @@ def _draw_panel(axes: Axes, key: str, lines: Sequence[Line]) -> None:
     """One line for each choice of the other keys. Numbers are on a logarithmic axis, which has a place for 0."""
     values = [value for line in lines for value in line.values]
     are_words = isinstance(values[0], str)
-    for name, places, means, halves in lines:
+    for name, places, means, reach in lines:
         axes.errorbar(
             list(map(escape_dollars, places)) if are_words else places,
             means,
-            yerr=halves,
+            yerr=reach,
             marker="o",
             capsize=3,
             linestyle="none" if are_words else "-",  # nothing lies between two words

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
@@ -20,8 +20,8 @@ class Spread:
     high: float | None
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> "Spread | None":
-        """None if there are no values."""
+    def of(cls, values: Iterable[float], bounds: tuple[float, float] = (-inf, inf)) -> "Spread | None":
+        """None if there are no values. bounds: the interval is cut there, at the least and the most that can be."""
         values = list(values)
         if not values:
             return None
@@ -29,7 +29,8 @@ class Spread:
             return cls(1, values[0], None, None, None)
         mean, std = fmean(values), stdev(values)
         half = float(stdtrit(len(values) - 1, 0.975)) * std / sqrt(len(values))
-        return cls(len(values), mean, std, mean - half, mean + half)
+        low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
+        return cls(len(values), mean, std, min(mean, low), max(mean, high))  # a damaged run's mean may be beyond them
 
     @classmethod
     def of_differences(cls, first: Mapping[Any, float], second: Mapping[Any, float]) -> "Spread | None":

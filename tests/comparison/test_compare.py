@@ -107,3 +107,22 @@ def test_held_out_images_choose_if_all_runs_have_them_and_test_images_never_unno
     assert sum("dataset.validation=0.1" in note for note in notes) == 1
     asked = compare(".", "--metric", "test_accuracy").stdout
     assert "dataset.validation" not in asked
+
+
+def test_no_interval_reaches_beyond_what_can_be(compare, tmp_path):
+    """Two accuracies of 0.90 and 0.99 would give 0.37 to 1.52, and 10 and 60 seconds -283 to 353."""
+    for seed, (accuracy, seconds) in enumerate([(0.90, 10.0), (0.99, 60.0)]):
+        make(tmp_path / str(seed), {"seed": seed}, accuracy=accuracy, result={"seconds": seconds, "error_gap": 0.01})
+    (row,) = list_configurations(compare(".", "--metric", "error_gap", "--json"))
+    assert row["metrics"]["test_accuracy"]["high"] == 1 and row["metrics"]["test_accuracy"]["low"] > 0.3
+    assert row["metrics"]["seconds"]["low"] == 0 and row["metrics"]["seconds"]["high"] > 350
+    assert compare(".", "--plot", "picture.png").status == 0
+
+
+def test_what_failed_at_every_value_is_not_at_the_edge_of_them(compare, tmp_path):
+    for rate in (0.1, 1.0):
+        make(tmp_path / f"good{rate}", {"optimizer.lr": rate, "batch_size": 8}, accuracy=rate / 2)
+        failed = {"status": "diverged", "reason": "The loss is nan."}
+        make(tmp_path / f"bad{rate}", {"optimizer.lr": rate, "batch_size": 4}, accuracy=None, result=failed)
+    told = compare(".", "--best-of", "optimizer.lr").stdout
+    assert told.count("the best may lie beyond") == 1 and "batch_size=8, optimizer.lr=1.0 is at the edge" in told
