@@ -69,8 +69,12 @@ class Diverged(_Ended):
 
 
 def nearest(given: Any, known: Sequence[str], prefix: str = "") -> str:
-    """The end of a sentence about an unknown name: asks for the most similar known name, or lists all known names."""
-    close = get_close_matches(str(given)[:100], known, n=1, cutoff=0.5)
+    """The end of a sentence about an unknown name: asks for the most similar known name, or lists all known names.
+
+    lr is most similar to optimizer.lr.
+    """
+    within = [name for name in known if re.split("[./]", name)[-1] == str(given)]
+    close = within or get_close_matches(str(given)[:100], known, n=1, cutoff=0.6)
     return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."
 
 

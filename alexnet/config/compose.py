@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from alexnet.config import options
+from alexnet.config.keys import flatten
 from alexnet.config.overrides import make_parsable
 from alexnet.errors import DISK, Failure, Mistake, mistakes_end_the_program, nearest
 
@@ -80,4 +82,7 @@ def _explain_key(key: str, parent: DictConfig) -> str:
     if prefix == "hydra.callbacks.alexnet":  # version 0.1.0 had them there
         return f"{key} isn't a key of this configuration; did you mean report.{name}?"
     known = [str(option) for option in parent if option not in ("_target_", "hydra")]
-    return f"{key} isn't a key of this configuration{nearest(name, known, prefix + dot)}"
+    root: Any = parent._get_root()
+    elsewhere = [path for path in flatten(without_hydra(root)) if path.rpartition(".")[2] == name]
+    near = nearest(name, elsewhere) if elsewhere else nearest(name, known, prefix + dot)
+    return f"{key} isn't a key of this configuration{near}"

@@ -44,7 +44,7 @@ class Launch(Callback):
             check_machine(config)
             check_options([config])
             check_space(Path(config.hydra.run.dir), sum_disk_bytes([config]), WAY_OUT.format("run"))
-            config.hydra.run.dir = str(claim(config.hydra.run.dir))
+            config.hydra.run.dir = _claim(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Checks every value of every job, and the disk; then makes the sweep's own new folder."""
@@ -72,7 +72,8 @@ class Launch(Callback):
             else:
                 check_options(configs)
                 check_space(Path(config.hydra.sweep.dir), sum_disk_bytes(configs), WAY_OUT.format("sweep"))
-                folder = str(claim(config.hydra.sweep.dir))
+                sweep.warn_of_repeats(planned)
+                folder = _claim(config.hydra.sweep.dir)
             config.hydra.sweep.dir = folder
             config.hydra.overrides.hydra.append(
                 f"hydra.sweep.dir={quote(folder)}"
@@ -85,6 +86,14 @@ class Launch(Callback):
         print(f"{counts['finished']} of {counts.total()} ok")
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
         sys.exit(1 if set(counts) - results else 0)
+
+
+def _claim(wanted: str) -> str:
+    """A new folder of that name, or of a similar one, which is then printed."""
+    folder = str(claim(wanted))
+    if folder != str(Path(wanted)):
+        print(f"{wanted} is there already: this is {folder}.")
+    return folder
 
 
 def _check_directory(chdir: bool | None) -> None:

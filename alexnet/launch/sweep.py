@@ -1,5 +1,6 @@
 """Lists and checks a sweep's jobs and their folders before it runs."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from math import inf, prod
 from pathlib import Path
@@ -104,6 +105,15 @@ def check_subdirs(subdirs: Sequence[str]) -> None:
                 f"hydra.sweep.subdir: jobs {first} and {number} would both have the folder {subdir}: leave it out, or "
                 f"name in it all that is swept, such as 'hydra.sweep.subdir=lr-${{optimizer.lr}}-seed-${{seed}}'."
             )
+
+
+def warn_of_repeats(jobs: Sequence[Sequence[str]]) -> None:
+    """Says that two jobs are the same, if they are: the second one gives the same numbers again."""
+    known: dict[tuple[str, ...], int] = {}
+    for number, overrides in enumerate(jobs):
+        first = known.setdefault(tuple(sorted(overrides)), number)
+        if first != number:
+            print(f"Jobs {first} and {number} are the same: {' '.join(without_launch(overrides))}", file=sys.stderr)
 
 
 def expand_grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> Sequence[Sequence[str]]:

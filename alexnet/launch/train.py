@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 import hydra
@@ -64,7 +65,8 @@ def job(config: DictConfig) -> float | None:
     from alexnet.training.job import execute  # imported here, so that --help and mistakes are answered sooner
 
     settings = HydraConfig.get()
-    run = Run(settings.runtime.output_dir)
+    folder, here = Path(settings.runtime.output_dir), Path.cwd()
+    run = Run(folder.relative_to(here) if folder.is_relative_to(here) else folder)
     multirun = Sweep(settings.sweep.dir).multirun
     if multirun.is_file():
         sync(multirun)  # Hydra doesn't, and a sweep that lost it in a power loss couldn't be resumed

@@ -176,13 +176,13 @@ def test_the_console_has_the_tutorials_lines_among_its_own(train, small, tmp_pat
         f"[Epoch {window['epoch']:.0f}, Batch {window['batch']:.0f}] Loss: {window['loss']:.3f}"
         for window in run.windows()
     ]
-    expected += [last_lines[0], last_lines[1].format(accuracy), last_lines[2].format(run.curve)]
+    expected += [last_lines[0], last_lines[1].format(accuracy), last_lines[2].format(run.curve.relative_to(tmp_path))]
     lines = [line for line in done.stdout.splitlines() if "optimizer.lr" not in line]  # nothing is learnt in 12 steps
     assert [line for line in lines if line in expected] == expected and len(run.windows()) == 6
     places = [number for number, line in enumerate(lines) if line not in expected]
     assert places == [0, 1, 2, 3, 4, 8, 12, 16, 17]
-    assert str(run.folder) in lines[0] and "2" in lines[2] and "24" in lines[2]
-    assert all(len(line) <= 80 for line in lines if str(run.folder) not in line)
+    assert str(run.folder.relative_to(tmp_path)) in lines[0] and "24" in lines[2]
+    assert all(len(line) <= 80 for line in lines if not line.startswith(last_lines[2][:8]))
     assert run.curve.is_file()
 
 
