@@ -197,9 +197,24 @@ def _build_model(config: DictConfig, dataset: Dataset, sample: Batches) -> torch
     torch.manual_seed(randomness.derive_seed(config.seed, randomness.WEIGHTS))
     shape = {"classes": len(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     model = _call("model", config.model, **shape)
+    with refusing("model", config.model):
+        _try_forward(model, **shape)
     if getattr(model, "whitens", False):
         whiten(model, torch.cat([images for images, _ in sample.epoch()]).cpu())
     return model
+
+
+@torch.no_grad()
+def _try_forward(model: torch.nn.Module, classes: int, channels: int, size: int) -> None:
+    """Runs the network once on a black image, because some bad options show only then. Changes no weights.
+
+    Raises ValueError if it doesn't answer with a number for each class.
+    """
+    model.eval()
+    answer = tuple(model(torch.zeros(1, channels, size, size)).shape)
+    model.train()
+    if answer != (1, classes):
+        raise ValueError(f"its answer to an image has the shape {answer}, expected {(1, classes)}")
 
 
 def _build_optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:

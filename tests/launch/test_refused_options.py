@@ -7,7 +7,7 @@ from omegaconf import OmegaConf, open_dict
 
 from alexnet import errors
 from alexnet.config import checks, options
-from alexnet.errors import Failure
+from alexnet.errors import Failure, Mistake
 from alexnet.launch.callback import Launch
 from alexnet.training import build
 from support import refusing
@@ -66,6 +66,19 @@ def test_an_error_of_its_own_on_a_bad_option_is_one_sentence(start, group, targe
     assert status == 2 and told.count("\n") == 1 and told.startswith(f"{group}: support.refusing.{target} doesn't take")
     name, value = list(given.items())[-1]
     assert said in told and f"{name}={value}" in told and f"{refusing.__file__}, line " in told
+
+
+@pytest.mark.parametrize("width, said", [(4, "RuntimeError: no answer"), (3, "shape (1, 11), expected (1, 10)")])
+def test_what_only_an_image_shows_is_one_sentence_before_the_first_step(compose, monkeypatch, width, said):
+    config = compose("dataset=digits")
+    config.model = {"_target_": "support.refusing.Tiny", "width": width}
+    targets = {config[name]._target_ for name in ("model", "optimizer", "schedule", "dataset")}
+    monkeypatch.setattr(options, "list_targets", lambda _: targets)
+    with pytest.raises(Mistake) as refused:
+        build.assemble(config)
+    assert said in str(refused.value) and f"width={width}" in str(refused.value)
+    config.model.width = 8
+    build.assemble(config)
 
 
 def test_a_sentence_that_names_its_option_stays_as_it_is(start):

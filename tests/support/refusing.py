@@ -31,7 +31,12 @@ class Tiny(torch.nn.Module):
             {}["13"]
         if width == 99:
             self.fc = torch.nn.Linear(self.with_a_bug, classes)
-        self.fc = torch.nn.Linear(width, classes)
+        self.fc = torch.nn.Linear(width, classes + (width == 3))
+
+    def forward(self, images):
+        if self.fc.in_features == 4:
+            raise RuntimeError("no answer")
+        return self.fc(images.flatten(1)[:, : self.fc.in_features])
 
 
 def bumpy(epoch, epochs, errors, every=1):
