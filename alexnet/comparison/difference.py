@@ -9,8 +9,8 @@ from alexnet.comparison.records import Record, flatten_config, format_value
 from alexnet.config.keys import DATA_BY_LENGTHS, align_data_hashes
 from alexnet.errors import Mistake, make_printable
 
-# Of environment.json: the start, which always differs, and what is the run's own.
-NOT_COMPARED = ("id", "started", "earlier", "config", "config_before")
+# Of environment.json: the start, which always differs, what is the run's own, and what follows from the data.
+NOT_COMPARED = ("id", "started", "earlier", "config", "config_before", "classes", "channels")
 
 
 def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:

@@ -1,1 +1,1 @@
-"""Images, from their source to the batch. Imports errors only."""
+"""Images, from their source to the batch. Imports errors and disk only."""

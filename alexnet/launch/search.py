@@ -1,7 +1,6 @@
 """Searches for the values with the best validation accuracy, which Optuna chooses job by job: hydra/sweeper=search."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,6 @@ class Search(Sweeper):
         self.jobs = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
-
         sweep = Sweep(self.settings.hydra.sweep.dir)
         OmegaConf.save(self.settings, sweep.multirun)
         study = open_study(sweep.study)
@@ -121,6 +119,7 @@ def choose_values(study: "optuna.Study", number: int, first: int, space: Space, 
 
     The values follow from the seed, the number and the results of the batches before, and from nothing else.
     """
+    import numpy as np  # imported here, so that --help and mistakes are answered sooner
     import optuna
 
     trials = study.trials
@@ -128,7 +127,8 @@ def choose_values(study: "optuna.Study", number: int, first: int, space: Space, 
     if known is not None and (known.state.is_finished() or space.keys() <= known.params.keys()):
         return
     finished = [trial for trial in trials[:first] if trial.state == optuna.trial.TrialState.COMPLETE]
-    sampler = optuna.samplers.TPESampler(seed=derive_seed(seed, number))
+    mixed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])  # another one for each seed and number
+    sampler = optuna.samplers.TPESampler(seed=mixed)
     before = optuna.create_study(direction="maximize", sampler=sampler)
     before.add_trials(finished)
     chosen = before.ask()
@@ -147,11 +147,6 @@ def choose_values(study: "optuna.Study", number: int, first: int, space: Space, 
         for key in chosen.distributions.keys() - known.params.keys():
             kind = chosen.distributions[key]
             study._storage.set_trial_param(known._trial_id, key, kind.to_internal_repr(chosen.params[key]), kind)
-
-
-def derive_seed(seed: int, number: int) -> int:
-    """Of a trial's values: another one for each seed and number."""
-    return int.from_bytes(sha256(f"{seed} {number}".encode()).digest()[:4], "big")
 
 
 def split_space(config: DictConfig) -> tuple[list[str], Space]:

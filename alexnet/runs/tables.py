@@ -61,14 +61,15 @@ def cut_by_column(folder: Path, epoch: int, step: int) -> dict[Path, str]:
     if len(ends) != epoch:
         raise _refuse(epochs, f"the run finished {epoch} epochs, and {len(ends)} rows are there")
     batches = int(ends[-1]["step"]) // epoch if epoch > 0 else step  # of an epoch
-    length = None
+    length = batches  # of a window, in batches; log_every may have been another one in another epoch
     for number in range(1, epoch + 2):
         done = batches if number <= epoch else step - epoch * batches
         found = {int(row["batch"]) for row in windows if row["epoch"] == number}
-        if found:  # in batches, of a window; log_every may have been another one in another epoch
+        if found:
             length = min(after - before for before, after in pairwise([0, *sorted(found)]))
-        missing = set(range(length, done + 1, length)) - found if length else {done} if number <= epoch else set()
-        if missing:
+        elif epoch == 0:  # nothing tells how long a window is
+            break
+        if missing := set(range(length, done + 1, max(length, 1))) - found:
             raise _refuse(losses, f"the row of epoch {number}, batch {min(missing)} is missing")
     return texts
 

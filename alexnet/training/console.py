@@ -1,4 +1,4 @@
-"""Words the lines about a run that aren't the tutorial's: before its first step, after each epoch, at its end."""
+"""Logs what the tutorial doesn't: lines before the first step, after each epoch and at the end of a run."""
 
 import logging
 import shlex
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def log_start(run: Run, training: "Training", environment: dict[str, Any]) -> None:
-    """What is about to be trained, and on what. environment: as in environment.json."""
+    """Logs what is about to be trained, and on what. environment: as in environment.json."""
     texts, batches, train = training.texts, training.batches, training.batches.train
     validation = 0 if batches.validation is None else len(batches.validation.labels)
     held_out = texts.validation_images.format(validation) if validation else ""
@@ -34,7 +34,7 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any]) -> No
 
 
 def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None:
-    """The figures of the epoch that has just ended, and the time to the end. row: as in epochs.csv."""
+    """Logs the figures of the epoch that has just ended, and the time to the end. row: as in epochs.csv."""
     texts = training.texts
     left = state.seconds() / state.epoch * (training.epochs - state.epoch)
     validated = row["validation_accuracy"] is not None
@@ -49,7 +49,7 @@ def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None
 
 
 def log_end(run: Run, training: "Training", result: dict[str, Any]) -> None:
-    """Where the results are, and what to type next."""
+    """Logs where the results are, and what to type next."""
     texts, validated = training.texts, result["validation_accuracy"] is not None
     logger.info(texts.plot_saved.format(run.curve))
     logger.info(texts.weights.format(run.checkpoints / ("best.pt" if validated else "last.pt"), result["chosen_epoch"]))

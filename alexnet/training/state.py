@@ -122,12 +122,12 @@ def save_checkpoint(run: Run, training: Training, state: State) -> None:
 
     The best epoch's weights are written just before it, so that they are never of a later epoch.
     """
-    began = perf_counter()
+    began, folder = perf_counter(), run.seal()
     if state.best is not None:
-        checkpoints.save(run.checkpoints, "best", {**state.best, "folder": run.seal()})
+        checkpoints.save(run.checkpoints, "best", {**state.best, "folder": folder})
         state.best = None
     parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
-    checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain(), "folder": run.seal()})
+    checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain(), "folder": folder})
     state.saved_at = perf_counter()
     state.saving_seconds = state.saved_at - began
 

@@ -37,6 +37,16 @@ def begun(tmp_path):
     return begun
 
 
+def check_resumed(config, said):
+    """The sweep is resumed, or refused with that sentence."""
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        if said is None:
+            assert find_existing_sweep(config) == Path(config.resume)
+        else:
+            with pytest.raises(Mistake, match=re.escape(said)):
+                find_existing_sweep(config)
+
+
 @pytest.mark.parametrize(
     "before, after, said",
     [
@@ -55,12 +65,7 @@ def begun(tmp_path):
 def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before, after, said):
     """Whatever words they are given in; an order that numbers them otherwise is refused with the first of them."""
     config = OmegaConf.create({"resume": begun(task=before), "hydra": hydra_settings(task=after)})
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        if said is None:
-            assert find_existing_sweep(config) == Path(config.resume)
-        else:
-            with pytest.raises(Mistake, match=re.escape(said)):
-                find_existing_sweep(config)
+    check_resumed(config, said)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +79,7 @@ def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before
 )
 def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, said):
     config = OmegaConf.create({"resume": begun(**before), "hydra": hydra_settings(**after)})
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        if said is None:
-            assert find_existing_sweep(config) == Path(config.resume)
-        else:
-            with pytest.raises(Mistake, match=re.escape(said)):
-                find_existing_sweep(config)
+    check_resumed(config, said)
 
 
 def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
