@@ -52,6 +52,12 @@ def get_module_name(config: DictConfig) -> str:
     return config._target_.split(".")[-2]
 
 
+def find_option(group: str, target: str) -> str:
+    """The name to type for that _target_, such as alexnet_cifar or adam; the target's last name if conf/ lacks it."""
+    names = (name for name, file in load_files(group).items() if file.get("_target_") == target)
+    return next(names, target.rpartition(".")[2])
+
+
 def list_run_keys() -> list[str]:
     """The keys of conf/train.yaml that belong to the run itself."""
     return [key for key in load_files("")["train"] if key != "hydra"]

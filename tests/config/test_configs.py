@@ -110,6 +110,12 @@ def test_parameters_read_from_the_source_are_those_of_the_signature(target):
     }
 
 
+@pytest.mark.parametrize("option", ["alexnet_cifar", "alexnet_2012", "cuda_convnet"])
+def test_a_target_has_the_name_that_is_typed(compose, option):
+    assert options.find_option("model", compose(f"model={option}").model._target_) == option
+    assert options.find_option("model", "elsewhere.Other") == "Other"
+
+
 def test_a_target_without_a_known_source_is_not_checked():
     assert (
         signatures.read_parameters("nowhere.at.all")
