@@ -8,8 +8,8 @@ import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
 from alexnet.comparison import tables
-from alexnet.comparison.compare import compare
 from alexnet.comparison.difference import list_differences
+from alexnet.comparison.groups import compare_groups
 from alexnet.comparison.records import filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.arguments import Parser
@@ -29,6 +29,7 @@ def parse() -> Namespace:
         "repeatable: the runs are compared by the first, the others are only shown",
     )
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
+    add("--across-models", action="store_true", help="a table for each data set, not for each data set and model")
     add("--best-of", metavar="KEY", help="of this key, show only the best value for each choice of the other keys")
     add("--plot", metavar="FILE", help="draw the learning curves, and the metric over each swept number")
     add("--html", metavar="FILE", help="write a page with the table, the curves and the plots of each run")
@@ -49,17 +50,17 @@ def main() -> None:
         nothing = given.form == "text" and not rows
         print("Nothing differs." if nothing else tables.render(given.form, headers, rows))
         return
-    comparison = compare(records, given.metric, given.sort, given.best_of)
+    groups = compare_groups(records, given.metric, given.sort, given.best_of, given.across_models)
     # Here and not above: matplotlib and plotly take longer to import than a table takes to make.
     if given.plot:
         from alexnet.comparison.picture import draw
 
-        draw(comparison, given.plot)
+        draw(groups, given.plot)
     if given.html:
         from alexnet.comparison.page import write
 
-        write(comparison, given.html)
-    print(tables.describe(given.form, comparison))
+        write(groups, given.html)
+    print(tables.describe(given.form, groups))
 
 
 if __name__ == "__main__":

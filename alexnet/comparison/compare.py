@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from alexnet.comparison.configurations import Configuration, find_telling_keys, group_records
+from alexnet.comparison.configurations import Configuration, find_telling_keys, group_records, identify
 from alexnet.comparison.metrics import METRICS, count_epochs_to, is_epochs_to, is_higher_better, parse_target
 from alexnet.comparison.records import Record, format_value
 from alexnet.comparison.spread import Spread
@@ -69,6 +69,14 @@ def compare(
     with the most runs that have it; by the final loss if no run has it.
     Raises Mistake if no run has a metric, the sort key or the best_of key. No run needs to have reached N percent.
     """
+    check_names(records, metrics, sort, best_of)
+    return compare_known(records, metrics, sort, best_of)
+
+
+def compare_known(
+    records: Sequence[Record], metrics: Sequence[str] | None, sort: str | None, best_of: str | None
+) -> Comparison:
+    """compare() for a part of the runs, which may lack a metric or a key that others have."""
     by_default = metrics is None
     metrics = metrics or choose_metrics(records)
     for name in metrics:
@@ -77,7 +85,8 @@ def compare(
         sort = metrics[0]
     configurations = group_records(records)
     keys = {key for each in configurations for key in each.config}
-    _check_names(records, keys, metrics, sort, best_of)
+    if best_of not in keys:
+        best_of = None
     telling = find_telling_keys([each.config for each in configurations])
     others: list[Configuration] = []
     if best_of is not None:
@@ -94,16 +103,19 @@ def choose_metrics(records: Sequence[Record]) -> Sequence[str]:
     return METRICS[:1]
 
 
-def _check_names(
-    records: Sequence[Record], keys: set[str], metrics: Sequence[str], sort: str, best_of: str | None
+def check_names(
+    records: Sequence[Record], metrics: Sequence[str] | None, sort: str | None, best_of: str | None
 ) -> None:
+    """Raises Mistake if no run has a metric, the sort key or the best_of key."""
+    metrics = metrics or ()
+    keys = {key for record in records for key in identify(record.config)}
     known_metrics = {*METRICS, *(name for record in records for name in record.metrics), *filter(is_epochs_to, metrics)}
     for name in metrics:
         if name not in known_metrics:
             near = nearest(name, sorted({*known_metrics, "epochs_to_25"}))
             raise Mistake(f"--metric {name}: no finished run here has it{near}")
     known = known_metrics | keys | {"n", "status"}
-    if sort not in known:
+    if sort is not None and sort not in known:
         near = nearest(sort, sorted(known))
         raise Mistake(f"--sort {sort}: expected a key or a metric of these runs, n or status{near}")
     if best_of is not None and best_of not in keys:

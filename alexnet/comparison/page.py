@@ -5,7 +5,7 @@ nothing and run only its own scripts.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
+from alexnet.comparison.groups import Group
 from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record
 from alexnet.comparison.tables import list_headers, list_rows
@@ -34,12 +35,17 @@ TEMPLATES = Environment(
 )
 
 
-def write(comparison: Comparison, path: str | Path) -> None:
+def write(groups: Sequence[Group], path: str | Path) -> None:
     """Writes the page: the table, the notes, the curves and the plots of each run.
 
-    Raises Mistake if the file can't be written.
+    Raises Mistake if there are several groups, or if the file can't be written.
     """
     from plotly.offline import get_plotlyjs
+
+    if len(groups) > 1:
+        names = "; ".join(group.name for group in groups)
+        raise Mistake(f"--html shows one data set and model; here are {names}. Choose one with --where.")
+    comparison = groups[0].comparison
 
     records = [record for each in comparison.configurations for record in each.records]
     headers, rows, notes = list_headers(comparison), list_rows(comparison), write_notes(comparison)

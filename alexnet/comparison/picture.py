@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
 from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
+from alexnet.comparison.groups import Group
 from alexnet.comparison.metrics import is_share
 from alexnet.comparison.records import format_value, is_usable
 from alexnet.comparison.spread import Spread
@@ -31,8 +32,8 @@ class Line(NamedTuple):
     reach: tuple[list[float], list[float]]  # of each interval, below and above the mean; NaN for a single run
 
 
-def draw(comparison: Comparison, path: str | Path) -> None:
-    """Draws the learning curves, and a panel for each of the first three swept keys. 150 dpi.
+def draw(groups: Sequence[Group], path: str | Path) -> None:
+    """Draws a row for each group: the learning curves, and a panel for each of the first three swept keys. 150 dpi.
 
     Raises Mistake if the file's ending is not a picture's, or if the file can't be written.
     """
@@ -40,19 +41,13 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     if path.suffix.lower() not in PICTURES:
         raise Mistake(f"--plot {path}: the name must end in {' or '.join(PICTURES)}: --plot curves.png.")
     use_fonts()
-    panels = list_panels(comparison)
-    texts = choose_texts(comparison)
-    metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if is_share(comparison.metric) else "")
-    figure, (places,) = pyplot.subplots(1, 1 + len(panels), figsize=(8 + 6 * len(panels), 5.5), squeeze=False)
-    _draw_curves(places[0], comparison)
-    places[0].set_xlabel(texts.epoch)
-    for axes, (key, lines) in zip(places[1:], panels.items(), strict=True):
-        _draw_panel(axes, key, lines)
-        axes.set_ylabel(escape_dollars(make_printable(metric)))
-    for axes in places:
-        axes.grid(True, alpha=0.4)
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(fontsize=8)
+    wide = max(len(list_panels(group.comparison)) for group in groups)
+    size = (8 + 6 * wide, 5.5 * len(groups))
+    figure, rows = pyplot.subplots(len(groups), 1 + wide, figsize=size, squeeze=False)
+    for places, group in zip(rows, groups, strict=True):
+        _draw_group(places, group.comparison)
+        if len(groups) > 1:
+            places[0].set_title(escape_dollars(group.name))
     figure.tight_layout()
     try:
         figure.savefig(path, dpi=150)
@@ -62,6 +57,23 @@ def draw(comparison: Comparison, path: str | Path) -> None:
         ) from error
     finally:
         pyplot.close(figure)
+
+
+def _draw_group(places: Sequence[Axes], comparison: Comparison) -> None:
+    panels = list_panels(comparison)
+    texts = choose_texts(comparison)
+    metric = texts.metrics.get(comparison.metric, comparison.metric) + (" %" if is_share(comparison.metric) else "")
+    _draw_curves(places[0], comparison)
+    places[0].set_xlabel(texts.epoch)
+    for axes, (key, lines) in zip(places[1:], panels.items(), strict=False):
+        _draw_panel(axes, key, lines)
+        axes.set_ylabel(escape_dollars(make_printable(metric)))
+    for axes in places[1 + len(panels) :]:
+        axes.set_visible(False)
+    for axes in places:
+        axes.grid(True, alpha=0.4)
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=8)
 
 
 def list_panels(comparison: Comparison) -> dict[str, list[Line]]:

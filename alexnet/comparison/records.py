@@ -7,6 +7,7 @@ from glob import glob
 from typing import Any
 
 from alexnet.config.keys import DATA, DATA_BY_LENGTHS, align_data_hashes, flatten
+from alexnet.config.options import GROUPS, find_option, list_targets
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.runs.folder import Run, find_runs
 
@@ -191,10 +192,11 @@ def _simplify(text: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value of a configuration for a terminal or a page. A _target_ is shortened to its last name."""
+    """A value of a configuration for a terminal or a page. A _target_ becomes the name to type for it."""
     if isinstance(value, tuple):
         return shorten(f"[{', '.join(map(format_value, value))}]")
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith(("alexnet.", "torch.")):
-        text = text.rpartition(".")[2]
+        group = next((group for group in GROUPS if text in list_targets(group)), "model")
+        text = find_option(group, text)
     return make_printable(shorten(text))

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
+from alexnet.comparison.groups import Group
 from alexnet.comparison.metrics import METRICS, is_share
 from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record, format_value
@@ -21,12 +22,20 @@ from alexnet.comparison.verdicts import judge
 from alexnet.errors import UNPRINTABLE, make_printable
 
 
-def describe(form: str, comparison: Comparison) -> str:
+def describe(form: str, groups: Sequence[Group]) -> str:
     """The whole comparison. form: text, markdown, csv or json."""
     if form == "csv":
-        return format_csv(*list_numbers(comparison))
+        return "\n\n".join(format_csv(*list_numbers(group.comparison)) for group in groups)
     if form == "json":
-        return format_json(list_everything(comparison))
+        every = [{"group": group.name, **list_everything(group.comparison)} for group in groups]
+        return format_json(every if len(groups) > 1 else every[0])
+    described = [_describe_group(form, group.comparison) for group in groups]
+    if len(groups) == 1:
+        return described[0]
+    return "\n\n".join(f"{group.name}\n\n{text}" for group, text in zip(groups, described, strict=True))
+
+
+def _describe_group(form: str, comparison: Comparison) -> str:
     table, notes = render(form, list_headers(comparison), list_rows(comparison)), write_notes(comparison)
     lines = "\n".join(f"- {escape_markdown(note)}" if form == "markdown" else note for note in notes)
     return f"{table}\n\n{lines}" if lines else table

@@ -37,7 +37,7 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     A row is a configuration, averaged over its seeds. asked: the configuration's `report`.
     """
     # Imported here because they take longer than --help or a mistake should take to answer.
-    from alexnet.comparison.compare import compare
+    from alexnet.comparison.groups import compare_groups
     from alexnet.comparison.metrics import METRICS, is_epochs_to
     from alexnet.comparison.picture import draw
     from alexnet.comparison.records import read_all
@@ -52,17 +52,17 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     if unknown and known != {*METRICS}:  # before the first job has finished, only METRICS are known
         near = nearest(unknown[0], sorted(known))
         print(f"report.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
-    comparison = compare(records, metrics or None, best_of=asked.best_of)
+    groups = compare_groups(records, metrics or None, best_of=asked.best_of, across_models=True)
     try:
-        replace_text(sweep.csv, describe("csv", comparison) + "\n")
-        replace_text(sweep.markdown, describe("markdown", comparison) + "\n")
+        replace_text(sweep.csv, describe("csv", groups) + "\n")
+        replace_text(sweep.markdown, describe("markdown", groups) + "\n")
         with replacing(sweep.picture) as temporary:
-            draw(comparison, temporary)
+            draw(groups, temporary)
     except OSError as error:  # the jobs go on without it
         if error.errno not in DISK:
             raise
         print(f"The report in {sweep.folder} isn't complete: {error.strerror}.", file=sys.stderr)
-    return describe("text", comparison)
+    return describe("text", groups)
 
 
 def count_statuses(folder: str | Path) -> Counter[str]:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from alexnet.comparison.compare import compare
+from alexnet.comparison.groups import compare_groups
 from alexnet.comparison.page import write
 from alexnet.comparison.records import read_all
 from support.run_folders import make
@@ -44,7 +44,7 @@ def page(browser, tmp_path):
 
     def page(*folders):
         records = read_all(map(str, folders), pytest.fail)
-        write(compare(records), tmp_path / "page.html")
+        write(compare_groups(records, across_models=True), tmp_path / "page.html")
         browser.get((tmp_path / "page.html").as_uri())
         WebDriverWait(browser, 20).until(lambda _: browser.find_elements("css selector", "#curves .main-svg"))
         assert browser.get_log("browser") == []  # no script failed, nothing was refused
@@ -145,7 +145,7 @@ def test_no_text_of_a_run_folder_becomes_part_of_the_page(page, tmp_path):
 
 def test_chinese_names_are_drawn_as_they_are(page, tmp_path):
     browser = page(make(tmp_path / "运行", {"model._target_": "网络"}), make(tmp_path / "b"))
-    assert column(browser, 1) == ["网络", "AlexNetCifar"]
+    assert column(browser, 1) == ["网络", "alexnet_cifar"]
     assert "运行" in " ".join(texts(browser, "summary"))
     drawn = browser.execute_script("""
         const pen = document.createElement("canvas").getContext("2d");

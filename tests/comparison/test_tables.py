@@ -31,7 +31,7 @@ def test_csv_markdown_and_json_agree(compare, sweep):
 def test_columns_with_chinese_line_up_in_a_terminal(compare, tmp_path):
     make(tmp_path / "a", {"model._target_": "网络"}, 0.9)
     make(tmp_path / "b", {"model._target_": "net"}, 0.8)
-    rows = compare(".").stdout.splitlines()[1:3]
+    rows = compare(".", "--across-models").stdout.splitlines()[1:3]
     assert [row.split("  1  ")[0] for row in rows] == ["网络 ", "net  "]  # a Chinese character is two columns wide
 
 
