@@ -125,7 +125,8 @@ def check_names(
 def _add_epochs_to(record: Record, metric: str) -> Record:
     """Adds the metric epochs_to_N to the record, if its training error falls to N percent."""
     target = parse_target(metric)
-    epochs = None if target is None else count_epochs_to(target, record.errors)
+    errors = [error for _, error in record.curves.get("training_error", [])]
+    epochs = None if target is None else count_epochs_to(target, errors)
     return record if epochs is None else replace(record, metrics={**record.metrics, metric: epochs})
 
 

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet.comparison.metrics import get_bounds, is_epochs_to
+from alexnet.comparison.metrics import get_bounds, is_share
 from alexnet.comparison.records import MADE_WITH, Record, is_usable
 from alexnet.comparison.spread import Spread
 from alexnet.config.keys import MEASURED, WITHOUT_EFFECT
 
 
 class Curve(NamedTuple):
-    """A learning curve averaged over seeds: arrays of shape (W,), one point per window."""
+    """A learning curve averaged over seeds: arrays of shape (W,), one point per window or epoch."""
 
     epochs: np.ndarray  # passed at each point
     mean: np.ndarray
@@ -77,22 +77,17 @@ class Configuration:
     def get_spread(self, metric: str) -> Spread | None:
         return Spread.of(self.get_values(metric).values(), get_bounds(metric))
 
-    def average_curve(self, metric: str) -> Curve | None:
-        """The training loss by window. For epochs_to_N, the training error in percent by epoch.
-
-        None if no run finished.
-        """
+    def average_curve(self, name: str) -> Curve | None:
+        """That curve of the records, errors in percent. None if no finished run has it."""
+        scale = 100 if is_share(name) else 1
         curves = []
         for record in self.repeats.values():
-            points = record.curve
-            if is_epochs_to(metric):
-                points = [(epoch, 100 * error) for epoch, error in enumerate(record.errors, 1)]
-            points = [point for point in points if all(map(is_usable, point))]
+            points = [point for point in record.curves.get(name, []) if all(map(is_usable, point))]
             if points:
-                curves.append(np.array(points).T)
+                curves.append(np.array(points).T * [[1], [scale]])
         if not curves:
             return None
-        epochs = curves[0][0]  # windows may differ in length (log_every), so the other curves are interpolated here
+        epochs = curves[0][0]  # windows may differ in length (log_every), so the others are interpolated here
         means = np.stack([np.interp(epochs, *curve) for curve in curves])
         return Curve(epochs, means.mean(0), means.std(0, ddof=1) if len(means) > 1 else None)
 

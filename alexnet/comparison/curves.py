@@ -1,33 +1,51 @@
 """The learning curves and texts that a comparison's picture and page share."""
 
 from alexnet.comparison.compare import Comparison
-from alexnet.comparison.configurations import Curve
-from alexnet.comparison.metrics import parse_target
+from alexnet.comparison.configurations import Configuration, Curve
+from alexnet.comparison.metrics import is_share, parse_target
 from alexnet.runs.texts import TEXTS, Texts
 
-MOST_CURVES = 20  # more can't be told apart
+MOST_CURVES = 20  # on a page: more can't be told apart
+CURVES = ("training_loss", "validation_loss", "training_error", "validation_error")
 
 
-def list_curves(comparison: Comparison) -> list[tuple[str, Curve]]:
-    """The curves of the table's first configurations, by name: 'optimizer.lr=0.01 (n=3)'. At most MOST_CURVES."""
-    curves = []
-    for each in comparison.configurations:
-        curve = each.average_curve(comparison.metric)
-        if curve is not None:
-            curves.append((f"{comparison.name(each)} (n={len(each.repeats)})", curve))
-    return curves[:MOST_CURVES]
+def choose_curves(comparison: Comparison) -> list[str]:
+    """The names of the curves to draw, of those that a finished run has: all, unless somebody asked for a metric.
+
+    A metric's own curves are losses for a loss and errors for an accuracy or an error, of training for training_...,
+    best_loss, final_loss and epochs_to_N, of validation for validation_..., else of both. Speeds and the like have all.
+    """
+    metric, records = comparison.metric, [record for each in comparison.configurations for record in each.records]
+    there = [name for name in CURVES if any(record.curves.get(name) for record in records)]
+    if comparison.by_default:
+        return there
+    kind = "error" if is_share(metric) or parse_target(metric) else "loss" if "loss" in metric else ""
+    of_training = metric in ("best_loss", "final_loss") or parse_target(metric) is not None
+    part = "training" if of_training else metric.partition("_")[0]
+    asked = [name for name in there if name.endswith(kind)]
+    return [name for name in asked if name.startswith(part)] or asked
+
+
+def list_curves(comparison: Comparison, name: str) -> list[tuple[Configuration, Curve]]:
+    """That curve of each configuration that has it, in the table's order."""
+    curves = [(each, each.average_curve(name)) for each in comparison.configurations]
+    return [(each, curve) for each, curve in curves if curve is not None]
+
+
+def name_curve(comparison: Comparison, configuration: Configuration) -> str:
+    """'optimizer.lr=0.01 (n=3)'."""
+    return f"{comparison.name(configuration)} (n={len(configuration.repeats)})"
 
 
 def get_level(comparison: Comparison) -> float | None:
-    """N of a metric epochs_to_N: its curves are training errors in percent. None for other metrics, drawn as losses."""
+    """N of a metric epochs_to_N, drawn as a line across the training errors. None for other metrics."""
     target = parse_target(comparison.metric)
     return None if target is None else 100 * target
 
 
-def label_curves(comparison: Comparison) -> str:
-    """The name of the curves' vertical axis."""
-    texts = choose_texts(comparison)
-    return texts.curve_label if get_level(comparison) is None else texts.training_error
+def label_curve(comparison: Comparison, name: str) -> str:
+    """The name of a curve's vertical axis, in the language of the runs."""
+    return str(getattr(choose_texts(comparison), name))
 
 
 def choose_texts(comparison: Comparison) -> Texts:

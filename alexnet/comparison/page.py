@@ -15,7 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from alexnet.comparison.compare import Comparison
-from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
+from alexnet.comparison.curves import (
+    MOST_CURVES,
+    choose_curves,
+    choose_texts,
+    get_level,
+    label_curve,
+    list_curves,
+    name_curve,
+)
 from alexnet.comparison.groups import Group
 from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record
@@ -48,19 +56,20 @@ def write(groups: Sequence[Group], path: str | Path) -> None:
     comparison = groups[0].comparison
 
     records = [record for each in comparison.configurations for record in each.records]
+    name = next(iter(choose_curves(comparison)), "training_loss")
     headers, rows, notes = list_headers(comparison), list_rows(comparison), write_notes(comparison)
     runs = [_describe_run(record, with_plots=index < MOST_PLOTS) for index, record in enumerate(records)]
-    axes = [choose_texts(comparison).epoch, label_curves(comparison)]
+    axes = [choose_texts(comparison).epoch, label_curve(comparison, name)]
     words = [*headers, *(cell for row in rows for cell in row), *notes, *(title for title, _ in runs), *axes]
     page = TEMPLATES.get_template("page.html").render(
         headers=headers,
         rows=rows,
         notes=notes,
-        curves=len(list_curves(comparison)),
+        curves=min(MOST_CURVES, len(list_curves(comparison, name))),
         most_curves=MOST_CURVES,
         runs=runs,
         most_plots=MOST_PLOTS,
-        figure=_draw_figure(comparison),
+        figure=_draw_figure(comparison, name),
         font=_embed_font(words),
         plotly=Markup(get_plotlyjs()),
         nonce=token_urlsafe(16),
@@ -73,13 +82,14 @@ def write(groups: Sequence[Group], path: str | Path) -> None:
         ) from error
 
 
-def _draw_figure(comparison: Comparison) -> Markup:
+def _draw_figure(comparison: Comparison, curve_name: str) -> Markup:
     """The curves for plotly, as JSON that can't end the script element around it."""
     from plotly.colors import qualitative
     from plotly.graph_objects import Figure
 
-    figure = Figure()
-    for index, (name, (epochs, mean, std)) in enumerate(list_curves(comparison)):
+    figure, curves = Figure(), list_curves(comparison, curve_name)
+    for index, (configuration, curve) in enumerate(curves[:MOST_CURVES]):
+        (epochs, mean, std), name = curve, name_curve(comparison, configuration)
         colour = qualitative.Dark24[index]
         # plotly reads a name as HTML. A click in the legend hides or shows a whole group.
         look = {"name": escape(name), "legendgroup": str(index)}
@@ -101,7 +111,7 @@ def _draw_figure(comparison: Comparison) -> Markup:
         figure.add_hline(level, line={"color": "black", "dash": "dash", "width": 1})
     figure.update_layout(
         xaxis_title=choose_texts(comparison).epoch,
-        yaxis_title=label_curves(comparison),
+        yaxis_title=label_curve(comparison, curve_name),
         hoverlabel_namelength=-1,
         height=520,
         showlegend=True,

@@ -11,7 +11,15 @@ from matplotlib.ticker import MaxNLocator
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
-from alexnet.comparison.curves import MOST_CURVES, choose_texts, get_level, label_curves, list_curves
+from alexnet.comparison.curves import (
+    MOST_CURVES,
+    choose_curves,
+    choose_texts,
+    get_level,
+    label_curve,
+    list_curves,
+    name_curve,
+)
 from alexnet.comparison.groups import Group
 from alexnet.comparison.metrics import is_share
 from alexnet.comparison.records import format_value, is_usable
@@ -125,14 +133,21 @@ def _draw_curves(axes: Axes, comparison: Comparison) -> None:
 
     Training errors get a line at the error to reach, as in Figure 1 of Krizhevsky et al. 2012.
     """
-    curves = list_curves(comparison)
+    name = next(iter(choose_curves(comparison)), "training_loss")
+    curves = list_curves(comparison, name)[:MOST_CURVES]
     colours = pyplot.get_cmap("tab10") if len(curves) <= 10 else pyplot.get_cmap("turbo", len(curves))
-    for index, (name, (epochs, mean, std)) in enumerate(curves):
+    for index, (configuration, (epochs, mean, std)) in enumerate(curves):
         marker = "." if len(epochs) < 20 else None
-        axes.plot(epochs, mean, color=colours(index), label=escape_dollars(name), marker=marker)
+        axes.plot(
+            epochs,
+            mean,
+            color=colours(index),
+            label=escape_dollars(name_curve(comparison, configuration)),
+            marker=marker,
+        )
         if std is not None:
             axes.fill_between(epochs, mean - std, mean + std, color=colours(index), alpha=0.2, linewidth=0)
-    axes.set_ylabel(label_curves(comparison))
+    axes.set_ylabel(label_curve(comparison, name))
     level = get_level(comparison)
     if level is not None:
         axes.axhline(level, color="black", linewidth=0.8, linestyle="--")

@@ -23,7 +23,7 @@ UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, 
 
 @dataclass(frozen=True)
 class Record:
-    """One run. Metrics, curve and errors are empty unless it finished, so that nothing of it reaches an average."""
+    """One run. Metrics and curves are empty unless it finished, so that nothing of it reaches an average."""
 
     run: Run
     config: dict[str, Any]  # flat: optimizer.lr; a group's _target_ is under the name of the group
@@ -31,8 +31,7 @@ class Record:
     reason: str  # why it didn't finish, in a sentence
     started: str  # ISO time
     metrics: dict[str, float]
-    curve: list[tuple[float, float]]  # (epochs passed, training loss) of each window
-    errors: list[float]  # training error of each epoch, 0 to 1
+    curves: dict[str, list[tuple[float, float]]]  # (epochs passed, value) by the name of the curve: see _read_curves
     made_with: dict[str, str]  # what can change a run without being configured: commit, device, precision
 
     @property
@@ -57,16 +56,16 @@ def read(run: Run) -> Record:
     if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:
-        metrics, curve, errors = _read_numbers(run, result) if result.get("status") == "finished" else ({}, [], [])
+        metrics, curves = _read_numbers(run, result) if result.get("status") == "finished" else ({}, {})
     except (KeyError, TypeError, ArithmeticError) as error:
         raise Damaged(f"{run.folder} can't be read: {type(error).__name__}: {error}.") from error
     words = {key: shorten(str(result.get(key, ""))) for key in ("status", "reason", "started")}
     made_with = {name: shorten(str(environment[key])) for name, key in MADE_WITH.items() if key in environment}
-    return Record(run, config, **words, metrics=metrics, curve=curve, errors=errors, made_with=made_with)
+    return Record(run, config, **words, metrics=metrics, curves=curves, made_with=made_with)
 
 
-def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], list[tuple[float, float]], list[float]]:
-    """The metrics, the curve and the errors of a finished run.
+def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], dict[str, list[tuple[float, float]]]]:
+    """The metrics and the curves of a finished run.
 
     Metrics are the numbers of result.json, and the best and the final loss of the epochs.
     """
@@ -74,12 +73,21 @@ def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], l
     metrics = {key: value for key, value in flatten(result).items() if type(value) in (int, float)}
     epochs = run.epochs()
     if not epochs:
-        return _keep_usable(metrics), [], []
+        return _keep_usable(metrics), {}
     losses = [epoch["loss"] for epoch in epochs]
+    return _keep_usable({**metrics, "best_loss": min(losses), "final_loss": losses[-1]}), _read_curves(run, epochs)
+
+
+def _read_curves(run: Run, epochs: Sequence[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """The training loss of each window and, of each epoch, the validation loss and both errors (0 to 1), if there."""
     steps = epochs[0]["step"] / epochs[0]["epoch"]  # of one epoch
-    curve = [(window["step"] / steps, float(window["loss"])) for window in run.windows()]
-    errors = [1 - epoch["accuracy"] for epoch in epochs if "accuracy" in epoch]
-    return _keep_usable({**metrics, "best_loss": min(losses), "final_loss": losses[-1]}), curve, errors
+    validated = [epoch for epoch in epochs if epoch.get("validation_loss") is not None]
+    return {
+        "training_loss": [(window["step"] / steps, float(window["loss"])) for window in run.windows()],
+        "validation_loss": [(epoch["epoch"], epoch["validation_loss"]) for epoch in validated],
+        "training_error": [(epoch["epoch"], 1 - epoch["accuracy"]) for epoch in epochs if "accuracy" in epoch],
+        "validation_error": [(epoch["epoch"], 1 - epoch["validation_accuracy"]) for epoch in validated],
+    }
 
 
 def _keep_usable(metrics: dict[str, Any]) -> dict[str, float]:

@@ -52,7 +52,7 @@ def draw_training_curve(
     axes, lowest = places[0, 0], places[-1, 0]
     steps = [window["step"] / log_every for window in windows]
     marker = "." if len(windows) < 50 else None
-    axes.plot(steps, [window["loss"] for window in windows], label=texts.curve_label, marker=marker)
+    axes.plot(steps, [window["loss"] for window in windows], label=texts.training_loss, marker=marker)
     _draw_validation(axes, epochs, chosen, log_every, texts)
     axes.set_ylabel(texts.curve_y)
     axes.set_title(texts.curve_title.format(texts.models.get(model, model)))

@@ -29,13 +29,14 @@ class Texts:
     weights: str
     next_command: str
     curve_title: str
-    curve_label: str
+    training_loss: str
     curve_x: str
     curve_y: str
     validation_loss: str
     chosen: str
     curve_rate: str
     training_error: str
+    validation_error: str
     epoch: str
     confusion_title: str
     true_class: str
@@ -69,13 +70,14 @@ TEXTS = {
         weights="Weights saved to: {} (epoch {})",
         next_command="Test them again: {}",
         curve_title="{} training loss",
-        curve_label="training loss",
+        training_loss="training loss",
         curve_x="training batches (in windows of {})",
         curve_y="loss",
         validation_loss="validation loss",
         chosen="chosen: epoch {}",
         curve_rate="learning\nrate",
         training_error="training error %",
+        validation_error="validation error %",
         epoch="epoch",
         confusion_title="Test images by class: {:.2f}% right",
         true_class="true class",
@@ -106,13 +108,14 @@ TEXTS = {
         weights="权重已保存为: {} (第 {} 轮)",
         next_command="重新测试: {}",
         curve_title="{}训练损失曲线",
-        curve_label="训练损失",
+        training_loss="训练损失",
         curve_x="训练批次 (每{}批)",
         curve_y="损失",
         validation_loss="验证损失",
         chosen="选中: 第 {} 轮",
         curve_rate="学习率",
         training_error="训练错误率 %",
+        validation_error="验证错误率 %",
         epoch="轮次",
         confusion_title="测试集混淆矩阵 (准确率 {:.2f}%)",
         true_class="真实类别",
