@@ -1,7 +1,8 @@
 """Compares runs: python scripts/compare.py outputs
 
-Each row is a configuration: the runs that differ only in their seed, or in options that can't change the
-result (language, log_every, where the data lies, device.workers). Only finished runs are averaged.
+Each row is a configuration: the runs that differ only in their seed, or in
+options that can't change the result (language, log_every, where the data lies,
+device.workers). Only finished runs are averaged.
 """
 
 import sys

@@ -1,10 +1,10 @@
 """Shows a network layer by layer, and draws it: python scripts/summary.py model=alexnet_2012
 
-Takes the overrides of scripts/train.py. It reads no data. The number of classes is known for datasets such as cifar10;
-for your own dataset give --classes.
+Takes the overrides of scripts/train.py. It reads no data. The number of classes
+is known for datasets such as cifar10; for your own dataset give --classes.
 """
 
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 
 from alexnet.config.compose import checking
 from alexnet.launch.arguments import Parser
@@ -12,7 +12,7 @@ from alexnet.launch.summary import summarise
 
 
 def parse() -> Namespace:
-    parser = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as model=NAME, dataset=NAME")
     parser.add_argument("--classes", type=int, metavar="N", help="default: those of the dataset if known, else 1000")
     parser.add_argument("--channels", type=int, metavar="N", help="default: those of the dataset if known, else 3")

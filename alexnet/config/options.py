@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from alexnet.runs.reading import load_yaml
 
@@ -30,16 +30,6 @@ def _load_file(path: Path) -> dict[str, Any]:
         added = own if name == "_self_" else _load_file(path.parent / f"{name}.yaml")
         merged |= {key: value for key, value in added.items() if value != "???" or key not in merged}
     return merged
-
-
-def format_options(folder: str) -> str:
-    """The names of the files in that folder of conf/, for --help."""
-    return ", ".join(sorted(path.stem for path in (CONF / folder).glob("*.yaml")))
-
-
-def register_resolver() -> None:
-    """Makes ${options:FOLDER} known to OmegaConf: conf/hydra/help has it."""
-    OmegaConf.register_new_resolver("options", format_options, replace=True)
 
 
 def list_targets(group: str) -> set[str]:

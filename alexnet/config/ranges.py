@@ -4,7 +4,7 @@ The shape of a network's layers is checked in models/limits.py, because its opti
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ from alexnet.models import limits
 
 
 class Rule(NamedTuple):
-    """What a value may be, in words that follow "expected", and a function that tests a value."""
+    """What a value may be, in words that follow "expected", a function that tests a value, and all choices if few."""
 
     text: str
     allows: Callable[[Any], bool]
+    choices: Sequence[str | int | bool | None] = ()
 
 
 def _allow_whole(least: int, most: int = 2**63 - 1) -> Rule:
@@ -30,11 +31,12 @@ def _allow_number(text: str, holds: Callable[[float], bool] = lambda value: True
 
 
 def _allow_choice(*choices: str | int) -> Rule:
-    return Rule(f"one of {', '.join(map(str, choices))}", lambda value: limits.is_one(value, choices))
+    return Rule(f"one of {', '.join(map(str, choices))}", lambda value: limits.is_one(value, choices), choices)
 
 
 def _allow_null(rule: Rule) -> Rule:
-    return Rule(f"{rule.text}, or null", lambda value: value is None or rule.allows(value))
+    choices = (True, False, None) if rule is SWITCH else ()
+    return Rule(f"{rule.text}, or null", lambda value: value is None or rule.allows(value), choices)
 
 
 def _allow_list(rule: Rule) -> Rule:

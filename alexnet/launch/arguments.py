@@ -4,13 +4,20 @@ import argparse
 import sys
 from collections.abc import Callable
 from math import inf
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from alexnet.errors import make_printable, mistakes_end_the_program
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's own, whose errors repeat what was typed without characters that could control a terminal."""
+    """argparse's own, whose errors repeat what was typed without characters that could control a terminal.
+
+    description: lines of at most 80 columns; the example command in its first line gets a line of its own.
+    """
+
+    def __init__(self, *, description: str, **others: Any):
+        others = {"formatter_class": argparse.RawDescriptionHelpFormatter, **others}
+        super().__init__(description=description.replace(": python ", ":\n\n  python ", 1), **others)
 
     def error(self, message: str) -> NoReturn:
         super().error(make_printable(message))

@@ -25,7 +25,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from alexnet.config.compose import checking
-from alexnet.config.options import register_resolver
+from alexnet.config.help import register_resolver
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from alexnet.config import options
 from alexnet.config.compose import checking
+from alexnet.config.help import register_resolver
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
@@ -43,7 +44,7 @@ def run_hydra() -> NoReturn:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
     for plugin in (parallel.Parallel, search.Search):  # Hydra finds no plugins in an editable install
         Plugins.instance().register(plugin)
-    options.register_resolver()
+    register_resolver()
     JobRuntime.instance().set("exit_status", 0)
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()

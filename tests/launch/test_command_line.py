@@ -147,14 +147,16 @@ def test_a_reader_that_has_read_enough_ends_train_quietly():
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
-def test_no_script_imports_torch_for_its_help(script):
+def test_a_scripts_help_fits_80_columns_and_imports_no_torch(script):
     program = (
         f"import runpy, sys; sys.argv = [{script!r}, '--help']\n"
         f"try: runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
         "finally: assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    terminal = {**os.environ, "COLUMNS": "80"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=terminal, capture_output=True, text=True)
     assert done.returncode == 0 and len(done.stdout) > 200, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
