@@ -166,7 +166,7 @@ def _expand(place: str) -> list[str]:
 
 
 def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:
-    """The runs for which every condition KEY=VALUE holds.
+    """The runs for which every condition KEY=VALUE holds: tags=A if A is one of the tags, note=A if A is in the note.
 
     Raises Mistake if a condition isn't KEY=VALUE, if no run has the key, or if no run is left.
     """
@@ -177,12 +177,20 @@ def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list
         keys = sorted({key for record in records for key in record.config})
         if key not in keys:
             raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}")
-        kept = [record for record in records if key in record.config and matches(wanted, record.config[key])]
+        kept = [record for record in records if key in record.config and _holds(key, wanted, record.config[key])]
         if not kept:
             there = sorted({format_value(record.config[key]) for record in records if key in record.config})
             raise Mistake(f"--where {condition}: no run has that value. Here {key} is {' or '.join(there)}.")
         records = kept
     return list(records)
+
+
+def _holds(key: str, wanted: str, value: Any) -> bool:
+    if key == "tags" and isinstance(value, tuple) and any(matches(wanted, tag) for tag in value):
+        return True
+    if key == "note" and isinstance(value, str) and wanted:
+        return wanted.casefold() in value.casefold()
+    return matches(wanted, value)
 
 
 def matches(given: str, value: Any) -> bool:

@@ -108,7 +108,7 @@ def _check_value(config: DictConfig, path: str, value: Any) -> None:
 
 def _format_example(config: DictConfig, path: str) -> str:
     default = default_of(config, path)
-    if default is None:
+    if default in (None, []):
         return ""
     return f", for example {path}={str(default).lower() if isinstance(default, bool) else default}"
 

@@ -52,6 +52,9 @@ def checking() -> Iterator[None]:
 def explain(error: Exception) -> str:
     """One sentence for an error of Hydra or OmegaConf, with the known name that is most similar to the given one."""
     cause = error.__cause__
+    ambiguous = re.search(r"Ambiguous value for argument '(([^=]*)=(.*))'$", str(error), re.M)
+    if ambiguous is not None:
+        return f"{ambiguous[1]}: give one value, a list as {ambiguous[2]}=[{ambiguous[3]}], or -m for a run for each."
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file is not None:
         return _explain_option(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):

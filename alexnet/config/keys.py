@@ -9,8 +9,10 @@ MEASURED = ("mean", "components")  # of a dataset; null: measured on its trainin
 LAUNCH = ("resume", "dry_run", "report")  # they say how to launch, not what is trained
 
 # These can't change a number that the network computes. Where the data is doesn't matter: data_sha256 says what it is.
+NOTES = ("tags", "note")
 WITHOUT_EFFECT = (
     *LAUNCH,
+    *NOTES,
     "report.metrics",
     "report.best_of",
     "language",

@@ -20,15 +20,25 @@ def quote(text: str) -> str:
 
 
 def make_parsable(argument: str) -> str:
-    """The argument key=value. The value is quoted if Hydra's grammar can't read it otherwise, such as 图像 or im(1)."""
+    """The argument key=value. The value is quoted if Hydra's grammar can't read it otherwise, such as 图像 or im(1).
+
+    A note is a text in any case: its commas don't begin a sweep.
+    """
     key, equals, value = argument.partition("=")
     if argument.startswith("-") or not equals:
         return argument
-    try:
-        OverridesParser.create().parse_override(argument)
-        return argument
-    except HydraException:
+    in_quotes = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if key.lstrip("+") == "note" and value != "null" and not in_quotes:
         return f"{key}={quote(value)}"
+    words = value[1:-1].split(",")
+    in_list = [f"{key}=[{','.join(map(quote, words))}]"] if key == "tags" and value == f"[{value[1:-1]}]" else []
+    for given in (argument, *in_list):
+        try:
+            OverridesParser.create().parse_override(given)
+            return given
+        except HydraException:
+            continue
+    return f"{key}={quote(value)}"
 
 
 def with_overrides(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:

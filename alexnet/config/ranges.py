@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import ListConfig
 
+from alexnet.errors import make_printable
 from alexnet.models import limits
 
 
@@ -65,6 +66,15 @@ ADDRESS = Rule(
     "an address, such as https://host/file",
     lambda value: isinstance(value, str) and re.match(r"(https?|ftp|file)://\S", value) is not None,
 )
+TAG = Rule("a word", lambda value: type(value) in (str, int) and re.fullmatch(r"[\w.+-]{1,40}", str(value)) is not None)
+TAGS = Rule(
+    "a list of words of letters, digits and . _ + -, each of at most 40 characters, such as [baseline,wide]",
+    lambda value: _is_list_of(TAG, value) and len(value) <= 20,
+)
+NOTE = Rule(
+    "a text of at most 500 characters, in one line and without ${",
+    lambda value: isinstance(value, str) and len(value) <= 500 and "${" not in value and make_printable(value) == value,
+)
 NAMES = Rule(
     "a list of names, such as [test_accuracy,error_gap]", lambda value: _is_list_of(TEXT, value) and len(value) > 0
 )
@@ -89,6 +99,8 @@ RANGES: dict[str, dict[str, Rule]] = {
         "log_every": _allow_whole(1),
         "checkpoint_minutes": ABOVE_ZERO,
         "language": _allow_choice("en", "zh"),
+        "tags": TAGS,
+        "note": _allow_null(NOTE),
         "resume": _allow_null(TEXT),
         "dry_run": SWITCH,
     },

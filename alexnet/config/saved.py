@@ -28,7 +28,8 @@ def load_run_config(run: Run, overrides: Sequence[str]) -> tuple[DictConfig, lis
 
 
 def _load_saved(run: Run) -> DictConfig:
-    """config.yaml, unchecked. If it lacks a key, because it is older than the key, the default is used and printed.
+    """config.yaml, unchecked. If it lacks a key, because it is older than the key, the default is used, and printed if
+    it has an effect.
 
     What only launches a run is left out: a run that ended before it wrote config.yaml has it in Hydra's own file.
     """
@@ -46,7 +47,8 @@ def _load_saved(run: Run) -> DictConfig:
         if key not in config and key not in LAUNCH:
             config[key] = options.default_of(config, key)
             saved_as = make_printable(run.folder / "config.yaml")
-            print(f"{saved_as} has no {key}: the default, {config[key]}, is used.")
+            if key not in keys.WITHOUT_EFFECT:
+                print(f"{saved_as} has no {key}: the default, {config[key]}, is used.")
     return config
 
 

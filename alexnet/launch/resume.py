@@ -3,8 +3,11 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from alexnet.config.keys import MAY_CHANGE
+from omegaconf import OmegaConf
+
+from alexnet.config.keys import MAY_CHANGE, NOTES
 from alexnet.config.machine import check_machine
 from alexnet.config.ranges import RANGES
 from alexnet.config.saved import load_run_config
@@ -13,6 +16,7 @@ from alexnet.launch import train
 from alexnet.launch.sweep_resume import rebuild_command
 from alexnet.runs.folder import Run, Sweep
 from alexnet.training.job import execute, log_to
+from alexnet.training.prepare import as_yaml
 
 
 def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> int:
@@ -20,7 +24,8 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
 
     from_start: trains from epoch 1 instead, whatever checkpoints there are; they are deleted.
     Raises Mistake if the folder isn't a run's, if it has rows and no checkpoint, or if an override changes more than
-    the number of epochs, the columns' devices or what can't change a number.
+    the number of epochs, the columns' devices or what can't change a number. Other tags and another note are written
+    into a finished run, too.
     """
     run = Run(folder)
     if Sweep(folder).settings() is not None:
@@ -44,6 +49,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     result = run.result()
     if result is not None and result.get("status") == "finished" and config.epochs == epochs and not from_start:
         print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
+        _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})
         return 0
     if run.has_rows and not run.has_checkpoint and not from_start:
         raise Mistake(
@@ -55,3 +61,12 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     run.check_writable()
     log_to(run)
     return execute(config, run, from_start=from_start)
+
+
+def _change_notes(run: Run, given: dict[str, Any]) -> None:
+    """Gives a finished run other tags, or another note. Nothing else in its folder changes."""
+    if given:
+        run.check_writable()
+        with run.exclusive():
+            run.change_config(as_yaml(OmegaConf.create({**run.config(), **given})))
+        print(f"Changed: {', '.join(given)}.")

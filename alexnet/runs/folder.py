@@ -128,6 +128,16 @@ class Run:
         if environment.pop("config_before", None) is not None:
             disk.replace_text(self.folder / "environment.json", to_json(environment))
 
+    def change_config(self, config: str) -> None:
+        """Replaces the configuration of a run that has ended, and isn't resumed, by one with the same effect."""
+        new, before, environment = load_yaml(config), self.config(), self.environment()
+        if "config" in environment:  # version 0.1.0's has none
+            noted = {**environment, "config": new, "config_before": before}  # valid until config.yaml is replaced
+            disk.replace_text(self.folder / "environment.json", to_json(noted))
+        self.write_config(config)
+        if "config" in environment:
+            disk.replace_text(self.folder / "environment.json", to_json({**environment, "config": new}))
+
     def seal(self) -> dict[str, Any]:
         """What ties a checkpoint to this folder: the run's id, its configuration, and its tables so far."""
         environment = self.environment()

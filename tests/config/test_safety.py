@@ -140,9 +140,12 @@ def test_a_wrong_number_of_epochs_cannot_be_extended(saved):
 
 
 def test_a_key_that_is_newer_than_the_run_has_its_default(saved, capsys):
-    folder = saved(lambda config: config.pop("checkpoint_minutes"))
-    assert load_run_config(Run(folder), [])[0].checkpoint_minutes == 10
-    assert "has no checkpoint_minutes: the default, 10, is used." in capsys.readouterr().out
+    """It is printed if it has an effect on the numbers."""
+    folder = saved(lambda config: [config.pop(key) for key in ("label_smoothing", "checkpoint_minutes")])
+    config, _ = load_run_config(Run(folder), [])
+    assert (config.label_smoothing, config.checkpoint_minutes) == (0, 10)
+    (printed,) = capsys.readouterr().out.splitlines()
+    assert printed.endswith("has no label_smoothing: the default, 0, is used.")
 
 
 def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
