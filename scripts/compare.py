@@ -3,6 +3,9 @@
 Each row is a configuration: the runs that differ only in their seed, or in
 options that can't change the result (language, log_every, where the data lies,
 device.workers). Only finished runs are averaged.
+
+Runs of different data sets have tables of their own, and so have different
+models, except within one sweep.
 """
 
 import sys
@@ -26,18 +29,25 @@ def parse() -> Namespace:
         action="append",
         metavar="NAME",
         help="what to compare: best_loss, final_loss, epochs_to_25 (epochs until the training error falls to 25 "
-        "percent) or any number of result.json; default: validation_accuracy if all have it, else test_accuracy; "
-        "repeatable: the runs are compared by the first, the others are only shown",
+        "percent) or any number of result.json; default: validation_accuracy, with test_accuracy beside it, if all "
+        "have it, else test_accuracy; repeatable: the runs are compared by the first, the others are only shown",
     )
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
-    add("--across-models", action="store_true", help="a table for each data set, not for each data set and model")
+    add("--across-models", action="store_true", help="compare different models of the same data set in one table")
     add("--best-of", metavar="KEY", help="of this key, show only the best value for each choice of the other keys")
-    add("--plot", metavar="FILE", help="draw the learning curves, and the metric over each swept number")
+    add("--plot", metavar="FILE", help="draw curves, and the metric over swept numbers: png, pdf or svg")
     add("--html", metavar="FILE", help="write a page with the table, the curves and the plots of each run")
     add("--diff", action="store_true", help="show only what differs in the runs' configurations and environments")
+    add("--verbose", action="store_true", help="name every run that isn't averaged, and every pair that is compared")
     form = parser.add_mutually_exclusive_group()
-    for name in ("csv", "markdown", "json"):
-        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text")
+    forms = {
+        "csv": "unrounded numbers, a row for each configuration",
+        "json": "all of it, with each run's numbers, folder and checkpoint",
+        "markdown": "the tables for a README",
+        "latex": r"the tables for a paper with \usepackage{booktabs}",
+    }
+    for name, effect in forms.items():
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text", help=effect)
     return parser.parse_intermixed_args()
 
 
@@ -61,7 +71,7 @@ def main() -> None:
         from alexnet.comparison.page import write
 
         write(groups, given.html)
-    print(tables.describe(given.form, groups))
+    print(tables.describe(given.form, groups, given.verbose, tables.measure_terminal()))
 
 
 if __name__ == "__main__":

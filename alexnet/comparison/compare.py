@@ -26,11 +26,31 @@ class Comparison:
     def metric(self) -> str:
         return self.metrics[0]
 
-    def name(self, configuration: Configuration) -> str:
-        """'optimizer.lr=0.01, epochs=3': by the keys that differ."""
-        config = configuration.config
-        name = ", ".join(f"{make_printable(key)}={format_value(config.get(key))}" for key in self.keys)
+    def name(self, configuration: Configuration, other: Configuration | None = None) -> str:
+        """'optimizer.lr=0.01, epochs=3': by the keys that differ, or only by those that differ from another one."""
+        config, keys = configuration.config, self.keys
+        if other is not None:
+            keys = [key for key in keys if config.get(key) != other.config.get(key)]
+        name = ", ".join(f"{make_printable(key)}={self.format_value(configuration, key, 'null')}" for key in keys)
         return shorten(name, 1000) or "all runs"
+
+    def format_value(self, configuration: Configuration, key: str, missing: str = "-") -> str:
+        """The configuration's value of one of the keys, in 4 digits if that is enough to tell the values apart."""
+        if key not in configuration.config:
+            return missing
+        value = configuration.config[key]
+        return format_value(_round(value) if key in self._rounded else value)
+
+    @cached_property
+    def _rounded(self) -> set[str]:
+        """The keys of which no two values become equal if they are rounded."""
+        values = {key: {each.config.get(key) for each in (*self.configurations, *self.others)} for key in self.keys}
+        return {key for key, found in values.items() if len(set(map(_round, found))) == len(found)}
+
+    def find_best(self) -> Configuration | None:
+        """The best by the metric; None if no run has it."""
+        measured = [each for each in self.configurations if each.get_spread(self.metric) is not None]
+        return min(measured, key=lambda each: rank_by_metric(each, self.metric), default=None)
 
     def find_swept_keys(self) -> list[str]:
         """The differing keys that have at least two numbers as values, and no other kind of value."""
@@ -171,6 +191,13 @@ def rank_by_metric(configuration: Configuration, metric: str) -> tuple[bool, flo
     if spread is None:
         return True, 0.0
     return False, -spread.mean if is_higher_better(metric) else spread.mean
+
+
+def _round(value: Any) -> Any:
+    """Floats, and those in tuples, in 4 digits."""
+    if isinstance(value, tuple):
+        return tuple(map(_round, value))
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _rank_value(value: Any) -> tuple[bool, Any]:

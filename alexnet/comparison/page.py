@@ -14,6 +14,7 @@ from secrets import token_urlsafe
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from alexnet.comparison.columns import list_headers, list_rows
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.curves import (
     MOST_CURVES,
@@ -27,7 +28,6 @@ from alexnet.comparison.curves import (
 from alexnet.comparison.groups import Group
 from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record
-from alexnet.comparison.tables import list_headers, list_rows
 from alexnet.errors import Damaged, Mistake, make_printable
 from alexnet.runs.reading import read_bytes
 from alexnet.runs.texts import find_chinese_font

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
+from pathlib import Path
 from typing import Any
 
 from alexnet.config.keys import DATA, DATA_BY_LENGTHS, align_data_hashes, flatten
@@ -41,6 +42,12 @@ class Record:
     @property
     def seed(self) -> Any:
         return self.config.get("seed")
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The weights that were tested: best.pt if images were held out, else last.pt. None if they aren't there."""
+        path = self.run.checkpoints / ("best.pt" if self.config.get("dataset.validation") else "last.pt")
+        return path if path.is_file() else None
 
 
 def read(run: Run) -> Record:

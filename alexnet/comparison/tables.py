@@ -1,55 +1,124 @@
-"""Formats a comparison as text, Markdown, CSV or JSON."""
+"""Formats a comparison as text, Markdown, LaTeX, CSV or JSON."""
 
 import csv
 import io
 import json
 import re
-from collections import defaultdict
+import shutil
+import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tabulate import tabulate
 
+from alexnet.comparison.columns import Column, format_mean, label_metric, list_columns
 from alexnet.comparison.compare import Comparison
-from alexnet.comparison.configurations import Configuration
 from alexnet.comparison.groups import Group
-from alexnet.comparison.metrics import METRICS, is_share
-from alexnet.comparison.notes import write_notes
-from alexnet.comparison.records import Record, format_value
-from alexnet.comparison.spread import Spread
-from alexnet.comparison.verdicts import judge
-from alexnet.errors import UNPRINTABLE, make_printable
+from alexnet.comparison.layout import fit, fit_overview, wrap
+from alexnet.comparison.notes import MORE_SEEDS, note_choice, write_notes
+from alexnet.comparison.values import list_everything, list_numbers
+from alexnet.errors import UNPRINTABLE
 
 
-def describe(form: str, groups: Sequence[Group]) -> str:
-    """The whole comparison. form: text, markdown, csv or json."""
+def describe(form: str, groups: Sequence[Group], verbose: bool = False, width: int | None = None) -> str:
+    """The whole comparison. form: text, markdown, latex, csv or json.
+
+    With several groups an overview comes first. verbose: every note, however many. width: columns of the terminal that
+    text must fit in; None: any width.
+    """
     if form == "csv":
-        return "\n\n".join(format_csv(*list_numbers(group.comparison)) for group in groups)
+        return format_csv(*list_numbers(groups))
     if form == "json":
-        every = [{"group": group.name, **list_everything(group.comparison)} for group in groups]
-        return format_json(every if len(groups) > 1 else every[0])
-    described = [_describe_group(form, group.comparison) for group in groups]
+        return format_json(list_everything(groups))
     if len(groups) == 1:
-        return described[0]
-    return "\n\n".join(f"{group.name}\n\n{text}" for group, text in zip(groups, described, strict=True))
+        return _describe_group(form, groups[0].comparison, write_notes(groups[0].comparison, verbose), width)
+    notes = ["the figures are those of each table's best row", *_gather_choices(groups)]
+    parts = [_join(form, _render_overview(form, groups, width), notes, width)]
+    hint = False
+    for group in groups:
+        notes = [note for note in write_notes(group.comparison, verbose) if note not in note_choice(group.comparison)]
+        hint |= any(MORE_SEEDS in note for note in notes)
+        notes = [note.replace(f" {MORE_SEEDS}", "") for note in notes]
+        parts += [_write_heading(form, group.name), _describe_group(form, group.comparison, notes, width)]
+    return "\n\n".join([*parts, *([_join(form, "", [MORE_SEEDS], width).lstrip()] if hint else [])])
 
 
-def _describe_group(form: str, comparison: Comparison) -> str:
-    table, notes = render(form, list_headers(comparison), list_rows(comparison)), write_notes(comparison)
-    lines = "\n".join(f"- {escape_markdown(note)}" if form == "markdown" else note for note in notes)
-    return f"{table}\n\n{lines}" if lines else table
+def _gather_choices(groups: Sequence[Group]) -> list[str]:
+    """What orders the tables, once for all of them."""
+    counts = Counter(note for group in groups for note in note_choice(group.comparison))
+    return [f"{count} {'tables are' if count > 1 else 'table is'} {note}" for note, count in counts.items()]
+
+
+def measure_terminal() -> int | None:
+    """The columns of the terminal that stdout goes to. None for a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+
+
+def _render_overview(form: str, groups: Sequence[Group], width: int | None) -> str:
+    """Each group's number of configurations and runs, and the figures of its best configuration."""
+    by_number = sorted((group.comparison.metrics for group in groups), key=len, reverse=True)  # validation first
+    metrics = dict.fromkeys(name for names in by_number for name in names)
+    rows = []
+    for dataset, model, comparison in groups:
+        records = [record for each in (*comparison.configurations, *comparison.others) for record in each.records]
+        best = comparison.find_best()
+        shown = {name: None if best is None else best.get_spread(name) for name in metrics}
+        runs = f"{sum(record.finished for record in records)} of {len(records)}"
+        means = [format_mean(spread, name) for name, spread in shown.items()]
+        rows.append([dataset, model or "all", str(len(comparison.configurations)), runs, *means])
+    headers = ["data set", "model", "rows", "finished", *map(label_metric, metrics)]
+    columns = [Column("key", header, list(cells)) for header, *cells in zip(headers, *rows, strict=True)]
+    return _render_columns(form, columns if width is None or form != "text" else fit_overview(columns, width))
+
+
+def _write_heading(form: str, name: str) -> str:
+    if form == "markdown":
+        return f"## {escape_markdown(name)}"
+    return f"% {name}" if form == "latex" else f"{name}\n{'-' * len(name)}"
+
+
+def _describe_group(form: str, comparison: Comparison, notes: Sequence[str], width: int | None) -> str:
+    columns = list_columns(comparison)
+    if form == "text" and width is not None:
+        columns, cut = fit(comparison, columns, width)
+        notes = [*cut, *notes]
+    if form == "latex":  # the folders are for the notes: no paper has room for them
+        notes = [*_list_row_folders(columns), *notes]
+        columns = columns[:-1]
+    return _join(form, _render_columns(form, columns), notes, width)
+
+
+def _render_columns(form: str, columns: Sequence[Column]) -> str:
+    rows = [list(row) for row in zip(*(column.cells for column in columns), strict=True)]
+    return render(form, [column.header for column in columns], rows)
+
+
+def _list_row_folders(columns: Sequence[Column]) -> list[str]:
+    *_, (_, header, cells) = columns
+    return [f"row {number}: {header}: {cell}" for number, cell in enumerate(cells, 1)]
+
+
+def _join(form: str, table: str, notes: Sequence[str], width: int | None) -> str:
+    """The table with the notes under it."""
+    if form == "markdown":
+        notes = [f"- {escape_markdown(note)}" for note in notes]
+    elif form == "latex":
+        notes = [f"% {note}" for note in notes]
+    elif width is not None:
+        notes = [wrap(note, width) for note in notes]
+    return "\n\n".join([table, "\n".join(notes)] if notes else [table])
 
 
 def render(form: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Any table. form: text, markdown, csv or json."""
+    """Any table. form: text, markdown, latex, csv or json."""
     if form == "csv":
         return format_csv(headers, rows)
     if form == "json":
         return format_json([dict(zip(headers, row, strict=True)) for row in rows])
     if form == "markdown":
         return format_markdown(headers, rows)
-    return format_text(headers, rows)
+    return format_latex(headers, rows) if form == "latex" else format_text(headers, rows)
 
 
 def format_text(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -67,6 +136,13 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"[\\`*|]|\](?=[(\[])|^\[(?=.*\]:)", r"\\\g<0>", text).replace("<", "&lt;")
 
 
+def format_latex(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""A tabular for \usepackage{booktabs}."""
+    table = tabulate(rows, headers, "latex_booktabs", disable_numparse=True)
+    # After the \\ of a row, [ or * would be its argument.
+    return re.sub(r"^ (?=[\[*])", " {}", table, flags=re.MULTILINE).replace("±", r"$\pm$")
+
+
 def format_json(content: Any) -> str:
     """Every text in full. What could control a terminal is escaped as JSON allows."""
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
@@ -77,128 +153,3 @@ def format_csv(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([headers, *rows])
     return file.getvalue().rstrip("\n")
-
-
-def list_metrics(comparison: Comparison) -> list[str]:
-    """The table's metrics, those asked for first."""
-    return list(dict.fromkeys([*comparison.metrics, *METRICS]))
-
-
-def list_headers(comparison: Comparison) -> list[str]:
-    first, *others = (f"{metric} %" if is_share(metric) else metric for metric in list_metrics(comparison))
-    return [*map(make_printable, comparison.keys), "n", first, "95% interval", *others, "status", "folders"]
-
-
-def list_rows(comparison: Comparison) -> list[list[str]]:
-    """The cells under the headers, a row for each configuration."""
-    return [_list_cells(comparison, each) for each in comparison.configurations]
-
-
-def _list_cells(comparison: Comparison, configuration: Configuration) -> list[str]:
-    first, *others = list_metrics(comparison)
-    spread = configuration.get_spread(first)
-    return [
-        *(_format_key(configuration, key) for key in comparison.keys),
-        str(0 if spread is None else spread.n),
-        _format_mean(spread, first),
-        _format_interval(spread, first),
-        *(_format_mean(configuration.get_spread(metric), metric) for metric in others),
-        make_printable(configuration.status),
-        _format_folders(configuration.records),
-    ]
-
-
-def _format_key(configuration: Configuration, key: str) -> str:
-    return format_value(configuration.config[key]) if key in configuration.config else "-"
-
-
-def _format_mean(spread: Spread | None, metric: str) -> str:
-    """'93.21 ± 0.15', '93.21' for a single run, '-' for none."""
-    if spread is None:
-        return "-"
-    mean = _format_number(spread.mean, metric)
-    return mean if spread.std is None else f"{mean} ± {_format_number(spread.std, metric, 2)}"
-
-
-def _format_interval(spread: Spread | None, metric: str) -> str:
-    if spread is None or spread.low is None or spread.high is None:
-        return "-"
-    return f"[{_format_number(spread.low, metric)}, {_format_number(spread.high, metric)}]"
-
-
-def _format_number(amount: float, metric: str, digits: int = 4) -> str:
-    """A share in percent. Any other number with that many digits, or with all digits before the point."""
-    if is_share(metric):
-        return f"{100 * amount:.2f}"
-    return f"{amount:.0f}" if abs(amount) >= 10 ** (digits - 1) else f"{amount:.{digits}g}"
-
-
-def _format_folders(records: Sequence[Record]) -> str:
-    """'outputs/2012-09-30/10-00-00/{0,1,2}', as a shell takes it."""
-    names = defaultdict(list)
-    for record in records:
-        names[record.run.folder.parent].append(make_printable(record.run.folder.name))
-    return " ".join(
-        make_printable(parent / (inside[0] if len(inside) == 1 else f"{{{','.join(inside)}}}"))
-        for parent, inside in names.items()
-    )
-
-
-def list_numbers(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
-    """Headers and rows with unrounded numbers, accuracies as shares, and four columns a metric."""
-    metrics = list_metrics(comparison)
-    parts = ("mean", "std", "low", "high")
-    rows = []
-    for configuration in comparison.configurations:
-        spreads = [configuration.get_spread(metric) for metric in metrics]
-        rows.append(
-            [
-                *(_format_key(configuration, key) for key in comparison.keys),
-                0 if spreads[0] is None else spreads[0].n,
-                *(getattr(spread, part, None) for spread in spreads for part in parts),
-                make_printable(configuration.status),
-                _format_folders(configuration.records),
-                make_printable("; ".join(f"{record.run.folder}: {why}" for record, why in configuration.left_out)),
-            ]
-        )
-    columns = [metric if part == "mean" else f"{metric}_{part}" for metric in metrics for part in parts]
-    return [*map(make_printable, comparison.keys), "n", *columns, "status", "folders", "not_averaged"], rows
-
-
-def list_everything(comparison: Comparison) -> dict[str, Any]:
-    """The comparison in plain values, for other programs."""
-    return {
-        "metric": comparison.metric,
-        "best_of": comparison.best_of,
-        "configurations": [_list_configuration(comparison, each) for each in comparison.configurations],
-        "differences": [
-            {
-                "best": comparison.name(verdict.best),
-                "other": comparison.name(verdict.other),
-                "seeds": verdict.seeds,
-                "difference": _list_spread(verdict.difference),
-                "distinguishable": verdict.difference is not None and not verdict.difference.contains_zero,
-            }
-            for verdict in judge(comparison)
-        ],
-    }
-
-
-def _list_configuration(comparison: Comparison, configuration: Configuration) -> dict[str, Any]:
-    return {
-        "name": comparison.name(configuration),
-        "config": configuration.config,
-        "seeds": list(configuration.repeats),
-        "metrics": {metric: _list_spread(configuration.get_spread(metric)) for metric in list_metrics(comparison)},
-        "tried": list(configuration.tried),
-        "status": configuration.status,
-        "folders": [str(record.run.folder) for record in configuration.records],
-        "not_averaged": [
-            {"folder": str(record.run.folder), "status": record.status, "reason": reason}
-            for record, reason in configuration.left_out
-        ],
-    }
-
-
-def _list_spread(spread: Spread | None) -> dict[str, Any] | None:
-    return None if spread is None else asdict(spread)

@@ -41,7 +41,7 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     from alexnet.comparison.metrics import METRICS, is_epochs_to
     from alexnet.comparison.picture import draw
     from alexnet.comparison.records import read_all
-    from alexnet.comparison.tables import describe
+    from alexnet.comparison.tables import describe, measure_terminal
 
     sweep = Sweep(sweep_folder)
     records = read_all([str(sweep.folder)], lambda line: print(line, file=sys.stderr))
@@ -55,14 +55,14 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     groups = compare_groups(records, metrics or None, best_of=asked.best_of, across_models=True)
     try:
         replace_text(sweep.csv, describe("csv", groups) + "\n")
-        replace_text(sweep.markdown, describe("markdown", groups) + "\n")
+        replace_text(sweep.markdown, describe("markdown", groups, verbose=True) + "\n")
         with replacing(sweep.picture) as temporary:
             draw(groups, temporary)
     except OSError as error:  # the jobs go on without it
         if error.errno not in DISK:
             raise
         print(f"The report in {sweep.folder} isn't complete: {error.strerror}.", file=sys.stderr)
-    return describe("text", groups)
+    return describe("text", groups, width=measure_terminal())
 
 
 def count_statuses(folder: str | Path) -> Counter[str]:

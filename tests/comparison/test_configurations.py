@@ -68,10 +68,11 @@ def test_runs_of_several_commits_or_devices_are_averaged_with_a_note(compare, sw
     for number, commit, device in ((0, "aaa", "CPU"), (1, "bbb", "CPU"), (2, "bbb", "GPU")):
         environment = {"source": {"commit": commit}, "device_name": device, "data_sha256": "abc"}
         (sweep / str(number) / "environment.json").write_text(json.dumps(environment))
-    lines = compare("sweep").stdout.splitlines()
+    lines = compare("sweep", "--verbose").stdout.splitlines()
     assert "optimizer.lr=0.1: averaged over commits aaa, bbb; see --diff" in lines
     assert "optimizer.lr=0.1: averaged over devices CPU, GPU; see --diff" in lines
     assert len([line for line in lines if "averaged over" in line]) == 2
+    assert "averaged over several commits (1 row), devices (1 row); " in compare("sweep").stdout
 
 
 @pytest.mark.parametrize(

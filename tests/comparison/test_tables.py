@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -14,7 +16,10 @@ def test_the_table_has_only_the_keys_that_differ_and_the_best_first(compare, swe
     lines = compare("sweep").stdout.splitlines()
     assert lines[0].split("  ")[0] == "optimizer.lr" and "momentum" not in lines[0] and "seed" not in lines[0]
     assert lines[1].split()[:5] == ["0.1", "3", "91.00", "±", "1.00"] and "[88.52, 93.48]" in lines[1]
-    assert lines[1].endswith("finished  sweep/{0,1,2}") and lines[2].endswith("finished  sweep/{3,4,5}")
+    assert lines[0].endswith("  folders in sweep") and [line.split()[-1] for line in lines[1:3]] == [
+        "{0,1,2}",
+        "{3,4,5}",
+    ]
 
 
 def test_csv_markdown_and_json_agree(compare, sweep):
@@ -77,3 +82,40 @@ def test_markdown_becomes_no_link_picture_code_or_html(compare, tmp_path):
     table, _, notes = compare(".", "--markdown").stdout.partition("\n\n")
     escaped = r"[a\](javascript:b) ![c\][d] \`e\` &lt;img src=x> f\|g \*h\* \\"
     assert escaped in table and escaped in notes
+
+
+def test_json_has_each_seeds_numbers_folder_and_the_checkpoint_that_was_tested(compare, tmp_path):
+    for seed, names in enumerate((["last"], ["last", "best"], [])):
+        folder = make(tmp_path / str(seed), {"seed": seed, "dataset.validation": 0.1}, 0.9 + seed / 100)
+        (folder / "checkpoints").mkdir()
+        for name in names:
+            (folder / "checkpoints" / f"{name}.pt").touch()
+    last = make(tmp_path / "test", {"seed": 0}, 0.8)
+    (last / "checkpoints").mkdir()
+    (last / "checkpoints" / "last.pt").touch()
+    held_out, single = list_configurations(compare(".", "--json"))
+    assert [(run["seed"], run["folder"], run["checkpoint"]) for run in held_out["runs"]] == [
+        (0, "0", None),
+        (1, "1", "1/checkpoints/best.pt"),
+        (2, "2", None),
+    ]
+    assert [run["metrics"]["test_accuracy"] for run in held_out["runs"]] == [0.9, 0.91, 0.92]
+    assert single["runs"][0]["checkpoint"] == "test/checkpoints/last.pt"
+
+
+def test_latex_is_a_booktabs_table_that_compiles_whatever_a_value_has_in_it(compare, tmp_path):
+    for number, value in enumerate((r"50% & $x$ a_b^c #1 {~} \end{tabular} <'\"`>", "[x]")):
+        for seed in (0, 1):
+            changes = {"model.dropout": value, "seed": seed}
+            make(tmp_path / f"{number}{seed}", changes, 0.9 - number / 10 + seed / 100)
+    make(tmp_path / "digits", {"dataset._target_": "alexnet.data.digits.digits"})
+    table = compare(".", "--latex").stdout
+    assert table.count(r"\begin{tabular}") == table.count(r"\bottomrule") == 3
+    assert r"50\% \& \$x\$ a\_b\^{}c \#1 \{\textasciitilde{}\} \textbackslash{}end\{tabular\}" in table
+    assert r" {}[x] " in table and r"90.50 $\pm$ 0.71" in table
+    if shutil.which("pdflatex"):
+        page = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{table}\end{{document}}"
+        (tmp_path / "page.tex").write_text(page)
+        command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -1,0 +1,108 @@
+"""The columns of a comparison's table: which there are, and how their cells read."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from os.path import commonpath
+from typing import NamedTuple
+
+from alexnet.comparison.compare import Comparison
+from alexnet.comparison.configurations import Configuration
+from alexnet.comparison.metrics import is_share
+from alexnet.comparison.records import Record
+from alexnet.comparison.spread import Spread
+from alexnet.errors import make_printable
+
+
+class Column(NamedTuple):
+    """A header, and a cell for each configuration."""
+
+    kind: str  # key, n, metric, interval, status or folders
+    header: str
+    cells: list[str]
+
+
+def list_columns(comparison: Comparison) -> list[Column]:
+    """The keys that differ, n, the metrics, then the status and the folders.
+
+    There is no interval if no configuration has one, and no status if all runs finished.
+    """
+    configurations, (first, *others) = comparison.configurations, comparison.metrics
+    spreads = [each.get_spread(first) for each in configurations]
+    columns = [
+        Column("key", make_printable(key), [comparison.format_value(each, key) for each in configurations])
+        for key in comparison.keys
+    ]
+    columns.append(Column("n", "n", [str(0 if spread is None else spread.n) for spread in spreads]))
+    columns.append(Column("metric", label_metric(first), [format_mean(spread, first) for spread in spreads]))
+    if any(spread is not None and spread.low is not None for spread in spreads):
+        columns.append(Column("interval", "95% interval", [format_interval(spread, first) for spread in spreads]))
+    for name in others:
+        cells = [format_mean(each.get_spread(name), name) for each in configurations]
+        columns.append(Column("metric", label_metric(name), cells))
+    if any(each.status != "finished" for each in configurations):
+        columns.append(Column("status", "status", list(map(_format_status, configurations))))
+    return [*columns, _list_folders(configurations)]
+
+
+def list_headers(comparison: Comparison) -> list[str]:
+    return [column.header for column in list_columns(comparison)]
+
+
+def list_rows(comparison: Comparison) -> list[list[str]]:
+    """The cells under the headers, a row for each configuration."""
+    return [list(row) for row in zip(*(column.cells for column in list_columns(comparison)), strict=True)]
+
+
+def _format_status(configuration: Configuration) -> str:
+    """How the runs ended; '1 diverged' if the others finished."""
+    counts = Counter(record.status for record in configuration.records)
+    if len(counts) > 1:
+        counts.pop("finished", None)
+        return make_printable(", ".join(f"{count} {status}" for status, count in counts.items()))
+    return make_printable(configuration.status)
+
+
+def label_metric(metric: str) -> str:
+    return make_printable(f"{metric} %" if is_share(metric) else metric)
+
+
+def format_mean(spread: Spread | None, metric: str) -> str:
+    """'93.21 ± 0.15', '93.21' for a single run, '-' for none."""
+    if spread is None:
+        return "-"
+    mean = _format_number(spread.mean, metric)
+    return mean if spread.std is None else f"{mean} ± {_format_number(spread.std, metric, 2)}"
+
+
+def format_interval(spread: Spread | None, metric: str) -> str:
+    if spread is None or spread.low is None or spread.high is None:
+        return "-"
+    return f"[{_format_number(spread.low, metric)}, {_format_number(spread.high, metric)}]"
+
+
+def _format_number(amount: float, metric: str, digits: int = 4) -> str:
+    """A share in percent. Any other number with that many digits, or with all digits before the point."""
+    if is_share(metric):
+        return f"{100 * amount:.2f}"
+    return f"{amount:.0f}" if abs(amount) >= 10 ** (digits - 1) else f"{amount:.{digits}g}"
+
+
+def _list_folders(configurations: Sequence[Configuration]) -> Column:
+    """The folders of each configuration. What all paths begin with is in the header."""
+    parents = {str(record.run.folder.parent) for each in configurations for record in each.records}
+    absolute = {path.startswith("/") for path in parents}
+    common = commonpath(parents) if len(absolute) == 1 else ""
+    cells = [format_folders(each.records, common) for each in configurations]
+    return Column("folders", make_printable(f"folders in {common}" if common.strip("/") else "folders"), cells)
+
+
+def format_folders(records: Sequence[Record], inside: str = "") -> str:
+    """'outputs/2012-09-30/10-00-00/{0,1,2}', as a shell takes it; relative to the folder `inside`."""
+    names = defaultdict(list)
+    for record in records:
+        parent = record.run.folder.parent
+        names[parent.relative_to(inside) if inside else parent].append(make_printable(record.run.folder.name))
+    return " ".join(
+        make_printable(parent / (found[0] if len(found) == 1 else f"{{{','.join(found)}}}"))
+        for parent, found in names.items()
+    )

@@ -1,0 +1,135 @@
+"""Fits a comparison's table into the columns of a terminal.
+
+What can be spared depends on what it is, so tables aren't left to rich, which squeezes and wraps every column.
+"""
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from wcwidth import wcswidth
+
+from alexnet.comparison.columns import Column
+from alexnet.comparison.compare import Comparison
+from alexnet.errors import make_printable
+
+GAP = 2  # spaces between two columns
+LEAST_FOLDERS = 12  # with less room, the folders are left out
+WIDE_KEYS = 36  # with less room, the interval is left out
+LEAST_KEYS = 20
+
+
+def fit(comparison: Comparison, columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
+    """The columns that fit, and notes on what isn't shown.
+
+    First headers get two lines. Then the folders are cut, then the interval and the folders go. If that isn't enough,
+    one column has what differs in each row from the usual values.
+    """
+    *shown, folders = columns
+    for each in (shown, _break_headers(shown), _break_headers(_drop(shown, "interval"))):
+        for last in (folders, *_break_headers([folders])):
+            if _measure([*each, last]) <= width:
+                return [*each, last], []
+        room = width - _measure(each) - GAP
+        if room >= LEAST_FOLDERS:
+            return [*each, _cut(last, room)], ["folders are cut: --json or a wider terminal has all"]
+    note = "folders are left out: --json or a wider terminal has them"
+    for each in (_break_headers(shown), _break_headers(_drop(shown, "interval"))):
+        if _measure(each) <= width:
+            return each, [note]
+    rest = _break_headers(_drop(shown, "key"))
+    if width - _measure(rest) - GAP < WIDE_KEYS:
+        rest = _drop(rest, "interval")
+    keys, usual = _join_keys(comparison, max(LEAST_KEYS, width - _measure(rest) - GAP))
+    return [keys, *rest], [*usual, note]
+
+
+def fit_overview(columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns with headers of two lines and the first column's names cut, as far as it is needed."""
+    if _measure(columns) <= width:
+        return list(columns)
+    first, *rest = _break_headers(columns)
+    room = max(LEAST_FOLDERS, width - _measure(rest) - GAP)
+    return [first._replace(cells=[_cut_text(cell, room) for cell in first.cells]), *rest]
+
+
+def wrap(text: str, width: int, indent: str = "  ") -> str:
+    """The text in lines of that width, without a break in a word that fits."""
+    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False) or text
+
+
+def measure(text: str) -> int:
+    """The columns that the text takes in a terminal: two for a Chinese character."""
+    return max(max(wcswidth(line), 0) for line in text.split("\n"))
+
+
+def _measure(columns: Sequence[Column]) -> int:
+    widths = [max(map(measure, (column.header, *column.cells))) for column in columns]
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _drop(columns: Sequence[Column], kind: str) -> list[Column]:
+    return [column for column in columns if column.kind != kind]
+
+
+def _break_headers(columns: Sequence[Column]) -> list[Column]:
+    """Headers of two lines: broken after a group's dot, a blank or an underscore."""
+    return [column._replace(header=_break(column.header)) for column in columns]
+
+
+def _break(header: str) -> str:
+    for sign in (".", "in ", "_", " "):
+        first, found, rest = header.partition(sign)
+        if found and rest:
+            return f"{first}{found}\n{rest}".replace(" \n", "\n")
+    return header
+
+
+def _cut(folders: Column, room: int) -> Column:
+    """The folders of each row as far as there is room, and how many more there are."""
+    header = "\n".join(_cut_text(line, room) for line in folders.header.split("\n"))
+    return folders._replace(header=header, cells=[_cut_places(cell, room) for cell in folders.cells])
+
+
+def _cut_places(cell: str, room: int) -> str:
+    """'09-10-03/0 +2' for '09-10-03/{0,1,2}'."""
+    if measure(cell) <= room:
+        return cell
+    first, *others = re.split(r"[ ,]", cell)
+    more = f" +{len(others)}" if others else ""
+    return _cut_text(first.replace("{", "").removesuffix("}"), room - len(more)) + more
+
+
+def _cut_text(text: str, room: int) -> str:
+    """The end of a text that is too long: it says more of a path than the start."""
+    while measure(text) > max(room, 1):
+        text = "…" + text.removeprefix("…")[1:]
+    return text
+
+
+def _join_keys(comparison: Comparison, width: int) -> tuple[Column, list[str]]:
+    """A column of 'key=value, key=value' with what differs from the usual values, and a note with these."""
+    usual = _find_usual(comparison)
+    cells = []
+    for each in comparison.configurations:
+        values = {key: comparison.format_value(each, key) for key in comparison.keys}
+        changed = {key: value for key, value in values.items() if value != usual.get(key)}
+        cells.append(textwrap.fill(_join(changed), width, break_on_hyphens=False) or "usual")
+    note = [f"usual is {_join(usual)}; the other rows say what differs from it"] if usual else []
+    return Column("key", "configuration", cells), note
+
+
+def _find_usual(comparison: Comparison) -> dict[str, str]:
+    """The most frequent value of each key, unless it is in one row only."""
+    usual = {}
+    for key in comparison.keys:
+        counts = Counter(comparison.format_value(each, key) for each in comparison.configurations)
+        ((value, count),) = counts.most_common(1)
+        if count > 1:
+            usual[key] = value
+    return usual
+
+
+def _join(values: dict[str, str]) -> str:
+    return ", ".join(f"{make_printable(key)}={value}" for key, value in values.items())
