@@ -41,7 +41,7 @@ def compare_groups(
     check_names(records, metrics, sort, best_of)
     by_model = not (across_models or are_one_sweep(records))
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for dataset, record in zip(_name_data(records), records, strict=True):
+    for dataset, record in zip(name_data(records), records, strict=True):
         groups[dataset, format_value(record.config.get("model")) if by_model else ""].append(record)
     return [Group(*names, compare_known(groups[names], metrics, sort, best_of)) for names in sorted(groups)]
 
@@ -52,7 +52,7 @@ def are_one_sweep(records: Sequence[Record]) -> bool:
     return any(Sweep(folder).multirun.is_file() for folder in (common, *common.parents))
 
 
-def _name_data(records: Sequence[Record]) -> list[str]:
+def name_data(records: Sequence[Record]) -> list[str]:
     """The name of each run's data set, as it was typed. Image folders are told apart by their place and contents.
 
     A run that ended before it read the images has no hash of them. It belongs to the runs with the same place, if

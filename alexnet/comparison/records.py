@@ -52,9 +52,9 @@ class Record:
 
 def read(run: Run) -> Record:
     """Raises Damaged if a file in the folder is not what a run writes."""
-    result = run.result() or UNFINISHED
     config = flatten_config(run.config())
     environment = flatten_config(run.environment())
+    result = run.result() or {**UNFINISHED, "started": environment.get("started", "")}
     if not config:
         raise Damaged(f"{run.folder} has no configuration in it.")
     for key in (DATA, DATA_BY_LENGTHS):

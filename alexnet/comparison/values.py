@@ -102,6 +102,8 @@ def _list_configuration(comparison: Comparison, configuration: Configuration, me
                 "seed": seed,
                 "folder": str(record.run.folder),
                 "checkpoint": str(record.checkpoint) if record.checkpoint else None,
+                "tags": record.config.get("tags", ()),
+                "note": record.config.get("note"),
                 "metrics": record.metrics,
             }
             for seed, record in configuration.repeats.items()
