@@ -1,79 +1,41 @@
 """Writes a comparison as one HTML page, which contains everything it shows and opens without a network.
 
-A run folder may be untrusted. So every text in it is escaped, only real PNG files are embedded, and the page may load
-nothing and run only its own scripts.
+A run folder may be untrusted. So its texts reach the page as JSON and are shown as text, and the page may load nothing
+and run only its own scripts.
 """
 
+import json
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from secrets import token_urlsafe
+from types import SimpleNamespace
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from alexnet.comparison.columns import list_headers, list_rows
-from alexnet.comparison.compare import Comparison
-from alexnet.comparison.curves import (
-    MOST_CURVES,
-    choose_curves,
-    choose_texts,
-    get_level,
-    label_curve,
-    list_curves,
-    name_curve,
-)
 from alexnet.comparison.groups import Group
-from alexnet.comparison.notes import write_notes
-from alexnet.comparison.records import Record
-from alexnet.errors import Damaged, Mistake, make_printable
-from alexnet.runs.reading import read_bytes
+from alexnet.comparison.page_data import collect
+from alexnet.comparison.page_texts import TEXTS
+from alexnet.errors import Mistake
+from alexnet.runs.texts import TEXTS as RUN_TEXTS
 from alexnet.runs.texts import find_chinese_font
 
-MOST_PICTURE = 2**22  # bytes; a run's own has at most 2 MB
-MOST_PLOTS = 200  # runs with plots, about 0.3 MB each
+WEB = Path(__file__).parent / "web"
+SCRIPTS = ("rows.js", "table.js", "charts.js", "swept.js", "parallel.js", "run.js", "main.js")  # in this order
 TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
+    loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 
 
 def write(groups: Sequence[Group], path: str | Path) -> None:
-    """Writes the page: the table, the notes, the curves and the plots of each run.
+    """Writes the page: the table, the notes, the curves and a section for each run.
 
-    Raises Mistake if there are several groups, or if the file can't be written.
+    Raises Mistake if the file can't be written.
     """
-    from plotly.offline import get_plotlyjs
-
-    if len(groups) > 1:
-        names = "; ".join(group.name for group in groups)
-        raise Mistake(f"--html shows one data set and model; here are {names}. Choose one with --where.")
-    comparison = groups[0].comparison
-
-    records = [record for each in comparison.configurations for record in each.records]
-    name = next(iter(choose_curves(comparison)), "training_loss")
-    headers, rows, notes = list_headers(comparison), list_rows(comparison), write_notes(comparison)
-    runs = [_describe_run(record, with_plots=index < MOST_PLOTS) for index, record in enumerate(records)]
-    axes = [choose_texts(comparison).epoch, label_curve(comparison, name)]
-    words = [*headers, *(cell for row in rows for cell in row), *notes, *(title for title, _ in runs), *axes]
-    page = TEMPLATES.get_template("page.html").render(
-        headers=headers,
-        rows=rows,
-        notes=notes,
-        curves=min(MOST_CURVES, len(list_curves(comparison, name))),
-        most_curves=MOST_CURVES,
-        runs=runs,
-        most_plots=MOST_PLOTS,
-        figure=_draw_figure(comparison, name),
-        font=_embed_font(words),
-        plotly=Markup(get_plotlyjs()),
-        nonce=token_urlsafe(16),
-    )
+    page = render(groups)
     try:
         Path(path).write_text(page, encoding="utf-8")
     except OSError as error:
@@ -82,73 +44,52 @@ def write(groups: Sequence[Group], path: str | Path) -> None:
         ) from error
 
 
-def _draw_figure(comparison: Comparison, curve_name: str) -> Markup:
-    """The curves for plotly, as JSON that can't end the script element around it."""
-    from plotly.colors import qualitative
-    from plotly.graph_objects import Figure
+def render(groups: Sequence[Group]) -> str:
+    """The page as HTML."""
+    from plotly.offline import get_plotlyjs
 
-    figure, curves = Figure(), list_curves(comparison, curve_name)
-    for index, (configuration, curve) in enumerate(curves[:MOST_CURVES]):
-        (epochs, mean, std), name = curve, name_curve(comparison, configuration)
-        colour = qualitative.Dark24[index]
-        # plotly reads a name as HTML. A click in the legend hides or shows a whole group.
-        look = {"name": escape(name), "legendgroup": str(index)}
-        figure.add_scatter(x=epochs, y=mean, **look, mode="lines", line_color=colour)
-        if std is not None:
-            figure.add_scatter(
-                x=[*epochs, *epochs[::-1]],
-                y=[*(mean + std), *(mean - std)[::-1]],
-                **look,
-                mode="none",
-                fill="toself",
-                fillcolor=colour,
-                opacity=0.2,
-                showlegend=False,
-                hoverinfo="skip",
-            )
-    level = get_level(comparison)
-    if level is not None:
-        figure.add_hline(level, line={"color": "black", "dash": "dash", "width": 1})
-    figure.update_layout(
-        xaxis_title=choose_texts(comparison).epoch,
-        yaxis_title=label_curve(comparison, curve_name),
-        hoverlabel_namelength=-1,
-        height=520,
-        showlegend=True,
-        template="plotly_white",
-        font_family="system-ui, 'Noto Sans SC', sans-serif",
+    language = choose_language(groups)
+    data = to_json({"text": TEXTS[language], "labels": RUN_TEXTS[language].metrics, **collect(groups)})
+    return TEMPLATES.get_template("page.html").render(
+        language=language,
+        text=SimpleNamespace(**TEXTS[language]),
+        data=Markup(data),
+        style=Markup((WEB / "page.css").read_text(encoding="utf-8")),
+        script=Markup("\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)),
+        font=embed_font(data),
+        plotly=Markup(get_plotlyjs()),
+        nonce=token_urlsafe(16),
     )
-    return Markup(figure.to_json().replace("<", "\\u003c"))
 
 
-def _describe_run(record: Record, with_plots: bool) -> tuple[str, dict[str, str] | None]:
-    """A run's title, and its plots: data: addresses by name. The plots are None if the page has no room for them."""
-    title = ": ".join(make_printable(word) for word in (record.run.folder, record.status, record.reason) if word)
-    if not with_plots:
-        return title, None
-    embedded = {path.stem: _embed_picture(path) for path in (record.run.curve, record.run.confusion)}
-    return title, {name: address for name, address in embedded.items() if address is not None}
+def choose_language(groups: Sequence[Group]) -> str:
+    """The language of the runs, or English if they have several."""
+    languages = {
+        str(record.config.get("language"))
+        for group in groups
+        for each in group.comparison.configurations
+        for record in each.records
+    }
+    language = languages.pop() if len(languages) == 1 else "en"
+    return language if language in TEXTS else "en"
 
 
-def _embed_picture(path: Path) -> str | None:
-    """The file as a data: address. None for anything but a PNG, such as a link to some other file."""
-    try:
-        content = read_bytes(path, MOST_PICTURE)
-    except Damaged:
-        return None
-    if content is None or not content.startswith(b"\x89PNG\r\n"):
-        return None
-    return f"data:image/png;base64,{b64encode(content).decode()}"
+def to_json(content: Any) -> str:
+    """JSON that can't end the script element around it."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
-def _embed_font(words: Iterable[str]) -> str:
-    """The Chinese characters of the words as a font in base64. It has a few KB; not every system has such a font."""
+def embed_font(text: str) -> str:
+    """The Chinese characters of the text as a font in base64, as not every system has one. "" if there are none."""
+    characters = "".join({character for character in text if character > "\u2e80"})
+    if not characters:
+        return ""
     from fontTools.subset import Subsetter
     from fontTools.ttLib import TTFont
 
-    characters = {character for word in words for character in word if character > "\u2e80"}
     subsetter = Subsetter()
-    subsetter.populate(text="中" + "".join(characters))  # never empty: browsers refuse a font without characters
+    subsetter.populate(text="中" + characters)  # browsers refuse a font without characters
     file = BytesIO()
     with TTFont(find_chinese_font(), lazy=True) as font:
         subsetter.subset(font)

@@ -32,7 +32,7 @@ class Record:
     reason: str  # why it didn't finish, in a sentence
     started: str  # ISO time
     metrics: dict[str, float]
-    curves: dict[str, list[tuple[float, float]]]  # (epochs passed, value) by the name of the curve: see _read_curves
+    curves: dict[str, list[tuple[float, float]]]  # (epochs passed, value) by the name of the curve: see read_curves
     made_with: dict[str, str]  # what can change a run without being configured: commit, device, precision
 
     @property
@@ -82,10 +82,10 @@ def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], d
     if not epochs:
         return _keep_usable(metrics), {}
     losses = [epoch["loss"] for epoch in epochs]
-    return _keep_usable({**metrics, "best_loss": min(losses), "final_loss": losses[-1]}), _read_curves(run, epochs)
+    return _keep_usable({**metrics, "best_loss": min(losses), "final_loss": losses[-1]}), read_curves(run, epochs)
 
 
-def _read_curves(run: Run, epochs: Sequence[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+def read_curves(run: Run, epochs: Sequence[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
     """The training loss of each window and, of each epoch, the validation loss and both errors (0 to 1), if there."""
     steps = epochs[0]["step"] / epochs[0]["epoch"]  # of one epoch
     validated = [epoch for epoch in epochs if epoch.get("validation_loss") is not None]
