@@ -33,7 +33,10 @@ def fit(comparison: Comparison, columns: Sequence[Column], width: int) -> tuple[
                 return [*each, last], []
         room = width - _measure(each) - GAP
         if room >= LEAST_FOLDERS:
-            return [*each, _cut(last, room)], ["folders are cut: --json or a wider terminal has all"]
+            cut = _cut(last, room)
+            return [*each, cut], [] if cut.cells == last.cells else [
+                "folders are cut: --json or a wider terminal has all"
+            ]
     note = "folders are left out: --json or a wider terminal has them"
     for each in (_break_headers(shown), _break_headers(_drop(shown, "interval"))):
         if _measure(each) <= width:
@@ -74,8 +77,13 @@ def _drop(columns: Sequence[Column], kind: str) -> list[Column]:
 
 
 def _break_headers(columns: Sequence[Column]) -> list[Column]:
-    """Headers of two lines: broken after a group's dot, a blank or an underscore."""
-    return [column._replace(header=_break(column.header)) for column in columns]
+    """Headers that are wider than their cells in two lines: broken after a group's dot, a blank or an underscore."""
+    return [
+        column._replace(header=_break(column.header))
+        if measure(column.header) > max(map(measure, column.cells))
+        else column
+        for column in columns
+    ]
 
 
 def _break(header: str) -> str:
@@ -109,14 +117,14 @@ def _cut_text(text: str, room: int) -> str:
 
 
 def _join_keys(comparison: Comparison, width: int) -> tuple[Column, list[str]]:
-    """A column of 'key=value, key=value' with what differs from the usual values, and a note with these."""
+    """A column of 'key=value key=value' with what differs from the usual values, and a note with these."""
     usual = _find_usual(comparison)
     cells = []
     for each in comparison.configurations:
         values = {key: comparison.format_value(each, key) for key in comparison.keys}
         changed = {key: value for key, value in values.items() if value != usual.get(key)}
         cells.append(textwrap.fill(_join(changed), width, break_on_hyphens=False) or "usual")
-    note = [f"usual is {_join(usual)}; the other rows say what differs from it"] if usual else []
+    note = [f"usual: {_join(usual)}; the other rows say what differs from it"] if usual else []
     return Column("key", "configuration", cells), note
 
 
@@ -132,4 +140,5 @@ def _find_usual(comparison: Comparison) -> dict[str, str]:
 
 
 def _join(values: dict[str, str]) -> str:
-    return ", ".join(f"{make_printable(key)}={value}" for key, value in values.items())
+    """As they are typed: 'optimizer=sgd optimizer.lr=0.1'."""
+    return " ".join(f"{make_printable(key)}={value}" for key, value in values.items())

@@ -42,8 +42,8 @@ def test_no_line_is_wider_than_the_terminal_and_every_row_is_there(wide, width):
 
 def test_at_80_columns_a_row_says_how_it_differs_from_the_usual_values(wide):
     told = show(wide, 80)
-    assert "usual is epochs=2, batch_size=64, model.dropout=0.5, " in " ".join(told.split())
-    assert re.search(r"^batch_size=128, optimizer.lr=0.1 +1 ", told, re.MULTILINE) and "folders are left out" in told
+    assert "usual: epochs=2 batch_size=64 model.dropout=0.5 " in " ".join(told.split())
+    assert re.search(r"^batch_size=128 optimizer.lr=0.1 +1 ", told, re.MULTILINE) and "folders are left out" in told
 
 
 def test_a_wide_terminal_and_a_pipe_have_names_and_folders_in_full(wide):
