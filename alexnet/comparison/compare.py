@@ -1,6 +1,6 @@
 """Compares the configurations of runs: finds the keys that they differ in, and the order of the table."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -39,13 +39,14 @@ class Comparison:
         if key not in configuration.config:
             return missing
         value = configuration.config[key]
-        return format_value(_round(value) if key in self._rounded else value)
+        rounded = _round(value)
+        return format_value(rounded if self._values[key][rounded] == 1 else value)
 
     @cached_property
-    def _rounded(self) -> set[str]:
-        """The keys of which no two values become equal if they are rounded."""
+    def _values(self) -> dict[str, Counter[Any]]:
+        """How many values of each key become the same if they are rounded."""
         values = {key: {each.config.get(key) for each in (*self.configurations, *self.others)} for key in self.keys}
-        return {key for key, found in values.items() if len(set(map(_round, found))) == len(found)}
+        return {key: Counter(map(_round, found)) for key, found in values.items()}
 
     def find_best(self) -> Configuration | None:
         """The best by the metric; None if no run has it."""

@@ -33,9 +33,15 @@ class Spread:
         return cls(len(values), mean, std, min(mean, low), max(mean, high))  # a damaged run's mean may be beyond them
 
     @classmethod
-    def of_differences(cls, first: Mapping[Any, float], second: Mapping[Any, float]) -> "Spread | None":
-        """The spread of first - second over the seeds that both have. None if they share no seed."""
-        return cls.of(first[seed] - second[seed] for seed in first if seed in second)
+    def of_differences(
+        cls, first: Mapping[Any, float], second: Mapping[Any, float], bounds: tuple[float, float] = (-inf, inf)
+    ) -> "Spread | None":
+        """The spread of first - second over the seeds that both have. None if they share no seed.
+
+        bounds: the least and the most that either can be.
+        """
+        most = bounds[1] - bounds[0]
+        return cls.of((first[seed] - second[seed] for seed in first if seed in second), (-most, most))
 
     @property
     def contains_zero(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from alexnet.comparison.compare import Comparison, rank_by_metric
 from alexnet.comparison.configurations import Configuration
+from alexnet.comparison.metrics import get_bounds
 from alexnet.comparison.spread import Spread
 
 
@@ -36,4 +37,4 @@ def judge(comparison: Comparison) -> list[Verdict]:
 def _judge_pair(best: Configuration, other: Configuration, metric: str) -> Verdict:
     first, second = best.get_values(metric), other.get_values(metric)
     shared = [seed for seed in first if seed in second]
-    return Verdict(best, other, shared, Spread.of_differences(first, second))
+    return Verdict(best, other, shared, Spread.of_differences(first, second, get_bounds(metric)))

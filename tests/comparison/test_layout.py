@@ -72,10 +72,10 @@ def test_pairs_are_named_by_the_keys_in_which_the_two_differ(compare, tmp_path):
 
 
 def test_numbers_have_four_digits_unless_that_makes_two_of_them_one(compare, tmp_path):
-    for number, (rate, decay) in enumerate([(0.0123456789, 0.12344), (0.0987654321, 0.12341)]):
+    for number, (rate, decay) in enumerate([(0.0123456789, 0.12344), (0.0987654321, 0.12341), (0.5, 0.43219)]):
         make(tmp_path / str(number), {"optimizer.lr": rate, "model.dropout": decay}, 0.9)
     told = compare(".").stdout
-    assert "0.01235" in told and "0.09877" in told and "0.12344" in told and "0.12341" in told
+    assert "0.01235" in told and "0.09877" in told and "0.12344" in told and "0.12341" in told and "0.4322" in told
     assert "0.0123456789" in compare(".", "--csv").stdout
 
 

@@ -42,3 +42,12 @@ def test_single_runs_claim_nothing(compare, tmp_path):
     make(tmp_path / "c", {"optimizer.lr": 0.01, "seed": 5}, 0.8)
     make(tmp_path / "d", {"optimizer.lr": 0.01, "seed": 6}, 0.8)
     assert "they share no seed" in compare("a", "c", "d").stdout
+
+
+def test_no_difference_of_accuracies_is_more_than_100_points(compare, tmp_path):
+    """Two seeds, of which one gains nothing and one gains 0.4, would give -2.3 to 2.7."""
+    for rate, accuracies in ((0.1, (0.9, 0.9)), (0.01, (0.9, 0.5))):
+        for seed, accuracy in enumerate(accuracies):
+            make(tmp_path / f"{rate}-{seed}", {"optimizer.lr": rate, "seed": seed}, accuracy, {"seconds": accuracy})
+    assert "95% interval [-100.00, +100.00]: not distinguishable" in compare(".").stdout
+    assert "95% interval [-2.741, +2.341]" in compare(".", "--metric", "seconds").stdout
