@@ -4,7 +4,6 @@ What can be spared depends on what it is, so tables aren't left to rich, which s
 """
 
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
@@ -58,8 +57,23 @@ def fit_overview(columns: Sequence[Column], width: int) -> list[Column]:
 
 
 def wrap(text: str, width: int, indent: str = "  ") -> str:
-    """The text in lines of that width, without a break in a word that fits."""
-    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False) or text
+    """The text in lines of that width; a word is broken only if it is longer. textwrap counts no wide characters."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and measure(f"{line} {word}") > _count_room(width, indent, lines):
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".lstrip()
+        while measure(line) > (room := _count_room(width, indent, lines)):
+            end = next(end for end in range(len(line), 0, -1) if measure(line[:end]) <= room)
+            lines.append(line[:end])
+            line = line[end:]
+    return f"\n{indent}".join([*lines, line])
+
+
+def _count_room(width: int, indent: str, lines: Sequence[str]) -> int:
+    return max(width - (len(indent) if lines else 0), 2)
 
 
 def measure(text: str) -> int:
@@ -123,7 +137,7 @@ def _join_keys(comparison: Comparison, width: int) -> tuple[Column, list[str]]:
     for each in comparison.configurations:
         values = {key: comparison.format_value(each, key) for key in comparison.keys}
         changed = {key: value for key, value in values.items() if value != usual.get(key)}
-        cells.append(textwrap.fill(_join(changed), width, break_on_hyphens=False) or "usual")
+        cells.append(wrap(_join(changed), width, "") or "usual")
     note = [f"usual: {_join(usual)}; the other rows say what differs from it"] if usual else []
     return Column("key", "configuration", cells), note
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from alexnet.comparison.groups import compare_groups
-from alexnet.comparison.layout import measure
+from alexnet.comparison.layout import measure, wrap
 from alexnet.comparison.records import read_all
 from alexnet.comparison.tables import describe
 from support.run_folders import make
@@ -59,6 +59,11 @@ def test_folders_are_cut_before_anything_else_goes(tmp_path):
     assert "{12-00-00,12-00-01," in show(tmp_path, 200)
     told = show(tmp_path, 60)
     assert "  12-00-00 +8\n" in told and "  [91.89, 96.11]  " in told and "folders are cut" in told
+
+
+def test_only_a_word_longer_than_a_line_is_broken_and_a_chinese_character_is_two_columns():
+    assert wrap("one two three", 9, "") == "one two\nthree"
+    assert wrap("网络网络网 a", 9) == "网络网络\n  网 a"
 
 
 def test_pairs_are_named_by_the_keys_in_which_the_two_differ(compare, tmp_path):
