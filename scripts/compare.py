@@ -12,7 +12,6 @@ import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
 from alexnet.comparison import tables
-from alexnet.comparison.difference import list_differences
 from alexnet.comparison.groups import compare_groups
 from alexnet.comparison.records import filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
@@ -57,9 +56,7 @@ def main() -> None:
     if given.diff:
         if given.plot or given.html:
             raise Mistake("--diff draws nothing: give --plot and --html in a call without it.")
-        headers, rows = list_differences(records)
-        nothing = given.form == "text" and not rows
-        print("Nothing differs." if nothing else tables.render(given.form, headers, rows))
+        print(tables.describe_differences(given.form, records, tables.measure_terminal()))
         return
     groups = compare_groups(records, given.metric, given.sort, given.best_of, given.across_models)
     # Here and not above: matplotlib and plotly take longer to import than a table takes to make.

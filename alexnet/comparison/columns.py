@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from os.path import commonpath
+from pathlib import Path
 from typing import NamedTuple
 
 from alexnet.comparison.compare import Comparison
@@ -89,20 +90,31 @@ def _format_number(amount: float, metric: str, digits: int = 4) -> str:
 
 def _list_folders(configurations: Sequence[Configuration]) -> Column:
     """The folders of each configuration. What all paths begin with is in the header."""
-    parents = {str(record.run.folder.parent) for each in configurations for record in each.records}
-    absolute = {path.startswith("/") for path in parents}
-    common = commonpath(parents) if len(absolute) == 1 else ""
+    common = find_common_parent([record for each in configurations for record in each.records])
     cells = [format_folders(each.records, common) for each in configurations]
-    return Column("folders", make_printable(f"folders in {common}" if common.strip("/") else "folders"), cells)
+    return Column("folders", label_folders(common), cells)
+
+
+def label_folders(common: str) -> str:
+    return make_printable(f"folders in {common}" if common.strip("/") else "folders")
+
+
+def find_common_parent(records: Sequence[Record]) -> str:
+    """The folder in which all runs are; "" if there is none."""
+    parents = {str(record.run.folder.parent) for record in records}
+    return commonpath(parents) if len({path.startswith("/") for path in parents}) == 1 else ""
 
 
 def format_folders(records: Sequence[Record], inside: str = "") -> str:
-    """'outputs/2012-09-30/10-00-00/{0,1,2}', as a shell takes it; relative to the folder `inside`."""
+    """'outputs/2012-09-30/10-00-00/{0,1,2}', as a shell takes it; inside that folder '0 1 2'."""
     names = defaultdict(list)
     for record in records:
-        parent = record.run.folder.parent
-        names[parent.relative_to(inside) if inside else parent].append(make_printable(record.run.folder.name))
-    return " ".join(
-        make_printable(parent / (found[0] if len(found) == 1 else f"{{{','.join(found)}}}"))
-        for parent, found in names.items()
-    )
+        names[record.run.folder.parent].append(make_printable(record.run.folder.name))
+    places = []
+    for parent, found in names.items():
+        if inside and parent == Path(inside):
+            places += found
+        else:
+            place = parent.relative_to(inside) if inside else parent
+            places.append(make_printable(place / (found[0] if len(found) == 1 else f"{{{','.join(found)}}}")))
+    return " ".join(places)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+from alexnet.comparison.columns import find_common_parent, format_folders, label_folders
 from alexnet.comparison.configurations import find_differing_keys
 from alexnet.comparison.records import Record, flatten_config, format_value
 from alexnet.config.keys import DATA_BY_LENGTHS, align_data_hashes
@@ -32,6 +33,16 @@ def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[st
         and key != f"environment.{DATA_BY_LENGTHS}"  # data_sha256 says more
     ]
     return ["key", *(make_printable(record.run.folder) for record in records)], rows
+
+
+def list_values(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """The table of list_differences for many runs: a row for each value of each key, with the runs that have it."""
+    common, listed = find_common_parent(records), []
+    for key, *cells in rows:
+        for number, value in enumerate(dict.fromkeys(cells)):
+            having = [record for record, cell in zip(records, cells, strict=True) if cell == value]
+            listed.append(["" if number else key, value, format_folders(having, common)])
+    return ["key", "value", label_folders(common)], listed
 
 
 def _read_environment(record: Record) -> dict[str, Any]:

@@ -56,6 +56,17 @@ def fit_overview(columns: Sequence[Column], width: int) -> list[Column]:
     return [first._replace(cells=[_cut_text(cell, room) for cell in first.cells]), *rest]
 
 
+def fit_cells(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The headers and rows of any table. The last column is wrapped, and the one before it if it is long."""
+    table = [list(row) for row in (headers, *rows)]
+    for number in (-2, -1):
+        others = sum(max(measure(row[place]) for row in table) + GAP for place in range(len(headers) + number))
+        room = max((width - others) // -number - GAP * (number == -2), LEAST_KEYS)
+        for row in table:
+            row[number] = wrap(row[number], room, "")
+    return table
+
+
 def wrap(text: str, width: int, indent: str = "  ") -> str:
     """The text in lines of that width; a word is broken only if it is longer. textwrap counts no wide characters."""
     lines: list[str] = []

@@ -14,9 +14,11 @@ from tabulate import tabulate
 
 from alexnet.comparison.columns import Column, format_mean, label_metric, list_columns
 from alexnet.comparison.compare import Comparison
+from alexnet.comparison.difference import list_differences, list_values
 from alexnet.comparison.groups import Group
-from alexnet.comparison.layout import fit, fit_overview, wrap
+from alexnet.comparison.layout import fit, fit_cells, fit_overview, measure, wrap
 from alexnet.comparison.notes import MORE_SEEDS, note_choice, write_notes
+from alexnet.comparison.records import Record
 from alexnet.comparison.values import list_everything, list_numbers
 from alexnet.errors import UNPRINTABLE
 
@@ -48,6 +50,18 @@ def _gather_choices(groups: Sequence[Group]) -> list[str]:
     """What orders the tables, once for all of them."""
     counts = Counter(note for group in groups for note in note_choice(group.comparison))
     return [f"{count} {'tables are' if count > 1 else 'table is'} {note}" for note, count in counts.items()]
+
+
+def describe_differences(form: str, records: Sequence[Record], width: int | None = None) -> str:
+    """What differs between the runs: a column for each, or if `width` has no room for these, a row for each value."""
+    headers, rows = list_differences(records)
+    if form != "text":
+        return render(form, headers, rows)
+    text = format_text(headers, rows)
+    if width is not None and measure(text) > width:
+        headers, *rows = fit_cells(*list_values(records, rows), width)
+        text = format_text(headers, rows)
+    return text if rows else "Nothing differs."
 
 
 def measure_terminal() -> int | None:

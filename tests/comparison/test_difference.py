@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+from alexnet.comparison.records import read_all
+from alexnet.comparison.tables import describe_differences
 from support.comparisons import parse_json
 from support.run_folders import make
 
@@ -17,3 +21,12 @@ def test_diff_shows_only_what_differs_in_configuration_and_environment(compare, 
         {"key": "optimizer.lr", "a": "0.1", "b": "0.01"},
         {"key": "environment.python", "a": "3.11.2", "b": "3.12.0"},
     ]
+
+
+def test_many_runs_have_a_row_for_each_value_if_the_terminal_has_no_room_for_a_column_each(sweep):
+    records = read_all([str(sweep)], pytest.fail)
+    assert describe_differences("text", records, 1000) == describe_differences("text", records)
+    lines = describe_differences("text", records, 60).splitlines()
+    assert [line.split() for line in lines[-2:]] == [["optimizer.lr", "0.1", "0", "1", "2"], ["0.01", "3", "4", "5"]]
+    assert [line.split()[-2:] for line in lines if "seed" in line] == [["0", "3"]] and max(map(len, lines)) <= 60
+    assert describe_differences("text", records[:1] * 2, 60) == "Nothing differs."

@@ -56,7 +56,7 @@ def test_a_wide_terminal_and_a_pipe_have_names_and_folders_in_full(wide):
 def test_folders_are_cut_before_anything_else_goes(tmp_path):
     for seed in range(9):
         make(tmp_path / "runs" / "2026-11-27" / f"12-00-0{seed}", {"seed": seed}, 0.9 + seed / 100)
-    assert "{12-00-00,12-00-01," in show(tmp_path, 200)
+    assert "  12-00-00 12-00-01 12-00-02" in show(tmp_path, 200)
     told = show(tmp_path, 60)
     assert "  12-00-00 +8\n" in told and "  [91.89, 96.11]  " in told and "folders are cut" in told
 

@@ -16,9 +16,9 @@ def test_the_table_has_only_the_keys_that_differ_and_the_best_first(compare, swe
     lines = compare("sweep").stdout.splitlines()
     assert lines[0].split("  ")[0] == "optimizer.lr" and "momentum" not in lines[0] and "seed" not in lines[0]
     assert lines[1].split()[:5] == ["0.1", "3", "91.00", "±", "1.00"] and "[88.52, 93.48]" in lines[1]
-    assert lines[0].endswith("  folders in sweep") and [line.split()[-1] for line in lines[1:3]] == [
-        "{0,1,2}",
-        "{3,4,5}",
+    assert lines[0].endswith("  folders in sweep") and [line.split("  ")[-1] for line in lines[1:3]] == [
+        "0 1 2",
+        "3 4 5",
     ]
 
 
