@@ -45,15 +45,6 @@ def list_columns(comparison: Comparison) -> list[Column]:
     return [*columns, _list_folders(configurations)]
 
 
-def list_headers(comparison: Comparison) -> list[str]:
-    return [column.header for column in list_columns(comparison)]
-
-
-def list_rows(comparison: Comparison) -> list[list[str]]:
-    """The cells under the headers, a row for each configuration."""
-    return [list(row) for row in zip(*(column.cells for column in list_columns(comparison)), strict=True)]
-
-
 def _format_status(configuration: Configuration) -> str:
     """How the runs ended; '1 diverged' if the others finished."""
     counts = Counter(record.status for record in configuration.records)
