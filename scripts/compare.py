@@ -34,7 +34,16 @@ def parse() -> Namespace:
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
     add("--across-models", action="store_true", help="compare different models of the same data set in one table")
     add("--best-of", metavar="KEY", help="of this key, show only the best value for each choice of the other keys")
-    add("--plot", metavar="FILE", help="draw curves, and the metric over swept numbers: png, pdf or svg")
+    add("--plot", metavar="FILE", help="draw the metric's curves, and the metric over each swept key: png, pdf or svg")
+    add("--title", metavar="TEXT", default="", help="the title of the plot")
+    add(
+        "--label",
+        action="append",
+        metavar="NAME=TEXT",
+        default=[],
+        help="what the plot says in place of a key, KEY=VALUE, a metric or an axis: 'optimizer.lr=0.01=small', "
+        "'epoch=passes over the images'; repeatable",
+    )
     add("--html", metavar="FILE", help="write a page with the table, the curves and the plots of each run")
     add("--diff", action="store_true", help="show only what differs in the runs' configurations and environments")
     add("--verbose", action="store_true", help="name every run that isn't averaged, and every pair that is compared")
@@ -52,6 +61,8 @@ def parse() -> Namespace:
 
 def main() -> None:
     given = parse()
+    if (given.title or given.label) and not given.plot:
+        raise Mistake("--title and --label are of a plot: give --plot curves.png, too.")
     records = filter_records(read_all(given.folders, lambda line: print(line, file=sys.stderr)), given.where)
     if given.diff:
         if given.plot or given.html:
@@ -63,7 +74,7 @@ def main() -> None:
     if given.plot:
         from alexnet.comparison.picture import draw
 
-        draw(groups, given.plot)
+        draw(groups, given.plot, given.title, given.label)
     if given.html:
         from alexnet.comparison.page import write
 

@@ -9,7 +9,6 @@ from typing import Any
 from alexnet.comparison.configurations import Configuration, find_telling_keys, group_records, identify
 from alexnet.comparison.metrics import METRICS, count_epochs_to, is_epochs_to, is_higher_better, parse_target
 from alexnet.comparison.records import Record, format_value
-from alexnet.comparison.spread import Spread
 from alexnet.errors import Mistake, make_printable, nearest, shorten
 
 
@@ -58,16 +57,6 @@ class Comparison:
         configs = [each.config for each in self.configurations]
         given = {key: {config.get(key) for config in configs} - {None} for key in self.keys}
         return [key for key, found in given.items() if len(found) > 1 and {*map(type, found)} <= {int, float}]
-
-    def trace(self, key: str) -> dict[str, list[tuple[float, Spread]]]:
-        """The metric over a swept key: points (value, spread) for each choice of the other keys, by its name."""
-        lines: dict[str, list[tuple[float, Spread]]] = defaultdict(list)
-        others = replace(self, keys=[other for other in self.keys if other != key])
-        for each in self.configurations:
-            value, spread = each.config.get(key), each.get_spread(self.metric)
-            if value is not None and spread is not None:
-                lines[others.name(each) if others.keys else ""].append((value, spread))
-        return {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items()}
 
     @cached_property
     def left_out(self) -> list[tuple[Record, str]]:

@@ -19,8 +19,9 @@ def choose_curves(comparison: Comparison) -> list[str]:
     there = [name for name in CURVES if any(record.curves.get(name) for record in records)]
     if comparison.by_default:
         return there
-    kind = "error" if is_share(metric) or parse_target(metric) else "loss" if "loss" in metric else ""
-    of_training = metric in ("best_loss", "final_loss") or parse_target(metric) is not None
+    has_target = parse_target(metric) is not None
+    kind = "error" if is_share(metric) or has_target else "loss" if "loss" in metric else ""
+    of_training = metric in ("best_loss", "final_loss") or has_target
     part = "training" if of_training else metric.partition("_")[0]
     asked = [name for name in there if name.endswith(kind)]
     return [name for name in asked if name.startswith(part)] or asked

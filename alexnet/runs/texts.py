@@ -37,6 +37,19 @@ class Texts:
     curve_rate: str
     training_error: str
     validation_error: str
+    error: str
+    epochs_to: str
+    training: str
+    validation: str
+    others: str
+    no_runs: str
+    best_rows: str
+    curves_note: str
+    band_note: str
+    points_note: str
+    interval_note: str
+    seeds_note: str
+    left_out_note: str
     epoch: str
     confusion_title: str
     true_class: str
@@ -76,8 +89,21 @@ TEXTS = {
         validation_loss="validation loss",
         chosen="chosen: epoch {}",
         curve_rate="learning\nrate",
-        training_error="training error %",
-        validation_error="validation error %",
+        training_error="training error (%)",
+        validation_error="validation error (%)",
+        error="error (%)",
+        epochs_to="epochs to {:g}% training error",
+        training="training",
+        validation="validation",
+        others="{} others",
+        no_runs="No run has finished yet.",
+        best_rows="the best {} of {}",
+        curves_note="Curves: mean over seeds.",
+        band_note="Shaded: one standard deviation.",
+        points_note="Dots: seeds. Circles: their mean.",
+        interval_note="Bars: 95% interval of the mean.",
+        seeds_note="{} seeds each.",
+        left_out_note="Configurations without a finished run, not drawn: {}.",
         epoch="epoch",
         confusion_title="Test images by class: {:.2f}% right",
         true_class="true class",
@@ -114,14 +140,33 @@ TEXTS = {
         validation_loss="验证损失",
         chosen="选中: 第 {} 轮",
         curve_rate="学习率",
-        training_error="训练错误率 %",
-        validation_error="验证错误率 %",
+        training_error="训练错误率 (%)",
+        validation_error="验证错误率 (%)",
+        error="错误率 (%)",
+        epochs_to="训练错误率降至 {:g}% 所需轮数",
+        training="训练",
+        validation="验证",
+        others="其余 {} 个",
+        no_runs="尚无完成的训练。",
+        best_rows="最好的 {} 个, 共 {} 个",
+        curves_note="曲线: 各随机种子的均值。",
+        band_note="阴影: 一个标准差。",
+        points_note="小点: 各随机种子。圆圈: 均值。",
+        interval_note="短线: 均值的 95% 置信区间。",
+        seeds_note="每组 {} 个种子。",
+        left_out_note="没有完成的训练而未画出的配置: {}。",
         epoch="轮次",
         confusion_title="测试集混淆矩阵 (准确率 {:.2f}%)",
         true_class="真实类别",
         predicted_class="预测类别",
         models={"AlexNetCifar": "简化版AlexNet"},
-        metrics={"test_accuracy": "测试集准确率"},
+        metrics={
+            "test_accuracy": "测试集准确率",
+            "validation_accuracy": "验证集准确率",
+            "training_accuracy": "训练集准确率",
+            "best_loss": "最低训练损失",
+            "final_loss": "最终训练损失",
+        },
     ),
 }
 

@@ -31,11 +31,13 @@ def make(
     data: str | None = "abc",
     errors: tuple[float, ...] | None = None,
     lengths: str | None = None,
+    validation: tuple[float, ...] = (),
 ) -> Path:
     """A finished run with that test accuracy; with accuracy=None one whose result.json is `result`, or none.
 
     changes: {'optimizer.lr': 0.1}; losses: of each epoch, with one window an epoch; data: its hash;
-    errors: the training error of each epoch, as many as there are losses; lengths: the hash of its files' lengths.
+    errors: the training error of each epoch, as many as there are losses; lengths: the hash of its files' lengths;
+    validation: the validation error of each epoch, whose loss is ten times that.
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
@@ -43,6 +45,9 @@ def make(
         result = {**FINISHED, "test_accuracy": accuracy, **(result or {})}
     accuracies = [""] * len(losses) if errors is None else [f",{1 - error}" for error in errors]
     header = "epoch,step,loss" + ("" if errors is None else ",accuracy")
+    if validation:
+        header += ",validation_loss,validation_accuracy"
+        accuracies = [f"{start},{10 * error},{1 - error}" for start, error in zip(accuracies, validation, strict=True)]
     rows = [(epoch, 10 * epoch, loss) for epoch, loss in enumerate(losses, 1)]
     files = {
         "config.yaml": yaml.safe_dump(change_config(changes or {}), allow_unicode=True, sort_keys=False),
