@@ -5,7 +5,6 @@ from alexnet.comparison.configurations import Configuration, Curve
 from alexnet.comparison.metrics import is_share, parse_target
 from alexnet.runs.texts import TEXTS, Texts
 
-MOST_CURVES = 20  # on a page: more can't be told apart
 CURVES = ("training_loss", "validation_loss", "training_error", "validation_error")
 
 
@@ -33,20 +32,10 @@ def list_curves(comparison: Comparison, name: str) -> list[tuple[Configuration, 
     return [(each, curve) for each, curve in curves if curve is not None]
 
 
-def name_curve(comparison: Comparison, configuration: Configuration) -> str:
-    """'optimizer.lr=0.01 (n=3)'."""
-    return f"{comparison.name(configuration)} (n={len(configuration.repeats)})"
-
-
 def get_level(comparison: Comparison) -> float | None:
     """N of a metric epochs_to_N, drawn as a line across the training errors. None for other metrics."""
     target = parse_target(comparison.metric)
     return None if target is None else 100 * target
-
-
-def label_curve(comparison: Comparison, name: str) -> str:
-    """The name of a curve's vertical axis, in the language of the runs."""
-    return str(getattr(choose_texts(comparison), name))
 
 
 def choose_texts(comparison: Comparison) -> Texts:

@@ -2,7 +2,9 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import matplotlib
@@ -10,9 +12,10 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import font_manager, pyplot
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
-from alexnet.errors import make_printable
+from alexnet.errors import make_printable, shorten
 from alexnet.runs.texts import Texts, find_chinese_font
 
 
@@ -27,6 +30,7 @@ def use_fonts() -> None:
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans SC"]
 
 
+MOST_COUNTED, MOST_NAMED, MOST_NAME = 20, 100, 30  # classes with counts, with names; characters of a name
 Row = Mapping[str, Any]
 
 
@@ -50,47 +54,67 @@ def draw_training_curve(
         1 + changes, figsize=(10, 5), sharex=True, height_ratios=[4, 1][: 1 + changes], squeeze=False
     )
     axes, lowest = places[0, 0], places[-1, 0]
-    steps = [window["step"] / log_every for window in windows]
-    marker = "." if len(windows) < 50 else None
-    axes.plot(steps, [window["loss"] for window in windows], label=texts.training_loss, marker=marker)
-    _draw_validation(axes, epochs, chosen, log_every, texts)
+    has_whole = not epochs or epochs[0]["step"] >= log_every  # else the axis would count fractions of a window
+    unit, label = (log_every, texts.curve_x.format(log_every)) if has_whole else (1, texts.curve_batches)
+    steps = [window["step"] / unit for window in windows]
+    axes.plot(
+        steps,
+        [window["loss"] for window in windows],
+        label=texts.training_loss,
+        marker="o" if len(windows) == 1 else "." if len(windows) < 50 else None,
+    )
+    _draw_validation(axes, epochs, chosen, unit, texts)
+    _scale_losses(axes, [window["loss"] for window in windows])
     axes.set_ylabel(texts.curve_y)
     axes.set_title(texts.curve_title.format(texts.models.get(model, model)))
-    axes.legend()
-    axes.grid(True)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _mark_epochs(axes, [epoch["step"] / log_every for epoch in epochs], texts.epoch)
+    axes.set_xlim(0, 1.02 * max(steps))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _mark_epochs(axes, [epoch["step"] / unit for epoch in epochs], texts.epoch)
     if changes:
         lowest.plot(steps, [window["learning_rate"] for window in windows], color="grey")
         lowest.set_ylabel(texts.curve_rate)
-        lowest.grid(True)
-    lowest.set_xlabel(texts.curve_x.format(log_every))
-    figure.tight_layout()
+        lowest.yaxis.set_major_locator(MaxNLocator(2))
+        lowest.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    for place in places[:, 0]:
+        place.grid(True, alpha=0.4)
+    lowest.set_xlabel(label)
+    # Below everything, where it covers no curve. loc="best" does, and warns that it is slow after 200,000 windows.
+    figure.legend(loc="lower center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path, dpi=300)
     pyplot.close(figure)
 
 
-def _draw_validation(axes: Axes, epochs: Sequence[Row], chosen: int | None, log_every: int, texts: Texts) -> None:
+def _draw_validation(axes: Axes, epochs: Sequence[Row], chosen: int | None, unit: int, texts: Texts) -> None:
     """Draws the validation loss at the end of each epoch, if there is one, with a star at the chosen epoch."""
     validated = [epoch for epoch in epochs if epoch.get("validation_loss") is not None]
     if not validated:
         return
-    ends = [epoch["step"] / log_every for epoch in validated]
-    axes.plot(ends, [epoch["validation_loss"] for epoch in validated], label=texts.validation_loss, marker="o", ms=4)
+    ends = [epoch["step"] / unit for epoch in validated]
+    losses = [epoch["validation_loss"] for epoch in validated]
+    axes.plot(ends, losses, label=texts.validation_loss, marker="o" if len(ends) < 50 else None, ms=4)
     for end, epoch in zip(ends, validated, strict=True):
         if epoch["epoch"] == chosen:
+            look: dict[str, Any] = {"ms": 14, "markeredgecolor": "white", "zorder": 3, "linestyle": "none"}
             label = texts.chosen.format(chosen)
-            axes.plot(end, epoch["validation_loss"], "*", color="black", ms=12, label=label, zorder=3)
+            axes.plot(end, epoch["validation_loss"], "*", color="black", label=label, clip_on=False, **look)
+
+
+def _scale_losses(axes: Axes, losses: Sequence[float]) -> None:
+    """A logarithmic axis if a few losses are so high that all others would be one flat line."""
+    finite = [loss for loss in losses if isfinite(loss)]
+    if finite and min(finite) > 0 and max(finite) > 50 * median(finite):
+        axes.set_yscale("log")
 
 
 def _mark_epochs(axes: Axes, ends: Sequence[float], label: str) -> None:
-    """Draws a thin line at the end of each epoch, and the numbers of the epochs along the top."""
+    """Draws a thin line at the end of each epoch, and its number along the top; of many epochs, at up to 15."""
     if not ends:
         return
-    for end in ends:
-        axes.axvline(end, color="grey", linewidth=0.5, linestyle=":")
     every = -(-len(ends) // 15)
     shown = range(every - 1, len(ends), every)
+    for index in shown:
+        axes.axvline(ends[index], color="grey", linewidth=0.5, linestyle=":")
     top = axes.secondary_xaxis("top")
     top.set_xticks([ends[index] for index in shown], [str(index + 1) for index in shown])
     top.set_xlabel(label)
@@ -101,33 +125,32 @@ def draw_confusion_matrix(
 ) -> None:
     """Draws the test images by true and predicted class. 150 dpi.
 
-    counts[true][predicted]. A cell's shade is its share of the true class. With up to 20 classes, it has its count.
-    accuracy: 0 to 1.
+    counts[true][predicted]. A cell's shade is its share of the true class. With up to MOST_COUNTED classes it has its
+    count, with up to MOST_NAMED the classes have their names, else their numbers from 0. accuracy: 0 to 1.
     """
     use_fonts()
-    classes = [escape_dollars(make_printable(name)) for name in classes]
+    numbered = len(classes) <= MOST_COUNTED
+    # Whole pixels a class, at least 1, and about 12 inches for many classes.
+    side = max(5, 0.55 * len(classes)) if numbered else len(classes) * max(1, round(1800 / len(classes))) / 150
+    figure = pyplot.figure(figsize=(side, side))
+    axes = figure.add_axes((0, 0, 1, 1))  # names and titles are outside of it, and the file is cut to what there is
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
-    numbered = len(classes) <= 20
-    side = max(6, 0.55 * len(classes)) if numbered else 12
-    figure, axes = pyplot.subplots(figsize=(side + 1, side))
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, fraction=0.046)
-    size = None if numbered else max(2, 400 / len(classes))
-    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(classes)), classes, fontsize=size)
-    axes.set_xlabel(texts.predicted_class)
-    axes.set_ylabel(texts.true_class)
-    axes.set_title(texts.confusion_title.format(100 * accuracy))
+    norm = Normalize(0, 1) if numbered else PowerNorm(0.5, 0, 1)  # few of many images are confused with one class
+    image = axes.imshow(shares, cmap="Blues", norm=norm, interpolation="nearest")
+    figure.colorbar(image, cax=figure.add_axes((1.03, 0, 0.03, 1)))
+    size = 10 if numbered else min(10.0, 0.8 * 72 * side / len(classes))
+    if len(classes) <= MOST_NAMED:
+        names = [shorten(make_printable(name), MOST_NAME).replace("$", r"\$") for name in classes]
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
+        axes.set_yticks(range(len(names)), names, fontsize=size)
+    large = max(10, 1.2 * side)
+    axes.set_xlabel(texts.predicted_class, fontsize=large)
+    axes.set_ylabel(texts.true_class, fontsize=large)
+    axes.set_title(texts.confusion_title.format(100 * accuracy), fontsize=1.2 * large)
     if numbered:
         for row, line in enumerate(counts):
             for column, count in enumerate(line):
                 colour = "white" if shares[row][column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.15)
     pyplot.close(figure)
-
-
-def escape_dollars(text: str) -> str:
-    """The text as matplotlib must get it: it would set a text between two dollar signs as mathematics."""
-    return text.replace("$", r"\$")

@@ -31,6 +31,7 @@ class Texts:
     curve_title: str
     training_loss: str
     curve_x: str
+    curve_batches: str
     curve_y: str
     validation_loss: str
     chosen: str
@@ -85,6 +86,7 @@ TEXTS = {
         curve_title="{} training loss",
         training_loss="training loss",
         curve_x="training batches (in windows of {})",
+        curve_batches="training batches",
         curve_y="loss",
         validation_loss="validation loss",
         chosen="chosen: epoch {}",
@@ -136,6 +138,7 @@ TEXTS = {
         curve_title="{}训练损失曲线",
         training_loss="训练损失",
         curve_x="训练批次 (每{}批)",
+        curve_batches="训练批次",
         curve_y="损失",
         validation_loss="验证损失",
         chosen="选中: 第 {} 轮",

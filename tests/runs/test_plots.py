@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_the_curve_is_the_tutorials(tmp_path, figures, language):
     assert list(axes.lines[0].get_ydata()) == losses
     assert list(axes.lines[0].get_xdata()) == [1, 1.5, 2.5, 3]  # in windows: the rest of an epoch is half of one
     assert [line.get_xdata()[0] for line in axes.lines[1:]] == [1.5, 3]
-    texts = (axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), axes.get_legend().get_texts()[0].get_text())
+    texts = (axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), figures[0].legends[0].get_texts()[0].get_text())
     assert (
         texts
         == {
@@ -64,7 +65,7 @@ def test_the_curve_shows_validation_the_chosen_epoch_and_a_changing_learning_rat
     loss, rate = figures[0].axes
     assert list(loss.lines[1].get_ydata()) == [2.2, 1.7] and list(loss.lines[1].get_xdata()) == [1.5, 3]
     assert (loss.lines[2].get_xdata()[0], loss.lines[2].get_ydata()[0]) == (3, 1.7)
-    named = [text.get_text() for text in loss.get_legend().get_texts()]
+    named = [text.get_text() for text in figures[0].legends[0].get_texts()]
     assert named[1:] == {"en": ["validation loss", "chosen: epoch 2"], "zh": ["验证损失", "选中: 第 2 轮"]}[language]
     assert list(rate.lines[0].get_ydata()) == [0.1, 0.2, 0.3, 0.1]
 
@@ -81,6 +82,53 @@ def test_the_confusion_matrix_shows_every_class(tmp_path, figures, classes):
     assert axes.images[0].get_array()[0, 1] == pytest.approx(7 / 8)
     numbers = {text.get_text() for text in axes.texts}
     assert numbers == ({"1", "7", "0", "2"} if len(classes) == 2 else set())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [2, 20, 100, 300])
+def test_names_of_classes_never_cover_one_another_or_squeeze_the_matrix(tmp_path, figures, count):
+    """Measured: a long name is cut in its middle. Beyond 100 classes there are numbers. A class has whole pixels."""
+    classes = [f"{index} {'long ' * 30}" for index in range(count)]
+    plots.draw_confusion_matrix(tmp_path / "m.png", np.eye(count, dtype=int).tolist(), classes, 1, TEXTS["en"])
+    axes, bar = figures[0].axes
+    figures[0].draw_without_rendering()  # the file was cut to what there is; this is measured without it
+    boxes = [tick.get_window_extent() for tick in axes.get_yticklabels()]
+    boxes = sorted((box for box in boxes if axes.bbox.y0 <= box.y0 < axes.bbox.y1), key=lambda box: box.y0)
+    assert len(boxes) > 1 and all(low.y1 <= high.y0 + 1 for low, high in pairwise(boxes))
+    assert axes.bbox.x0 > max(box.x1 for box in boxes) and axes.bbox.x1 < bar.bbox.x0
+    assert axes.yaxis.label.get_window_extent().x1 <= min(box.x0 for box in boxes)
+    with Image.open(tmp_path / "m.png") as picture:
+        width, height = picture.size
+    assert min(width, height) > axes.bbox.width / figures[0].dpi * 150 > 700
+    pixels = axes.bbox.width / figures[0].dpi * 150 / count
+    assert pixels == pytest.approx(round(pixels)) or count <= 20
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("epochs", "log_every"), [(1, 150), (1, 1000), (3, 1000), (90, 100)])
+def test_the_legend_covers_no_curve_and_the_axis_counts_whole_numbers(tmp_path, figures, epochs, log_every):
+    """Batches if an epoch is shorter than a window. Of many epochs, 15 or fewer are marked."""
+    losses = [2.0 / number for number in range(1, 2 * epochs + 1)]
+    windows, rows = make_rows(losses, losses, validation_loss=losses)
+    plots.draw_training_curve(tmp_path / "curve.png", windows, rows, 1, "AlexNet", log_every, TEXTS["en"])
+    loss, rate = figures[0].axes
+    assert rate.get_xlabel() == (
+        "training batches" if log_every > 150 else f"training batches (in windows of {log_every})"
+    )
+    assert loss.lines[0].get_xdata()[-1] == 150 * epochs / (1 if log_every > 150 else log_every)
+    assert all(tick == int(tick) for tick in rate.get_xticks()) and loss.get_xlim()[0] == 0
+    legend = figures[0].legends[0].get_window_extent()
+    below = min(rate.get_tightbbox().y0, rate.xaxis.label.get_window_extent().y0)
+    assert 0 <= legend.y0 < legend.y1 <= below + 1
+    assert sum(line.get_linestyle() == ":" for line in loss.lines) == min(epochs, 15)
+
+
+def test_a_few_huge_losses_make_the_axis_logarithmic(tmp_path, figures):
+    for losses in ([2.0, 1.5, 1.0, 0.5], [3e4, 1.5, 1.0, 0.5], [float("nan"), float("inf"), 2.0, 1.0]):
+        plots.draw_training_curve(
+            tmp_path / "curve.png", *make_rows(losses, [0.1] * 4), None, "AlexNet", 100, TEXTS["en"]
+        )
+    assert [figure.axes[0].get_yscale() for figure in figures] == ["linear", "log", "linear"]
 
 
 def test_a_class_name_controls_no_terminal_and_a_script_without_a_glyph_is_no_warning(tmp_path, figures):
