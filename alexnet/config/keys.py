@@ -18,6 +18,8 @@ WITHOUT_EFFECT = (
     "language",
     "log_every",
     "checkpoint_minutes",
+    "keep",
+    "test",
     "dataset.root",
     "dataset.url",
     "dataset.download",

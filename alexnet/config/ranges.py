@@ -98,6 +98,8 @@ RANGES: dict[str, dict[str, Rule]] = {
         "cutmix": FROM_0_TO_1,
         "log_every": _allow_whole(1),
         "checkpoint_minutes": ABOVE_ZERO,
+        "keep": _allow_choice("all", "weights", "none"),
+        "test": SWITCH,
         "language": _allow_choice("en", "zh"),
         "tags": TAGS,
         "note": _allow_null(NOTE),

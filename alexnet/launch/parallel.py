@@ -30,6 +30,7 @@ from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.sweep_report import format_job_name, score_run, write_report
 from alexnet.runs.folder import Run
+from alexnet.training.pruning import prune
 from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
@@ -232,6 +233,7 @@ def report_if_done(config: DictConfig) -> bool:
     if result is None or not run.is_done():
         return False
     print(f"{get_name(config)} is done: {result['status']}")
+    prune(run)  # it may have been killed before that
     return True
 
 

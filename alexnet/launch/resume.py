@@ -17,6 +17,7 @@ from alexnet.launch.sweep_resume import rebuild_command
 from alexnet.runs.folder import Run, Sweep
 from alexnet.training.job import execute, log_to
 from alexnet.training.prepare import as_yaml
+from alexnet.training.pruning import prune
 
 
 def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> int:
@@ -47,10 +48,19 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:
         raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
     result = run.result()
-    if result is not None and result.get("status") == "finished" and config.epochs == epochs and not from_start:
+    finished = result is not None and result.get("status") == "finished"
+    if finished and config.epochs == epochs and not from_start:
+        prune(run)  # the run may have been killed before that
         print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})
         return 0
+    kept = run.config().get("keep", "all")
+    if run.is_done() and kept != "all" and not from_start:
+        what = "only its weights" if kept == "weights" else "no checkpoint"
+        raise Mistake(
+            f"{folder} kept {what} when it ended (keep={kept}), so it can't be resumed. To train longer, in a new "
+            f"folder: {shlex.join(['python', 'scripts/reproduce.py', folder, *overrides])}"
+        )
     if run.has_rows and not run.has_checkpoint and not from_start:
         raise Mistake(
             f"{folder} has no checkpoint: the run was stopped before its first one, or checkpoints/ was deleted. To "

@@ -63,7 +63,9 @@ def run_hydra() -> NoReturn:
 
 def job(config: DictConfig) -> float | None:
     """Trains one run and returns what a search maximises. It returns to Hydra, which then calls the callbacks."""
-    from alexnet.training.job import execute  # imported here, so that --help and mistakes are answered sooner
+    # Imported here, so that --help and mistakes are answered sooner.
+    from alexnet.training.job import execute
+    from alexnet.training.pruning import prune
 
     settings = HydraConfig.get()
     folder, here = Path(settings.runtime.output_dir), Path.cwd()
@@ -76,6 +78,7 @@ def job(config: DictConfig) -> float | None:
     name = format_job_name(settings.job.num, settings.overrides.task) if in_sweep else ""
     if in_sweep and config.resume and run.is_done():
         print(f"{name} is done: {(run.result() or {})['status']}")
+        prune(run)  # it may have been killed before that
         return score_run(run)
     exit_status = execute(trained, run, f"{name} ended early: " if in_sweep else "", checked=was_checked(settings))
     if in_sweep and settings.launcher._target_.endswith(".BasicLauncher"):

@@ -106,6 +106,20 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def prune(folder: Path, with_weights: bool) -> None:
+    """Deletes all checkpoints, or all but the chosen weights: those in best.pt, or else in last.pt.
+
+    A call that was cut can be repeated. Raises OSError if the disk is full, Damaged if the weights to keep are damaged.
+    """
+    chosen = "best" if (folder / "best.pt").exists() else "last"
+    if with_weights and chosen == "last" and (saved := load_newest(folder)) is not None and "state" in saved:
+        owner = {"folder": saved["folder"]} if "folder" in saved else {}
+        save(folder, "last", {"model": saved["model"], "epoch": saved["state"]["epoch"], **owner})
+    for name in ("previous", "last", "best"):
+        if not (with_weights and name == chosen):
+            (folder / f"{name}.pt").unlink(missing_ok=True)
+
+
 def _check_size(path: Path) -> None:
     """Reads all of the file by its checksums, which torch doesn't look at.
 

@@ -189,6 +189,12 @@ class Run:
         result = self.result()
         return result is not None and result["status"] in ("finished", "diverged")
 
+    @property
+    def is_untested(self) -> bool:
+        """Whether the run finished with test=false, and nothing has tested its weights since."""
+        result = self.result() or {}
+        return result.get("status") == "finished" and "test_loss" not in result
+
     def config(self) -> dict[str, Any]:
         """The resolved configuration, nested; the composed one if the run ended before it was resolved; or {}.
 

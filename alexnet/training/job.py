@@ -22,6 +22,7 @@ from alexnet.runs.folder import Run
 from alexnet.training.console import log_end, log_start
 from alexnet.training.pictures import draw_confusion, draw_curve
 from alexnet.training.prepare import Prepared, as_yaml, prepare
+from alexnet.training.pruning import prune
 from alexnet.training.signals import Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,8 @@ def _execute(prepare_run: Callable[[], Prepared], run: Run, label: str) -> int:
     except OSError as error:
         print(f"{run.folder}/result.json can't be written: {error.strerror}", file=sys.stderr)
         exit_status = exit_status or 1
+    else:
+        prune(run)
     return exit_status
 
 

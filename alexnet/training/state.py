@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from shlex import quote
 from time import perf_counter
 from typing import Any
 
@@ -144,6 +145,11 @@ def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -
         if run.has_rows:
             logger.warning("Training from epoch 1." if from_start else "No checkpoint is left: training from epoch 1.")
         return State(Tally(training.engine.device), Tally(training.engine.device))
+    if "optimizer" not in saved and {"model", "epoch"} <= saved.keys():
+        raise Mistake(
+            f"{run.folder} has only weights (keep=weights), from which no training is resumed. To train from epoch 1, "
+            f"with the same result: python scripts/resume.py {quote(str(run.folder))} --from-start"
+        )
     try:
         training.model.load_state_dict(saved["model"])
         training.optimizer.load_state_dict(_with_own_settings(training.optimizer, saved["optimizer"]))
