@@ -21,6 +21,7 @@ SECTIONS = (*GROUPS, "report")  # the keys whose values are mappings
 # Parameters that aren't options: a run passes them itself, or (differentiable) training doesn't support them.
 GIVEN = {
     "model": ("classes", "channels", "size"),
+    "dataset": ("classes",),
     "optimizer": ("params", "fused", "capturable", "differentiable"),
     "schedule": ("epoch", "epochs", "errors"),
 }
@@ -28,10 +29,13 @@ GIVEN = {
 FOR_OTHERS = {"dataset": KEYS_OF_ANY_SOURCE, "device": ("workers",)}
 
 
-def check_run(config: DictConfig) -> None:
-    """Raises Mistake for a value, image size or number of images that is invalid on every machine."""
+def check_run(config: DictConfig, trains: bool = True) -> None:
+    """Raises Mistake for a value, image size or number of images that is invalid on every machine.
+
+    trains: whether the run is to be trained, and not only tested; then it needs enough images.
+    """
     check(config)
-    check_images(config)
+    check_images(config, trains)
 
 
 def check(config: DictConfig) -> None:

@@ -20,11 +20,13 @@ def check_combinations(config: DictConfig) -> None:
     _check_optimizer(config.optimizer)
 
 
-def check_images(config: DictConfig) -> None:
-    """Raises Mistake if the model doesn't take images of this size, or if they are too few, as far as that is known."""
+def check_images(config: DictConfig, trains: bool) -> None:
+    """Raises Mistake if the model doesn't take images of this size, or if they are too few to train on, as far as that
+    is known.
+    """
     check_size(config, config.dataset.size)
     images = facts.get_facts(config.dataset._target_).images
-    if images is not None:
+    if trains and images is not None:
         check_count(config, images)
 
 

@@ -12,15 +12,16 @@ from alexnet.errors import Mistake
 from alexnet.models import limits
 
 
-def check_machine(config: DictConfig) -> None:
+def check_machine(config: DictConfig, trains: bool = True) -> None:
     """Raises Mistake for a GPU that this machine is known not to have, and for a folder or file that isn't here.
 
-    Also if this is one of several processes of the same command.
+    Also if this is one of several processes of the same command. trains: whether the run is to be trained, and not only
+    tested; then it needs training images.
     """
     _check_processes()
     _check_gpu(config.device)
     _check_precision(config.device)
-    _check_data(config)
+    _check_data(config, trains)
     _check_weights(config.model)
 
 
@@ -65,13 +66,13 @@ def _check_precision(device: DictConfig) -> None:
         )
 
 
-def _check_data(config: DictConfig) -> None:
-    """Checks the data's folder, and that it has enough images."""
+def _check_data(config: DictConfig, trains: bool) -> None:
+    """Checks the data's folder, and that it has enough images to train on."""
     root = config.dataset.get("root")
     if root is not None and Path(root).expanduser().is_file():
         raise Mistake(f"dataset.root={root} is a file: expected the folder that has the data.")
     if config.dataset._target_.endswith(".image_folder"):
-        _check_image_count(config)
+        _check_image_count(config) if trains else facts.find_test_folder(config.dataset.root)
     elif config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
         raise Mistake(
             f"dataset.root={root}: there is no such folder, and dataset.download=false: give the folder that has the "

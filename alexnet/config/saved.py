@@ -14,14 +14,17 @@ from alexnet.errors import Mistake, make_printable
 from alexnet.runs.folder import Run
 
 
-def load_run_config(run: Run, overrides: Sequence[str]) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:
+def load_run_config(
+    run: Run, overrides: Sequence[str], trains: bool = True
+) -> tuple[DictConfig, list[tuple[str, Any, Any]]]:
     """The folder's configuration with overrides, checked, and (key, before, after) of each change.
 
+    trains: whether the run is to be trained with it, and not only tested.
     Raises Mistake if the folder has no configuration, and for any value or target that this project wouldn't use.
     """
     config, changes = with_overrides(_load_saved(run), overrides)
     try:
-        check_run(config)
+        check_run(config, trains)
     except OmegaConfBaseException as error:
         raise _refuse(run, str(error)) from error
     return config, changes

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from alexnet.errors import Mistake
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's
+EXPECTED = "{0}/train/CLASS/IMAGE and {0}/test/CLASS/IMAGE (or val in place of test)"  # in dataset.root
 
 
 class Facts(NamedTuple):
@@ -64,15 +65,23 @@ def check_batch(batch_size: int, images: int) -> None:
 
 def find_image_folders(root: str) -> tuple[Path, Path]:
     """root/train, and root/test or else root/val. Raises Mistake if one of the two is missing."""
+    return _find_folder(root, "train"), _find_folder(root, "test", "val")
+
+
+def find_test_folder(root: str) -> Path:
+    """root/test or else root/val. Raises Mistake if there is neither."""
+    return _find_folder(root, "test", "val", expected="{0}/test/CLASS/IMAGE (or val in place of test)")
+
+
+def _find_folder(root: str, *names: str, expected: str = EXPECTED) -> Path:
+    """The first of these folders that is there. Raises Mistake if none is."""
     folder = Path(root).expanduser()
-    expected = f"expected {folder}/train/CLASS/IMAGE and {folder}/test/CLASS/IMAGE (or val in place of test)"
     if not folder.is_dir():
-        raise Mistake(f"dataset.root={root}: there is no such folder; {expected}")
-    places = folder / "train", folder / "test" if (folder / "test").is_dir() else folder / "val"
-    for place in places:
-        if not place.is_dir():
-            raise Mistake(f"dataset.root={root}: there is no {place.name} folder in it; {expected}")
-    return places
+        raise Mistake(f"dataset.root={root}: there is no such folder; expected {expected.format(folder)}")
+    place = next((folder / name for name in names if (folder / name).is_dir()), None)
+    if place is None:
+        raise Mistake(f"dataset.root={root}: there is no {names[-1]} folder in it; expected {expected.format(folder)}")
+    return place
 
 
 def is_image(path: str) -> bool:

@@ -15,21 +15,29 @@ from alexnet.errors import Mistake
 
 logger = logging.getLogger(__name__)
 
+Found = tuple[list[str], list[int]]  # the files and labels of a split
+
 
 def image_folder(
-    root: str, size: int, memory_share: float, cache: str | None = None, resize: int | None = None
+    root: str,
+    size: int,
+    memory_share: float,
+    cache: str | None = None,
+    resize: int | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Dataset:
     """RGB images of JPEG, PNG, WebP and other files; each is resized, and its centre cut out as a square.
 
     resize: pixels a side of that square, of which the network sees crops of `size`; None: `size`. memory_share: decoded
     images that take up to this share of the machine's memory are held there; more is streamed. cache: the folder that
     keeps decoded images, so that each is decoded once; None: every start decodes them. ImageNet's root/val may have no
-    class folders: see imagenet.py.
+    class folders: see imagenet.py. classes: of a trained network that is to be tested; then only the test images are
+    read, and there need be no others.
 
     Raises Mistake if a folder is missing, a class is empty, the splits' classes differ or an image is broken.
     """
     side = resize or size
-    classes, *found = _scan_splits(root)
+    classes, *found = _scan_splits(root) if classes is None else _scan_test(root, classes)
     total = sum(len(paths) for paths, _ in found) * 3 * side**2
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     held = total <= memory_share * memory
@@ -39,6 +47,8 @@ def image_folder(
         )
 
     def make_split(paths: Sequence[str], labels: Sequence[int]) -> Split:
+        if not paths:
+            return Split(torch.empty(0, 3, side, side, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
         hashes, lengths = hash_files(paths, cache)
         files = ImageFiles(paths, side, hashes)
         if cache is not None:
@@ -50,7 +60,7 @@ def image_folder(
     return Dataset(classes, 3, size, train, test)
 
 
-def _scan_splits(root: str) -> tuple[list[str], tuple[list[str], list[int]], tuple[list[str], list[int]]]:
+def _scan_splits(root: str) -> tuple[list[str], Found, Found]:
     """The classes, then the files and labels of the training and of the test split."""
     places = facts.find_image_folders(root)
     classes, paths, labels = scan(places[0])
@@ -67,3 +77,12 @@ def _scan_splits(root: str) -> tuple[list[str], tuple[list[str], list[int]], tup
         ]
         raise Mistake(f"dataset.root={root}: the class folders differ: {'; '.join(only)}. Make them the same.")
     return classes, (paths, labels), (test_paths, test_labels)
+
+
+def _scan_test(root: str, classes: Sequence[str]) -> tuple[list[str], Found, Found]:
+    """The same with no training images. classes: of ImageNet's validation images, which don't tell them."""
+    place = facts.find_test_folder(root)
+    if imagenet.is_flat(place):
+        return list(classes), ([], []), imagenet.find_validation_images(place, classes)
+    found, paths, labels = scan(place)
+    return found, ([], []), (paths, labels)

@@ -36,17 +36,18 @@ def above_zero(kind: type) -> Callable[[str], float]:
     return number
 
 
-def run_on_folder(description: str, action: Callable[..., int], **flags: str) -> None:
+def run_on_folder(description: str, action: Callable[..., int], **flags: str | dict[str, Any]) -> None:
     """Calls action(folder, overrides) with the script's arguments and exits with the status that it returns.
 
     flags: of each option that the script has besides, such as from_start for --from-start, what it does. The action
-    gets it by that name: whether it was given.
+    gets it by that name: whether it was given. For an option with a value: argparse's settings.
     """
     parser = Parser(description=description)
     parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="values to change")
     for name, effect in flags.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=effect)
+        settings = {"action": "store_true", "help": effect} if isinstance(effect, str) else effect
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     arguments = parser.parse_intermixed_args()  # options may stand anywhere
     with mistakes_end_the_program():
         sys.exit(action(**vars(arguments)))

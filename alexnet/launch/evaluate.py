@@ -1,59 +1,99 @@
 """Tests a run again from its saved weights."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
+from alexnet.comparison.tables import format_json
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
-from alexnet.errors import Mistake, make_printable, shorten
-from alexnet.runs.folder import Run
+from alexnet.errors import Mistake
+from alexnet.launch.evaluate_report import describe
+from alexnet.runs.folder import Run, join_rows
+
+PICTURES = (".png", ".pdf", ".svg")
+SAME_TEST = ("device.", *WITHOUT_EFFECT)  # another device should give the same figures, so its status counts
 
 
-def evaluate(folder: str, overrides: Sequence[str]) -> int:
-    """Prints the test figures of the folder's weights, to the last digit, next to those of result.json.
+def evaluate(
+    folder: str,
+    overrides: Sequence[str],
+    split: str = "test",
+    weights: str | None = None,
+    plot: str | None = None,
+    json: bool = False,
+) -> int:
+    """Prints the figures of the folder's weights next to those of result.json. Nothing in the folder changes.
 
     Returns the exit status: 1 if the figures differ and no override explains it. An override may say where the data
-    is now, or ask for another test, such as dataset.views=10. Raises Mistake if the folder isn't a run's, or if its
-    configuration or weights are refused.
+    is now, or ask for another test, such as dataset.views=10. split: test, validation or train. weights: best or last;
+    None: those that the run itself was tested with. plot: a file for a picture of the confusion matrix. json: whether
+    to print everything, unrounded.
+
+    Raises Mistake if the folder isn't a run's, if its configuration or weights are refused, or if it hasn't what is
+    asked for.
     """
     run = Run(folder)
-    config, changed = load_run_config(run, overrides)
-    check_machine(config)
-    recorded = run.result() or {}
-    from alexnet.training.build import assemble  # torch takes seconds to import: not before the checks
-    from alexnet.training.evaluation import compute_test_figures, load_chosen_weights
+    if plot is not None and Path(plot).suffix not in PICTURES:
+        raise Mistake(f"--plot {plot}: expected a file that ends in {', '.join(PICTURES)}.")
+    config, changed = load_run_config(run, overrides, trains=False)
+    check_machine(config, trains=False)
+    recorded, chosen = run.result() or {}, _choose_weights(config)
+    name = weights or chosen
+    if name == "best" and chosen == "last":
+        raise Mistake(f"{folder} held out no images, so it has no best weights: give --weights last.")
+    known = _list_known_classes(run, recorded)
+    from alexnet.training.evaluation import compute_figures, load_weights  # torch takes seconds to import
+    from alexnet.training.network import build_for_test
 
-    training = assemble(config)
-    _check_classes(run, recorded, training.dataset.classes)
-    load_chosen_weights(training, run, overrides)
-    figures = compute_test_figures(training)
-    for key in (
-        "test_accuracy",
-        "test_top5_accuracy",
-        "test_error",
-        "test_top5_error",
-        "test_loss",
-        "test_images",
-    ):
-        print(f"{key}: {figures[key]!r}   ({_compare_with_recorded(figures[key], recorded.get(key))})")
-    same_test = ("device.", *WITHOUT_EFFECT)  # another device should give the same figures, so its status counts
-    another_test = any(not key.startswith(same_test) for key, _, _ in changed)
-    equal = all(recorded.get(key, value) == value for key, value in figures.items())
-    return 0 if another_test or equal else 1
+    network, batches = build_for_test(config, split, known)
+    classes = list(network.dataset.classes)
+    _check_classes(run, known, classes)
+    epoch = load_weights(network, run, name, overrides)
+    figures = compute_figures(network, batches, split)
+    tested = {"folder": folder, "split": split, "weights": f"{name}.pt", "epoch": epoch, "classes": classes, **figures}
+    expected = _find_expected(figures, recorded, split) if name == chosen else {}
+    if plot is not None:
+        _draw(plot, split, figures, classes, config.language)
+    print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
+    another_test = any(not key.startswith(SAME_TEST) for key, _, _ in changed)
+    return 0 if another_test or all(figures[key] == value for key, value in expected.items()) else 1
 
 
-def _check_classes(run: Run, recorded: dict[str, Any], classes: Sequence[str]) -> None:
-    """Raises Mistake if the run was trained to tell other classes apart. Version 0.1.0 noted them at the end only."""
+def _choose_weights(config: DictConfig) -> str:
+    """The weights that the run itself was tested with."""
+    return "best" if config.dataset.get("validation", 0) > 0 else "last"
+
+
+def _find_expected(figures: dict[str, Any], recorded: dict[str, Any], split: str) -> dict[str, Any]:
+    """The figures of result.json that are to be equal. Of the training images it has those of a part only."""
+    if split == "train":
+        return {}
+    return {key: recorded[key] for key in figures if key in recorded and (split == "test" or key.startswith(split))}
+
+
+def _list_known_classes(run: Run, recorded: dict[str, Any]) -> list[str] | None:
+    """The classes that the run was trained to tell apart. Version 0.1.0 noted them at the end only."""
     known = run.environment().get("classes", recorded.get("per_class_accuracy"))
-    if isinstance(known, (list, dict)) and list(map(str, known)) != list(classes):
+    return list(map(str, known)) if isinstance(known, (list, dict)) else None
+
+
+def _check_classes(run: Run, known: Sequence[str] | None, classes: Sequence[str]) -> None:
+    """Raises Mistake if the run was trained to tell other classes apart."""
+    if known is not None and list(known) != list(classes):
         raise Mistake(
-            f"The run in {run.folder} was trained on the classes {', '.join(map(str, known))}, and this data has "
+            f"The run in {run.folder} was trained on the classes {', '.join(known)}, and this data has "
             f"{', '.join(classes)}: evaluate it on data with its own classes."
         )
 
 
-def _compare_with_recorded(figure: Any, recorded: Any) -> str:
-    if recorded is None:
-        return "not in result.json"
-    return "as in result.json" if recorded == figure else f"result.json has {make_printable(shorten(repr(recorded)))}"
+def _draw(plot: str, split: str, figures: dict[str, Any], classes: Sequence[str], language: str) -> None:
+    """Draws the confusion matrix."""
+    from alexnet.runs.plots import draw_confusion_matrix
+    from alexnet.runs.texts import TEXTS
+
+    accuracy = figures[f"{split}_accuracy"]
+    draw_confusion_matrix(Path(plot), figures["confusion_matrix"], classes, accuracy, TEXTS[language], split)

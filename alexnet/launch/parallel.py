@@ -250,7 +250,9 @@ def print_end(config: DictConfig, exit_status: int) -> None:
     elif result and "reason" in result and (result["status"] != "interrupted" or exit_status > 128):
         print(f"{name} ended early: {result['reason']}", file=sys.stderr)
     elif result and exit_status == 0:
-        print(f"{name} {result['status']}: test accuracy {100 * result['test_accuracy']:.2f}%", flush=True)
+        accuracies = {split: result.get(f"{split}_accuracy") for split in ("test", "validation")}
+        known = [f": {split} accuracy {100 * accuracy:.2f}%" for split, accuracy in accuracies.items() if accuracy]
+        print(f"{name} {result['status']}{''.join(known[:1])}", flush=True)
     else:
         why = f"; {run.log} says why" if run.log.is_file() and run.log.stat().st_size else ""
         print(f"{name} ended early, with exit status {exit_status}{why}.", file=sys.stderr)

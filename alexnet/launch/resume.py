@@ -18,6 +18,7 @@ from alexnet.runs.folder import Run, Sweep
 from alexnet.training.job import execute, log_to
 from alexnet.training.prepare import as_yaml
 from alexnet.training.pruning import prune
+from alexnet.training.testing import add_test_figures
 
 
 def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> int:
@@ -50,6 +51,9 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     result = run.result()
     finished = result is not None and result.get("status") == "finished"
     if finished and config.epochs == epochs and not from_start:
+        if config.test and run.is_untested:
+            add_test_figures(config, run)
+            return 0
         prune(run)  # the run may have been killed before that
         print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
         _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})

@@ -30,7 +30,8 @@ def summarise(overrides: Sequence[str], classes: int | None, channels: int | Non
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
     # Importing matplotlib and torch takes seconds: an error in the command must not wait for that.
     from alexnet.models import drawing, layer_table
-    from alexnet.training.build import build_weightless, refusing
+    from alexnet.training.build import build_weightless
+    from alexnet.training.targets import refusing
 
     with refusing("model", config.model):
         layers = layer_table.list_layers(build_weightless(config, **facts), facts["channels"], facts["size"])

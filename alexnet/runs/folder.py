@@ -60,6 +60,11 @@ def find_runs(folder: str | Path, unreadable: Callable[[OSError], Any] | None = 
     return [Run(path) for path in sorted(found, key=natural_sort_key)]
 
 
+def join_rows(text: str) -> str:
+    """JSON with each list of whole numbers, such as a row of a confusion matrix, in one line."""
+    return re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
+
+
 def natural_sort_key(path: str) -> list[str | int]:
     """Sorts the numbers in paths as numbers."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]
@@ -165,8 +170,7 @@ class Run:
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Writes result.json, a row of the confusion matrix per line."""
-        text = to_json({**result, "tables": tables.describe(self.folder)})
-        text = re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
+        text = join_rows(to_json({**result, "tables": tables.describe(self.folder)}))
         disk.replace_text(self.folder / "result.json", text)
 
     def result(self) -> dict[str, Any] | None:

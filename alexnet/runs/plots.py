@@ -121,9 +121,14 @@ def _mark_epochs(axes: Axes, ends: Sequence[float], label: str) -> None:
 
 
 def draw_confusion_matrix(
-    path: Path, counts: Sequence[Sequence[int]], classes: Sequence[str], accuracy: float, texts: Texts
+    path: Path,
+    counts: Sequence[Sequence[int]],
+    classes: Sequence[str],
+    accuracy: float,
+    texts: Texts,
+    split: str = "test",
 ) -> None:
-    """Draws the test images by true and predicted class. 150 dpi.
+    """Draws the images of that split by true and predicted class. 150 dpi.
 
     counts[true][predicted]. A cell's shade is its share of the true class. With up to MOST_COUNTED classes it has its
     count, with up to MOST_NAMED the classes have their names, else their numbers from 0. accuracy: 0 to 1.
@@ -146,7 +151,7 @@ def draw_confusion_matrix(
     large = max(10, 1.2 * side)
     axes.set_xlabel(texts.predicted_class, fontsize=large)
     axes.set_ylabel(texts.true_class, fontsize=large)
-    axes.set_title(texts.confusion_title.format(100 * accuracy), fontsize=1.2 * large)
+    axes.set_title(texts.confusion_titles[split].format(100 * accuracy), fontsize=1.2 * large)
     if numbered:
         for row, line in enumerate(counts):
             for column, count in enumerate(line):

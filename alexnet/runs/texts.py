@@ -28,6 +28,7 @@ class Texts:
     plot_saved: str
     weights: str
     next_command: str
+    not_tested: str
     curve_title: str
     training_loss: str
     curve_x: str
@@ -52,9 +53,9 @@ class Texts:
     seeds_note: str
     left_out_note: str
     epoch: str
-    confusion_title: str
     true_class: str
     predicted_class: str
+    confusion_titles: dict[str, str] = field(default_factory=dict)  # by the name of the split
     models: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
 
@@ -83,6 +84,7 @@ TEXTS = {
         plot_saved="Training curve saved to: {}",
         weights="Weights saved to: {} (epoch {})",
         next_command="Test them again: {}",
+        not_tested="Not tested yet (test=false). To test: {}",
         curve_title="{} training loss",
         training_loss="training loss",
         curve_x="training batches (in windows of {})",
@@ -107,7 +109,11 @@ TEXTS = {
         seeds_note="{} seeds each.",
         left_out_note="Configurations without a finished run, not drawn: {}.",
         epoch="epoch",
-        confusion_title="Test images by class: {:.2f}% right",
+        confusion_titles={
+            "test": "Test images by class: {:.2f}% right",
+            "validation": "Validation images by class: {:.2f}% right",
+            "train": "Training images by class: {:.2f}% right",
+        },
         true_class="true class",
         predicted_class="predicted class",
         models={"AlexNetCifar": "Simplified AlexNet"},
@@ -135,6 +141,7 @@ TEXTS = {
         plot_saved="训练损失曲线已保存为: {}",
         weights="权重已保存为: {} (第 {} 轮)",
         next_command="重新测试: {}",
+        not_tested="尚未测试 (test=false)。测试: {}",
         curve_title="{}训练损失曲线",
         training_loss="训练损失",
         curve_x="训练批次 (每{}批)",
@@ -159,7 +166,11 @@ TEXTS = {
         seeds_note="每组 {} 个种子。",
         left_out_note="没有完成的训练而未画出的配置: {}。",
         epoch="轮次",
-        confusion_title="测试集混淆矩阵 (准确率 {:.2f}%)",
+        confusion_titles={
+            "test": "测试集混淆矩阵 (准确率 {:.2f}%)",
+            "validation": "验证集混淆矩阵 (准确率 {:.2f}%)",
+            "train": "训练集混淆矩阵 (准确率 {:.2f}%)",
+        },
         true_class="真实类别",
         predicted_class="预测类别",
         models={"AlexNetCifar": "简化版AlexNet"},

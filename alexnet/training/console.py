@@ -52,5 +52,11 @@ def log_end(run: Run, training: "Training", result: dict[str, Any]) -> None:
     """Logs where the results are, and what to type next."""
     texts, validated = training.texts, result["validation_accuracy"] is not None
     logger.info(texts.plot_saved.format(run.curve))
+    if training.keep == "none":
+        return
     logger.info(texts.weights.format(run.checkpoints / ("best.pt" if validated else "last.pt"), result["chosen_epoch"]))
-    logger.info(texts.next_command.format(f"python scripts/evaluate.py {shlex.quote(str(run.folder))}"))
+    folder = shlex.quote(str(run.folder))
+    if training.test:
+        logger.info(texts.next_command.format(f"python scripts/evaluate.py {folder}"))
+    else:
+        logger.info(texts.not_tested.format(f"python scripts/resume.py {folder} test=true"))

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import isfinite, log
+from shlex import quote
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from alexnet.data.batches import Batches
-from alexnet.errors import Mistake
+from alexnet.errors import Diverged, Mistake
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
-from alexnet.training.build import Training
+from alexnet.training.network import Network
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,18 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(training: Training, batches: Batches) -> Evaluation:
+def evaluate(network: Network, batches: Batches) -> Evaluation:
     """One pass over the split, dropout off. With K < 5 classes top5 is top-K.
 
     Raises Failure if a batch finds too little memory.
     """
-    training.model.eval()
-    classes = len(training.dataset.classes)
+    network.model.eval()
+    classes = len(network.dataset.classes)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=batches.device)
     loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
-    with training.enough_memory():
+    with network.enough_memory():
         for images, labels in batches.epoch():
-            logits = average_views(training.forward(images), len(labels))  # (B, K)
+            logits = average_views(network.forward(images), len(labels))  # (B, K)
             best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
             confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
@@ -60,33 +61,62 @@ def average_views(logits: Tensor, count: int) -> Tensor:
     return logits if views == 1 else logits.log_softmax(1).view(views, count, -1).logsumexp(0) - log(views)
 
 
-def compute_test_figures(training: Training) -> dict[str, Any]:
-    """What result.json holds of the test images, as plain values. Raises Failure like `evaluate`."""
-    test = evaluate(training, training.batches.test)
+def compute_figures(network: Network, batches: Batches, split: str = "test") -> dict[str, Any]:
+    """The figures of a split as plain values; result.json has those of the test split. Raises Failure like `evaluate`.
+
+    split: test, validation or train.
+    """
+    tested = evaluate(network, batches)
     return {
-        "test_images": len(training.batches.test.labels),
-        "test_loss": test.loss,
-        "test_accuracy": test.top1,
-        "test_top5_accuracy": test.top5,
-        "test_error": 1 - test.top1,  # as the paper counts
-        "test_top5_error": 1 - test.top5,
-        "per_class_accuracy": dict(zip(training.dataset.classes, test.per_class, strict=True)),
-        "confusion_matrix": test.confusion.tolist(),
+        f"{split}_images": len(batches.labels),
+        f"{split}_loss": tested.loss,
+        f"{split}_accuracy": tested.top1,
+        f"{split}_top5_accuracy": tested.top5,
+        f"{split}_error": 1 - tested.top1,  # as the paper counts
+        f"{split}_top5_error": 1 - tested.top5,
+        "per_class_accuracy": dict(zip(network.dataset.classes, tested.per_class, strict=True)),
+        "confusion_matrix": tested.confusion.tolist(),
     }
 
 
-def load_chosen_weights(training: Training, run: Run, overrides: Sequence[str] = ()) -> None:
-    """Gives the network the run's weights: of the best validation epoch, or of the end if there is no validation.
+def check_finite(loss: float, which: str) -> None:
+    """Raises Diverged, with what to try, if the loss is NaN or infinite."""
+    if not isfinite(loss):
+        raise Diverged(
+            f"{which} is {loss}. Try a lower optimizer.lr, schedule=one_cycle, which starts low, or batch "
+            f"normalisation."
+        )
 
-    overrides: changes of the run's own configuration, for the message. Raises Mistake if the weights don't fit, Damaged
-    if their file is.
+
+def load_weights(network: Network, run: Run, name: str, overrides: Sequence[str] = ()) -> int:
+    """Gives the network the weights in checkpoints/NAME.pt. Returns how many epochs they were trained.
+
+    name: best, of the best validation epoch, or last. overrides: changes of the run's own configuration, for the
+    message. Raises Mistake if the weights don't fit or weren't kept, Damaged if their file is.
     """
-    saved = checkpoints.load(run.checkpoints, "last" if training.batches.validation is None else "best")
+    if not (run.checkpoints / f"{name}.pt").exists():
+        _refuse_pruned(run, name)
+    saved = checkpoints.load(run.checkpoints, name)
     try:
         if run.environment():  # a copy of weights and configuration may be without it
             run.check_owner(saved)
-        training.model.load_state_dict(saved["model"])
-    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        network.model.load_state_dict(saved["model"])
+        return int(saved["epoch"] if "epoch" in saved else saved["state"]["epoch"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())[:200]
         given = f" with {' '.join(overrides)}" if overrides else ""
         raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml{given}: {why}") from error
+
+
+def _refuse_pruned(run: Run, name: str) -> None:
+    """Raises Mistake if the weights are missing because of the run's `keep`."""
+    config = run.config()
+    keep = config.get("keep")
+    if not run.is_done() or keep not in ("weights", "none"):
+        return
+    if keep == "weights" and name == "last":
+        raise Mistake(f"{run.folder} kept only its best weights (keep=weights), so there are no last ones.")
+    raise Mistake(
+        f"{run.folder} kept no weights when it ended (keep={keep}). To train them again, with the same result: "
+        f"python scripts/reproduce.py {quote(str(run.folder))} keep=weights"
+    )

@@ -128,8 +128,9 @@ def _run(run: Run, prepared: Prepared, signals: Signals) -> dict[str, Any]:
         draw_curve(run, training, state)
     logger.info(texts.finished)
     result = compute_result(run, training, state)
-    logger.info(texts.test_accuracy.format(100 * result["test_accuracy"]))
-    draw_confusion(run, training, result)
+    if training.test:
+        logger.info(texts.test_accuracy.format(100 * result["test_accuracy"]))
+        draw_confusion(run, training.dataset.classes, result, texts)
     log_end(run, training, result)
     return result
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from math import isfinite, log
+from math import log
 from time import perf_counter
 
 import torch
@@ -12,11 +12,10 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from alexnet.data import augment, randomness
-from alexnet.errors import Diverged
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.console import log_epoch
-from alexnet.training.evaluation import Evaluation, evaluate
+from alexnet.training.evaluation import Evaluation, check_finite, evaluate
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, Tally, save_checkpoint
 
@@ -106,15 +105,6 @@ def validate(training: Training, state: State) -> Evaluation | None:
     if validation is not None:
         check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}")
     return validation
-
-
-def check_finite(loss: float, which: str) -> None:
-    """Raises Diverged, with what to try, if the loss is NaN or infinite."""
-    if not isfinite(loss):
-        raise Diverged(
-            f"{which} is {loss}. Try a lower optimizer.lr, schedule=one_cycle, which starts low, or batch "
-            f"normalisation."
-        )
 
 
 def record_window(run: Run, training: Training, state: State, rate: float) -> float:

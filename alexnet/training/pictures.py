@@ -1,10 +1,12 @@
 """Draws a run's own pictures. matplotlib takes a second to import, so nothing imports it before the last step."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
+    from alexnet.runs.texts import Texts
     from alexnet.training.build import Training
     from alexnet.training.state import State
 
@@ -21,9 +23,8 @@ def draw_curve(run: Run, training: "Training", state: "State") -> None:
     plots.draw_training_curve(run.curve, windows, run.epochs(), chosen, model, training.log_every, texts)
 
 
-def draw_confusion(run: Run, training: "Training", result: dict[str, Any]) -> None:
-    """The test images by true and predicted class."""
+def draw_confusion(run: Run, classes: Sequence[str], figures: dict[str, Any], texts: "Texts") -> None:
+    """The test images by true and predicted class. figures: as in result.json."""
     from alexnet.runs import plots
 
-    accuracy, matrix = result["test_accuracy"], result["confusion_matrix"]
-    plots.draw_confusion_matrix(run.confusion, matrix, training.dataset.classes, accuracy, training.texts)
+    plots.draw_confusion_matrix(run.confusion, figures["confusion_matrix"], classes, figures["test_accuracy"], texts)

@@ -7,24 +7,26 @@ from typing import Any
 import torch
 from torch import nn
 
+from alexnet.data.batches import Batches
 from alexnet.models.columns import count_bytes_crossed
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
-from alexnet.training.evaluation import compute_test_figures, evaluate, load_chosen_weights
-from alexnet.training.loop import check_finite
+from alexnet.training.evaluation import check_finite, compute_figures, evaluate, load_weights
+from alexnet.training.network import Network
 from alexnet.training.state import State
 
 
 def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]:
-    """Tests the trained network, with the weights that validation chose if there is one.
+    """Tests the trained network, with the weights that validation chose if there is one; not on the test images if
+    `test` is false.
 
     Raises Diverged if the test loss isn't finite, Failure if a batch finds too little memory.
     """
     training_seconds = state.seconds()
     validated = training.batches.validation is not None
     if validated:
-        load_chosen_weights(training, run)
-    tested = test(training) if training.test else {}
+        load_weights(training, run, "best")
+    tested, test_seconds = measure_test(training, training.batches.test) if training.test else ({}, {})
     training_accuracy = evaluate(training, training.batches.train_subset).top1
     with training.engine.mixed():
         crossed = count_bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
@@ -33,16 +35,29 @@ def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]
         "epochs": state.epoch,
         "chosen_epoch": state.best_epoch if validated else state.epoch,
         "validation_accuracy": state.best_accuracy if validated else None,
-        **test,
-        "training_accuracy": training_accuracy,  # without dropout and augmentation, unlike those in epochs.csv
-        "error_gap": training_accuracy - test["test_accuracy"],
+        **tested,
+        **measure_gap(training_accuracy, tested),
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
         "bytes_crossed_per_image": crossed,
         "weights_sha256": hash_weights(training.model),
         "training_seconds": round(training_seconds, 3),
-        "test_seconds": round(test_seconds, 3),
+        **test_seconds,
         "images_per_second": round(state.epoch * len(training.batches.train.labels) / training_seconds, 1),
     }
+
+
+def measure_test(network: Network, batches: Batches) -> tuple[dict[str, Any], dict[str, float]]:
+    """The figures of the test images, and the seconds that the test took. Raises like `compute_result`."""
+    began = perf_counter()
+    figures = compute_figures(network, batches)
+    check_finite(figures["test_loss"], "The test loss after the last step")
+    return figures, {"test_seconds": round(perf_counter() - began, 3)}
+
+
+def measure_gap(training_accuracy: float, tested: dict[str, Any]) -> dict[str, float]:
+    """The training accuracy and, if the run is tested, how far the test accuracy is below it."""
+    gap = {"error_gap": training_accuracy - tested["test_accuracy"]} if tested else {}
+    return {"training_accuracy": training_accuracy, **gap}  # without dropout and augmentation, unlike epochs.csv
 
 
 def hash_weights(model: nn.Module) -> str:

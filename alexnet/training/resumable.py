@@ -68,7 +68,7 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
     """
     before = run.environment()
     if before:
-        _refuse_other_data_or_precision(environment, before, run)
+        refuse_other_data_or_precision(environment, before, run)
         kept = ["id", "started", "reproduces", *(["extended_from"] if state.steps(training) > 0 else [])]
         environment = {**environment, **{key: before[key] for key in kept if key in before}}
         earlier = before.pop("earlier", [])
@@ -79,7 +79,7 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
     return environment
 
 
-def _refuse_other_data_or_precision(environment: dict[str, Any], before: dict[str, Any], run: Run) -> None:
+def refuse_other_data_or_precision(environment: dict[str, Any], before: dict[str, Any], run: Run) -> None:
     """Raises Mistake if they aren't those of the run's environment before."""
     known, now = keys.align_data_hashes([before, environment])
     if known.get(keys.DATA) != now[keys.DATA]:

@@ -16,7 +16,7 @@ from alexnet.launch.reproduce import reproduce
 from alexnet.launch.resume import resume
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
-from alexnet.training import build
+from alexnet.training import targets
 from support.images import small_data
 
 
@@ -154,7 +154,7 @@ def test_the_object_behind_an_allowed_name_is_checked_too(compose, monkeypatch):
     monkeypatch.setattr(options, "list_targets", lambda group: {names[group]})
     for group, name in names.items():
         with pytest.raises(Mistake, match=f"not to a valid {group}"):
-            build._find_target(group, OmegaConf.create({"_target_": name}))
+            targets.find_target(group, OmegaConf.create({"_target_": name}))
 
 
 class Hostile:

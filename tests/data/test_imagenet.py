@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -197,11 +198,11 @@ def test_the_test_figures_average_ten_crops_and_evaluate_agrees(compose, written
     assert (result["test_top5_error"], result["test_top5_accuracy"]) == (0, 1)
     assert result["test_loss"] == pytest.approx(loss, rel=1e-4)
     assert evaluate(str(run.folder), []) == 0
-    told = capsys.readouterr().out
-    assert f"test_error: {result['test_error']!r}   (as in result.json)" in told
-    assert f"test_top5_error: {result['test_top5_error']!r}   (as in result.json)" in told
+    told = re.sub(" +", " ", capsys.readouterr().out)
+    assert f"test_error {100 * result['test_error']:.2f}% as in result.json" in told
+    assert "test_top5_error 0.00% as in result.json" in told
     assert evaluate(str(run.folder), ["dataset.views=1"]) == 0  # another test was asked for
-    assert f"(result.json has {result['test_loss']!r})" in capsys.readouterr().out
+    assert f"result.json has {result['test_loss']:.4g}" in capsys.readouterr().out
 
 
 def test_what_was_measured_stays_with_the_run(compose, written, tmp_path, monkeypatch):

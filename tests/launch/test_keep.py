@@ -59,7 +59,7 @@ def test_a_killed_run_loses_nothing_before_its_result_is_written(compose, small,
     run, config = Run(tmp_path / "run"), compose(*small, "epochs=1", f"keep={keep}")
     run.folder.mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr("alexnet.training.result.compute_test_figures", kill)
+        patch.setattr("alexnet.training.result.compute_figures", kill)
         with pytest.raises(Killed):
             execute(config, run)
     assert run.result() is None

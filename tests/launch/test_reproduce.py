@@ -104,40 +104,6 @@ def test_what_could_not_be_trained_gets_no_verdict(run, script):
     assert "identical" not in done.stdout and "different:" not in done.stdout
 
 
-def test_evaluate_gives_the_figures_to_the_last_digit(run, script):
-    recorded = Run(run).result()
-    done = script("evaluate", run)
-    assert done.returncode == 0, done.stderr
-    for name in ("test_accuracy", "test_top5_accuracy", "test_loss"):
-        assert f"{name}: {recorded[name]!r}   (as in result.json)" in done.stdout
-    (run / "result.json").write_text(json.dumps({**recorded, "test_loss": 0.5}))
-    other = script("evaluate", run)
-    assert other.returncode == 1 and "result.json has 0.5" in other.stdout
-
-
-def test_evaluate_says_whose_fault_a_misfit_is(run, script):
-    for given, said in (
-        ("model.activatoin=tanh", "did you mean model.activation?"),
-        ("model=alexnet_cifar", "with model=alexnet_cifar"),
-    ):
-        done = script("evaluate", run, given)
-        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("knows", ["environment", "result"])
-def test_data_of_other_classes_is_never_evaluated_although_they_are_as_many(finished, run, script, tmp_path, knows):
-    """environment.json knows the run's classes; of version 0.1.0, result.json does."""
-    images = shutil.copytree(finished / "images", tmp_path / "images")
-    for split in ("train", "test"):
-        (images / split / "light").rename(images / split / "white")
-    if knows == "result":
-        plain = {key: value for key, value in Run(run).environment().items() if key != "classes"}
-        (run / "environment.json").write_text(json.dumps(plain))
-    done = script("evaluate", run, f"dataset.root={images}")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "trained on the classes dark, light, and this data has dark, white" in done.stderr
-
-
 @pytest.mark.parametrize("name", ["reproduce", "resume", "evaluate"])
 def test_a_folder_that_is_no_runs_is_one_sentence(script, tmp_path, name):
     done = script(name, tmp_path)

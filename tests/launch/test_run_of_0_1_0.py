@@ -40,10 +40,11 @@ def test_it_is_reproduced_bit_for_bit(folder, tmp_path):
 
 
 def test_it_is_evaluated_from_its_weights(folder, tmp_path):
-    done = run("evaluate", folder, cwd=tmp_path)
+    done = run("evaluate", folder, "--json", cwd=tmp_path)
     saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert done.stderr == ""
-    assert f"test_accuracy: {saved['test_accuracy']!r}   (as in result.json)" in done.stdout
+    measured = json.loads(done.stdout)
+    assert measured["test_accuracy"] == measured["recorded"]["test_accuracy"] == saved["test_accuracy"]
 
 
 def test_it_is_extended_in_its_own_folder(folder, tmp_path):
