@@ -1,7 +1,7 @@
 """Tests a run again with its saved weights: python scripts/evaluate.py outputs/DATE/TIME
 
-Prints the figures, each class and the confusion matrix. Exits with 1 if a figure
-isn't exactly that of result.json and no key=value explains it, such as
+Prints the figures, each class and the confusion matrix. Exits with 1 if a
+figure isn't exactly that of result.json and no key=value explains it, such as
 dataset.views=10. Nothing in the folder changes.
 
 dataset.root=FOLDER tests on other images: FOLDER/test/CLASS/IMAGE is enough.

@@ -9,7 +9,7 @@ from alexnet import errors
 from alexnet.config import checks, options
 from alexnet.errors import Failure, Mistake
 from alexnet.launch.callback import Launch
-from alexnet.training import build
+from alexnet.training import build, targets
 from support import refusing
 from support.programs import ROOT
 
@@ -99,5 +99,5 @@ def test_the_stack_trace_of_an_error_of_its_own_is_shown_if_asked_for(start, mon
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("out of memory"), Failure("no network")])
 def test_a_lack_of_memory_is_no_bad_option(error):
-    with pytest.raises(type(error)), build.refusing("model", OmegaConf.create({"_target_": "support.refusing.Tiny"})):
+    with pytest.raises(type(error)), targets.refusing("model", OmegaConf.create({"_target_": "support.refusing.Tiny"})):
         raise error
