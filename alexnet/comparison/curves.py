@@ -14,8 +14,8 @@ def choose_curves(comparison: Comparison) -> list[str]:
     A metric's own curves are losses for a loss and errors for an accuracy or an error, of training for training_...,
     best_loss, final_loss and epochs_to_N, of validation for validation_..., else of both. Speeds and the like have all.
     """
-    metric, records = comparison.metric, [record for each in comparison.configurations for record in each.records]
-    there = [name for name in CURVES if any(record.curves.get(name) for record in records)]
+    metric, runs = comparison.metric, comparison.configurations
+    there = [name for name in CURVES if any(each.average_curve(name) is not None for each in runs)]
     if comparison.by_default:
         return there
     has_target = parse_target(metric) is not None

@@ -168,6 +168,13 @@ def test_epochs_are_whole_numbers(tmp_path, epochs):
         assert all(float(tick) == int(tick) for tick in axes.get_xticks()) and axes.get_xlim()[1] >= epochs
 
 
+def test_losses_that_are_no_numbers_leave_the_other_panels(tmp_path):
+    for number, rate in enumerate((0.1, 1.0)):
+        losses = (float("nan"), float("inf"))
+        make(tmp_path / str(number), {"optimizer.lr": rate}, losses=losses, errors=(0.9, 0.8))
+    assert [axes.get_ylabel() for axes in draw(tmp_path).axes] == ["training error (%)", "test accuracy (%)"]
+
+
 def test_runs_that_all_failed_are_a_sentence_and_other_failures_a_number(tmp_path):
     make_sweep(tmp_path / "failed", {"model.cross": ("failed",)}, 3)
     assert "No run has finished yet." in [text.get_text() for text in draw(tmp_path / "failed").axes[0].texts]
