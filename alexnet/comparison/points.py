@@ -32,7 +32,8 @@ def draw_panel(figure: Figure, panel: Panel, wording: Wording, styles: Mapping[i
     axes = figure.add_axes((0.1, 0.1, 0.8, 0.8), label=str(len(figure.axes)))
     columns = 2 if len(panel.words) > MOST_NARROW else 1
     key, names = None, _name_rows(figure, panel, wording, NAMES * columns)
-    height = max(HEIGHT, sum(ROW + LINE * name.count("\n") for name in names))
+    most_lines = max((name.count("\n") for name in names), default=0)
+    height = max(HEIGHT, len(names) * (ROW + LINE * most_lines))
     if len(panel.lines) == 1:
         coloured = [[styles[id(point.configuration)] for point in panel.lines[0].points]]
     else:

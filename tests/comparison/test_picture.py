@@ -23,6 +23,10 @@ SWEEPS = {
     "12 rates": ({"optimizer.lr": tuple(0.1 / 2**power for power in range(12))}, 2),
     "12, a grid": ({"optimizer.lr": (0.01, 0.0101, 1.0), "model.dropout": (0.0, 0.25, 0.5, 0.75)}, 3),
     "12 words": ({"model.cross": ("none", "all", LONG), "model.pooling": ("最大池化", "平均", "$x$", "none")}, 2),
+    "long and short": (
+        {"model.cross": ("a", "b", "c", "d " * 80, "e" * 90, "f " * 80, "g", "h", "i", "j")},
+        1,
+    ),
     "60": ({"optimizer.lr": tuple(range(1, 11)), "model.cross": ("a", "b", LONG), "batch_size": (32, 64)}, 1),
     "60 words": ({"model.cross": tuple(f"{number} {LONG}" for number in range(60))}, 1),
 }
