@@ -145,6 +145,21 @@ def test_a_filter_that_means_nothing_says_so_and_leaves_the_rows(page, rates):
         assert find(browser, "#filter").get_attribute("aria-invalid") == "true" and len(names(browser)) == 4
 
 
+def test_the_page_is_never_wider_than_its_window(page, rates):
+    """With all columns, at 800 pixels, with the menu of columns open."""
+    browser = page(*rates)
+    find(browser, "#columns summary").click()
+    for button in range(3):
+        browser.find_elements("css selector", "#columns .bar button:first-child")[button].click()
+    try:
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {"width": 800, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        )
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 800
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_columns_are_chosen_and_the_first_one_stays_in_sight(page, rates):
     browser = page(*rates)
     find(browser, "#columns summary").click()
@@ -172,7 +187,7 @@ def test_ticked_rows_are_the_coloured_curves_and_the_rest_is_grey(page, rates):
     WebDriverWait(browser, 20).until(lambda _: len(drawn(browser)) == 4)
 
 
-def test_averaged_rows_have_the_mean_and_a_band_of_one_deviation_over_the_seeds(page, tmp_path):
+def test_averaged_rows_have_the_mean_and_a_band_of_one_deviation_that_ends_at_zero(page, tmp_path):
     folders = [
         make(
             tmp_path / f"{rate}-{seed}",
@@ -189,7 +204,7 @@ def test_averaged_rows_have_the_mean_and_a_band_of_one_deviation_over_the_seeds(
     assert column(browser, "test_accuracy %") == ["89.50 ± 0.71", "85.50 ± 0.71"]
     _, band, curve, *_ = browser.execute_script("return document.querySelector('#curves .chart').data")
     assert curve["x"] == [1, 2] and curve["y"] == pytest.approx([2, 0.6])
-    assert band["y"] == pytest.approx([2, 0.6 + 0.5**0.5, 0.6 - 0.5**0.5, 2])
+    assert band["y"] == pytest.approx([2, 0.6 + 0.5**0.5, 0, 2])
     find(browser, "#averaged").send_keys("each")
     assert len(names(browser)) == 4 and column(browser, "seed") == ["1", "0", "1", "0"]
 
@@ -280,7 +295,13 @@ def test_every_text_can_be_read_on_a_light_and_on_a_dark_ground(page, rates, dar
 
 
 def test_chinese_names_are_drawn_as_they_are(page, tmp_path):
-    browser = page(make(tmp_path / "运行", {"model._target_": "网络"}), make(tmp_path / "b"))
+    chinese = {"language": "zh"}
+    browser = page(make(tmp_path / "运行", {"model._target_": "网络", **chinese}), make(tmp_path / "b", chinese))
+    heading = browser.execute_script("""
+        const range = document.createRange(), heading = document.querySelector("h1");
+        range.selectNodeContents(heading);
+        return range.getBoundingClientRect().width / parseFloat(getComputedStyle(heading).fontSize);""")
+    assert heading == pytest.approx(len("运行对比"), abs=0.1)  # boxes of missing characters are narrower
     assert column(browser, "model") == ["网络", "alexnet_cifar"]
     assert "运行" in names(browser)
     shapes = browser.execute_script("""

@@ -144,9 +144,10 @@ function makeCurve(row, {x, y, std}) {
     line: {color: colour, width: chart.drawn.length > 30 ? 1 : 2}, marker: {size: 5},
   };
   if (!std) return [line];
+  const above = y.map((value, index) => value + std[index]);
+  const below = y.map((value, index) => Math.max(value - std[index], Math.min(value, 0)));  // no loss is below zero
   const band = {
-    x: [...x, ...[...x].reverse()], y: [...y.map((value, index) => value + std[index]),
-      ...y.map((value, index) => value - std[index]).reverse()],
+    x: [...x, ...[...x].reverse()], y: [...above, ...below.reverse()],
     mode: "none", fill: "toself", fillcolor: colour, opacity: 0.2, hoverinfo: "skip",
   };
   return [band, line];

@@ -86,14 +86,18 @@ function listen() {
   isDark.addEventListener("change", () => { refresh({rows: false}); if (state.open) openFromAddress(); });
 }
 
-// Called when Plotly is there. Text that is drawn before the font has loaded would keep its boxes.
+// Nothing is laid out before the font is there: Chromium would keep the boxes and widths of characters that it hadn't.
+const ready = document.fonts.load("1em 'Noto Sans SC'", "中").finally(() => {
+  document.documentElement.classList.remove("loading");
+  start();
+});
+
+// Called when Plotly is there.
 function drawAll() {
-  document.fonts.load("1em 'Noto Sans SC'").finally(() => {
+  ready.then(() => {
     drawCurves();
     drawSwept();
     drawParallel();
     openFromAddress();
   });
 }
-
-start();

@@ -110,7 +110,7 @@ function makeCurveCard(run) {
 }
 
 function drawRunCurve(run) {
-  const place = document.getElementById("run-curve"), [blue, orange, , , , grey] = palette();
+  const place = document.getElementById("run-curve"), [blue, orange] = palette(), grey = palette().at(-1);
   if (!place) return;
   const parts = [["training_loss", blue, "lines", "y"], ["validation_loss", orange, "lines+markers", "y"], ["learning_rate", grey, "lines", "y2"]]
     .map(([name, colour, mode, yaxis]) => ({name, colour, mode, yaxis, points: run.curves[name]})).filter(({points}) => points);

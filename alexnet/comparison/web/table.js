@@ -61,7 +61,8 @@ function measure(column) {
   const texts = view.rows.map(row => textOf(row, column)).sort((a, b) => b.length - a.length).slice(0, 20);
   const widest = Math.max(0, ...texts.map(text => pen.measureText(text.slice(0, 200)).width));
   const head = pen.measureText(headOf(column)).width * 1.08 + (isTest(column) ? 52 : 18);
-  return Math.ceil(Math.min(Math.max(widest, head) + (column.id === "name" ? 42 : 0), column.id === "name" ? 360 : 260) + 22);
+  const most = column.id === "name" ? Math.max(180, Math.min(440, 0.36 * scroller.clientWidth)) : 260;
+  return Math.ceil(Math.min(Math.max(widest, head) + (column.id === "name" ? 42 : 0), most) + 22);
 }
 
 const isTest = column => column.kind === "metric" && state.group.by_validation && column.name.startsWith("test_");
