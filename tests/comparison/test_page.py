@@ -2,123 +2,36 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
-from alexnet.comparison.groups import compare_groups
-from alexnet.comparison.page import write
-from alexnet.comparison.records import read_all
 from support.run_folders import make
 
 pytest.importorskip("selenium", reason="selenium is not installed: pip install -e '.[test]'")
-from selenium import webdriver
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
+
+from support.pages import column, find, names, texts, type_filter, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = "<script>document['title'] = 'taken over'</script>"
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1400,1600"
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("there is no Chromium with its chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def page(browser, tmp_path):
-    """page(*run folders) writes the page, opens it and gives the browser."""
-
-    def page(*folders, dark=False):
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-        records = read_all(map(str, folders), pytest.fail)
-        write(compare_groups(records, across_models=True), tmp_path / "page.html")
-        browser.get((tmp_path / "page.html").as_uri())
-        wait_for(browser, "#swept .main-svg, #swept .chart[hidden]")
-        loaded = browser.execute_script("return performance.getEntriesByType('resource')")
-        assert all(each["name"].startswith("data:") for each in loaded)  # so it works offline
-        return browser
-
-    yield page
-    assert browser.get_log("browser") == []  # no script failed, nothing was refused
-
-
-@pytest.fixture
-def rates(tmp_path):
-    """Runs with three learning rates, one of which failed."""
-    found = ((2, 0.5, 0), (10, 0.9, 0), (0.5, 0.7, 0), (1, None, 0))
-    return [
-        make(tmp_path / str(rate), {"optimizer.lr": rate, "seed": seed}, accuracy) for rate, accuracy, seed in found
-    ]
-
-
-def wait_for(browser, selector):
-    WebDriverWait(browser, 20).until(lambda _: browser.find_elements("css selector", selector))
-
-
-def texts(browser, selector):
-    return [element.text for element in browser.find_elements("css selector", selector)]
-
-
-def names(browser):
-    return texts(browser, "#scroller tbody a")
-
-
-def column(browser, name):
-    heads = texts(browser, "#scroller thead th")
-    return texts(browser, f"#scroller tbody tr > :nth-child({heads.index(name) + 1})")
-
-
-def find(browser, selector):
-    return browser.find_element("css selector", selector)
-
-
-def type_filter(browser, text):
-    box = find(browser, "#filter")
-    box.clear()
-    box.send_keys(text or " " + Keys.BACKSPACE)
-
-
-def drawn(browser):
-    """The coloured curves: names by plotly's own data."""
-    return browser.execute_script(
-        "return document.querySelector('#curves .chart').data.map(each => each.name).filter(Boolean)"
-    )
 
 
 def test_a_header_sorts_by_the_keyboard_up_and_down_and_what_has_no_value_comes_last(page, rates):
     browser = page(*rates)
     assert names(browser) == ["10", "0.5", "2", "1"]  # the best first
-    for name, orders in (
-        ("optimizer.lr", (["0.5", "1", "2", "10"], ["10", "2", "1", "0.5"])),
-        ("test_accuracy %", (["90.00", "70.00", "50.00", "-"], ["50.00", "70.00", "90.00", "-"])),
+    up, down = "ascending", "descending"
+    for name, orders, directions in (
+        ("optimizer.lr", (["0.5", "1", "2", "10"], ["10", "2", "1", "0.5"]), (up, down)),
+        ("test_accuracy %", (["90.00", "70.00", "50.00", "-"], ["50.00", "70.00", "90.00", "-"]), (down, up)),
     ):
-        for order, direction in zip(orders, ("ascending", "descending"), strict=True):
-            metric = name.endswith("%")
+        for order, direction in zip(orders, directions, strict=True):
             head = next(each for each in browser.find_elements("css selector", "thead button") if each.text == name)
             head.send_keys(Keys.ENTER)
             assert column(browser, name) == order
             focused = browser.switch_to.active_element
             assert focused.text == name  # ready for the next key
             sorted_by = browser.find_elements("css selector", "th[aria-sort]")
-            expected = {"ascending": "descending", "descending": "ascending"}[direction] if metric else direction
-            assert [each.get_attribute("aria-sort") for each in sorted_by] == [expected]
+            assert [each.get_attribute("aria-sort") for each in sorted_by] == [direction]
 
 
 def test_a_filter_leaves_the_rows_that_meet_every_word(page, rates):
@@ -174,41 +87,6 @@ def test_columns_are_chosen_and_the_first_one_stays_in_sight(page, rates):
     assert first.location["x"] <= find(browser, "#scroller").location["x"] + 1
 
 
-def test_ticked_rows_are_the_coloured_curves_and_the_rest_is_grey(page, rates):
-    browser = page(*rates)
-    assert drawn(browser) == ["10", "0.5", "2", "1"]
-    find(browser, "tr[data-id] input[aria-label='2']").send_keys(Keys.SPACE)
-    WebDriverWait(browser, 20).until(lambda _: drawn(browser) == ["2"])
-    assert texts(browser, "#curves .legend a") == ["2"]
-    assert (
-        browser.execute_script("return document.querySelector('#curves .chart').data[0].x.length") == 9
-    )  # three others
-    find(browser, "#clear").click()
-    WebDriverWait(browser, 20).until(lambda _: len(drawn(browser)) == 4)
-
-
-def test_averaged_rows_have_the_mean_and_a_band_of_one_deviation_that_ends_at_zero(page, tmp_path):
-    folders = [
-        make(
-            tmp_path / f"{rate}-{seed}",
-            {"optimizer.lr": rate, "seed": seed},
-            0.9 - rate / 10 + seed / 100,
-            None,
-            (2, rate + seed),
-        )
-        for rate in (0.1, 0.5)
-        for seed in (0, 1)
-    ]
-    browser = page(*folders)
-    assert names(browser) == ["lr=0.1", "lr=0.5"]
-    assert column(browser, "test_accuracy %") == ["89.50 ± 0.71", "85.50 ± 0.71"]
-    _, band, curve, *_ = browser.execute_script("return document.querySelector('#curves .chart').data")
-    assert curve["x"] == [1, 2] and curve["y"] == pytest.approx([2, 0.6])
-    assert band["y"] == pytest.approx([2, 0.6 + 0.5**0.5, 0, 2])
-    find(browser, "#averaged").send_keys("each")
-    assert len(names(browser)) == 4 and column(browser, "seed") == ["1", "0", "1", "0"]
-
-
 def test_a_run_is_reached_by_keys_and_has_its_section(page, tmp_path):
     folders = [
         make(
@@ -233,17 +111,6 @@ def test_a_run_is_reached_by_keys_and_has_its_section(page, tmp_path):
     assert "chosen: epoch 2" in find(browser, "#run-curve").text
     find(browser, "#run").send_keys(Keys.ESCAPE)
     assert browser.switch_to.active_element.text == "run 1"
-
-
-def test_the_metric_is_drawn_over_each_option_and_along_parallel_axes(page, rates):
-    browser = page(*rates)
-    points = browser.execute_script("return document.querySelector('#swept .chart').data.at(-1)")
-    assert (points["x"], points["y"]) == ([0.5, 2, 10], [70, 50, 90])
-    assert len(browser.find_elements("css selector", "#parallel path")) == 4
-    grip = find(browser, "#parallel .grip")
-    ActionChains(browser).move_to_element(grip).click_and_hold().move_by_offset(0, -200).release().perform()
-    assert re.fullmatch(r"optimizer\.lr>=[\d.]+", find(browser, "#filter").get_attribute("value"))
-    assert names(browser) == ["10"]
 
 
 def test_no_text_of_a_run_folder_becomes_part_of_the_page(page, tmp_path):
