@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobRuntime
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 
@@ -85,7 +86,8 @@ class Launch(Callback):
         counts = count_statuses(config.hydra.sweep.dir)
         print(f"{counts['finished']} of {counts.total()} ok")
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
-        sys.exit(1 if set(counts) - results else 0)
+        untested = JobRuntime.instance().get("exit_status")  # the best trial of a search
+        sys.exit(1 if set(counts) - results or untested else 0)
 
 
 def _claim(wanted: str) -> str:

@@ -1,5 +1,6 @@
 """Searches for the values with the best validation accuracy, which Optuna chooses job by job: hydra/sweeper=search."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,12 +8,15 @@ from typing import TYPE_CHECKING
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobRuntime
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from alexnet.errors import Damaged, Mistake, shorten
-from alexnet.runs.folder import Sweep
+from alexnet.config.saved import load_run_config
+from alexnet.errors import Damaged, Diverged, Failure, Mistake, shorten
+from alexnet.runs.folder import Run, Sweep
+from alexnet.training.pruning import prune
 
 if TYPE_CHECKING:
     import optuna
@@ -28,6 +32,9 @@ class Search(Sweeper):
     study.db in the sweep's folder keeps the study. A trial has its job's number. Trials run in batches of as many as
     the launcher runs at once. A resumed search goes through the same batches: it resumes the trials without a result
     and adds those that are missing. So it takes the same values as a search that was never interrupted.
+
+    The trials leave the test images alone. When all have ended, the best one is tested. With test=true all are tested,
+    with test=false none is.
     """
 
     __module__ = "hydra_plugins.alexnet"  # Hydra accepts plugins from hydra_plugins only
@@ -37,6 +44,7 @@ class Search(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.settings = config  # Sweeper has a `config`, which may be None
+        self.loader = hydra_context.config_loader
         self.jobs = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
@@ -55,18 +63,56 @@ class Search(Sweeper):
                 choose_values(study, number, first, space, self.settings.seed)
             for trials in group_consecutive([trial for trial in list_open(study) if trial.number in batch]):
                 self.launch(study, trials, fixed)  # a trial that was begun is resumed in its folder
-        print_best(study)
+        self.finish(study, fixed)
 
     def launch(self, study: "optuna.Study", trials: Sequence["FrozenTrial"], fixed: list[str]) -> None:
         """Runs trials of consecutive numbers and tells the study their scores.
 
         A trial that was killed or failed stays open in the study: it isn't a bad one, and can be resumed.
         """
-        jobs = [[*fixed, *(f"{key}={value}" for key, value in trial.params.items())] for trial in trials]
+        jobs = [list_overrides(trial, fixed) for trial in trials]
+        best_before = find_best(study)
         ended = self.jobs.launch(jobs, initial_job_idx=trials[0].number)
         for trial, job in zip(trials, ended, strict=True):
             if job.return_value is not None:
                 study.tell(trial.number, job.return_value)
+        self.discard([*trials, *([best_before] if best_before else [])], find_best(study), fixed)
+
+    def finish(self, study: "optuna.Study", fixed: list[str]) -> None:
+        """Prints the best finished trial, if there is one, and tests it. The study stays as it is."""
+        finished = list_finished(study)
+        best = find_best(study)
+        if best is None:
+            return
+        values = " ".join(f"{key}={value}" for key, value in best.params.items())
+        accuracy = f"validation accuracy {100 * (best.value or 0.0):.2f}%"
+        print(f"best of {len(finished)} trials: job {best.number}, {accuracy}: {values}", flush=True)
+        if self.settings.test:
+            test(self.locate(best, fixed), best.number)
+            others = [trial for trial in finished if trial.number != best.number]
+            results = [self.locate(trial, fixed).result() or {} for trial in others]
+            earlier = [
+                str(trial.number) for trial, result in zip(others, results, strict=True) if "test_loss" in result
+            ]
+            if 0 < len(earlier) < len(others):
+                print(f"also tested, as the best of fewer trials: job {', '.join(earlier)}")
+        self.discard(finished, best, fixed)
+
+    def discard(self, trials: Sequence["FrozenTrial"], best: "FrozenTrial | None", fixed: list[str]) -> None:
+        """With keep=none, deletes the weights of trials that aren't the best one and so won't be tested."""
+        if self.settings.keep == "none":
+            for trial in trials:
+                if best is not None and trial.number != best.number:
+                    prune(self.locate(trial, fixed), to_be_tested=False)
+
+    def locate(self, trial: "FrozenTrial", fixed: list[str]) -> Run:
+        """The run of that trial."""
+        from alexnet.launch.sweep import get_subdir  # it imports this module
+
+        config = self.loader.load_sweep_config(self.settings, list_overrides(trial, fixed))
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = trial.number
+        return Run(Path(config.hydra.sweep.dir) / get_subdir(config.hydra))
 
 
 def open_study(path: Path) -> "optuna.Study":
@@ -86,14 +132,32 @@ def open_study(path: Path) -> "optuna.Study":
     return study
 
 
-def print_best(study: "optuna.Study") -> None:
-    """Prints the best finished trial, if there is one."""
-    finished = [trial for trial in study.trials if trial.value is not None]
-    if finished:
-        best = max(finished, key=lambda trial: trial.value or 0.0)
-        values = " ".join(f"{key}={value}" for key, value in best.params.items())
-        accuracy = f"validation accuracy {100 * (best.value or 0.0):.2f}%"
-        print(f"best of {len(finished)} trials: job {best.number}, {accuracy}: {values}")
+def list_overrides(trial: "FrozenTrial", fixed: list[str]) -> list[str]:
+    """Those of the trial's job."""
+    return [*fixed, *(f"{key}={value}" for key, value in trial.params.items())]
+
+
+def list_finished(study: "optuna.Study") -> list["FrozenTrial"]:
+    """The trials with a score."""
+    return [trial for trial in study.trials if trial.value is not None]
+
+
+def find_best(study: "optuna.Study") -> "FrozenTrial | None":
+    """The trial with the best score, the first one if there are several."""
+    return max(list_finished(study), key=lambda trial: trial.value or 0.0, default=None)
+
+
+def test(run: Run, number: int) -> None:
+    """Tests a trial that finished without a test. If that fails, a line says why, and the exit status is 1."""
+    from alexnet.training.testing import add_test_figures  # imported here, so that --help is answered sooner
+
+    try:
+        if run.is_untested:
+            config, _ = load_run_config(run, [])
+            add_test_figures(config, run)
+    except (Mistake, Failure, Diverged) as error:
+        print(f"job {number} can't be tested: {error}", file=sys.stderr)
+        JobRuntime.instance().set("exit_status", 1)
 
 
 def group_consecutive(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial"]]:
@@ -162,6 +226,8 @@ def split_space(config: DictConfig) -> tuple[list[str], Space]:
         for override in OverridesParser.create().parse_overrides([*default, *config.hydra.overrides.task])
     }
     fixed = [f"{key}={each.get_value_element_as_str()}" for key, each in given.items() if not each.is_sweep_override()]
+    if "test" not in given:
+        fixed.append("test=false")  # the best trial is tested at the end
     return fixed, {key: _get_span(override) for key, override in given.items() if override.is_sweep_override()}
 
 

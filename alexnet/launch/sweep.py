@@ -143,5 +143,6 @@ def describe_plan(planned: Sequence[Sequence[str]], needed: int, folder: str) ->
 
 
 def without_launch(overrides: Sequence[str]) -> list[str]:
-    """The overrides that are part of what is trained."""
-    return [given for given in overrides if given.lstrip("+").partition("=")[0].partition(".")[0] not in LAUNCH]
+    """The overrides that are part of what is trained. Whether it is tested isn't."""
+    left_out = (*LAUNCH, "test")
+    return [given for given in overrides if given.lstrip("+").partition("=")[0].partition(".")[0] not in left_out]

@@ -26,14 +26,37 @@ def searching():
     return searching
 
 
+def list_tested(sweep):
+    """The trials whose result.json has test figures, which are those with a confusion matrix."""
+    runs = [Run(path) for path in sweep.glob("[0-9]*")]
+    tested = {run.folder.name for run in runs if any("test" in key for key in run.result())}
+    assert tested == {run.folder.name for run in runs if run.confusion.exists()}
+    return tested
+
+
+def forget_test(run):
+    """As if the search had been killed before it tested the run."""
+    of_test = ("test_", "per_class", "confusion", "error_gap")
+    run.write_result({key: value for key, value in run.result().items() if not key.startswith(of_test)})
+    run.confusion.unlink()
+
+
 @pytest.mark.slow
 def test_a_search_keeps_its_study_and_goes_on(train, small, tmp_path):
-    """A trial counts with its validation accuracy, a diverged one with 0; with resume more trials are added."""
+    """A trial counts with its validation accuracy, a diverged one with 0; with resume more trials are added. Only the
+    best is tested, also after a kill.
+    """
     optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     command = ["-m", "hydra/sweeper=search", *small, "epochs=1", "dataset.validation=0.3"]
     command += ["optimizer.lr=choice(0.01,1e30)", "optimizer.momentum=interval(0.8,0.9)"]
     first = train(*command, "hydra.sweeper.trials=3", "hydra.sweep.dir=found")
+    (best,) = list_tested(tmp_path / "found")
+    whole = Run(tmp_path / "found" / best).result()
+    forget_test(Run(tmp_path / "found" / best))
     again = train(*command, "hydra.sweeper.trials=3", "resume=found")
+    assert list_tested(tmp_path / "found") == {best}
+    result = Run(tmp_path / "found" / best).result()
+    assert {**whole, "test_seconds": 0} == {**result, "test_seconds": 0}
     assert "The search is done" in again.stdout and "best of 3 trials" in again.stdout
     second = train(*command, "hydra.sweeper.trials=4", "resume=found")
     for done, trials in ((first, 3), (again, 3), (second, 4)):
@@ -41,6 +64,7 @@ def test_a_search_keeps_its_study_and_goes_on(train, small, tmp_path):
         assert done.returncode == 0
 
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/found/study.db")
+    assert list_tested(tmp_path / "found") == {best, str(study.best_trial.number)}
     results = [Run(tmp_path / "found" / str(trial.number)).result() for trial in study.trials]
     assert {result["status"] for result in results} == {"finished", "diverged"}
     assert [trial.value for trial in study.trials] == [result.get("validation_accuracy", 0) for result in results]
@@ -67,7 +91,7 @@ def test_an_interrupted_search_goes_on_to_the_number_that_it_was_to_have(searchi
     """The trial that was cut off comes first, with its values and in its folder."""
     pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     sweeper = search.Search(trials=3, params=None)
-    sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}"), StoppedOnce()
+    sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}", "test=false"), StoppedOnce()
     with pytest.raises(SystemExit):
         sweeper.sweep([])
     sweeper.sweep([])
@@ -98,7 +122,7 @@ def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path,
     """It was killed, or the disk was full: its values are not the worst, and going on runs it again."""
     optuna = pytest.importorskip("optuna", reason="pip install -e '.[search]'")
     sweeper = search.Search(trials=4, params=None)
-    sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}"), FailsAtFirst()
+    sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}", "test=false"), FailsAtFirst()
     sweeper.sweep([])
     assert "best of 2 trials: job 2" in capsys.readouterr().out
     sweeper.sweep([])
@@ -132,7 +156,10 @@ def test_a_search_leaves_out_what_the_optimizer_does_not_have(searching):
         "batch_size",
     }
     fixed, space = search.split_space(searching("optimizer=adam", "batch_size=64"))
-    assert fixed == ["batch_size=64", "optimizer=adam"] and set(space) == {"optimizer.lr", "optimizer.weight_decay"}
+    assert fixed == ["batch_size=64", "optimizer=adam", "test=false"] and set(space) == {
+        "optimizer.lr",
+        "optimizer.weight_decay",
+    }
     assert "log" in space["optimizer.lr"].tags and (space["optimizer.lr"].start, space["optimizer.lr"].end) == (
         1e-4,
         0.1,
@@ -190,7 +217,7 @@ def search_in(searching):
     def search_in(folder, trials, launcher):
         folder.mkdir(exist_ok=True)
         sweeper = search.Search(trials=trials, params=None)
-        sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={folder}"), launcher
+        sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={folder}", "test=false"), launcher
         try:
             sweeper.sweep([])
         except Killed:
