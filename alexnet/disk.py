@@ -62,14 +62,27 @@ def sync_place(folder: Path) -> None:
             break
 
 
-def check_space(folder: Path, needed: int, way_out: str) -> None:
-    """Raises Mistake if the folder's disk has fewer than `needed` bytes free. The folder need not exist yet."""
+def format_bytes(count: float) -> str:
+    """'0.4 MB', '38 MB', '1.2 GB'."""
+    if count >= 10**9:
+        return f"{count / 10**9:.1f} GB"
+    return f"{count / 10**6:.{0 if count >= 10**7 else 1}f} MB"
+
+
+def measure_free(folder: Path) -> int | None:
+    """The free bytes of the folder's disk; None for network disks that don't tell. The folder need not exist yet."""
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
     usage = shutil.disk_usage(existing)
-    if usage.total > 0 and usage.free < needed:  # some network disks tell 0 of 0
+    return usage.free if usage.total > 0 else None
+
+
+def check_space(folder: Path, needed: int, way_out: str) -> None:
+    """Raises Mistake if the folder's disk has fewer than `needed` bytes free. The folder need not exist yet."""
+    free = measure_free(folder)
+    if free is not None and free < needed:
         raise Mistake(
-            f"The disk of {folder} has {usage.free >> 20} MB free, and this may write {needed >> 20} MB: make room, "
-            f"or {way_out}."
+            f"The disk of {folder} has {format_bytes(free)} free, and this may write {format_bytes(needed)}: make "
+            f"room, or {way_out}."
         )
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from alexnet.data import facts
 from alexnet.data.download import exclusive
 from alexnet.data.image_files import ImageFiles
 from alexnet.data.pixel_file import PixelFile
+from alexnet.disk import measure_free
 from alexnet.errors import Mistake
 
 logger = logging.getLogger(__name__)
@@ -85,3 +87,24 @@ def _make_key(files: ImageFiles) -> str:
     """A name for images of these contents, in this order, at this size."""
     digest = hashlib.sha256(f"{files.size}\n".encode() + files.hashes.tobytes())
     return f"{digest.hexdigest()[:16]}-{len(files)}x3x{files.size}x{files.size}"
+
+
+def estimate_missing(root: str, side: int, folder: str) -> int:
+    """The bytes that a run on the images in that root will add to the folder `folder`. Reads no image.
+
+    What was decoded from as many images at that size is taken as theirs. 0 if the images aren't there.
+    side: of the decoded images, in pixels.
+    """
+    try:
+        places = facts.find_image_folders(root)
+    except Mistake:
+        return 0
+    missing = 0
+    for place in places:
+        count = sum(1 for _, _, names in os.walk(place, followlinks=True) for name in names if facts.is_image(name))
+        size = count * PixelFile(place, 3 * side**2).row_bytes
+        free = measure_free(Path(folder).expanduser())
+        kept = any(Path(folder).expanduser().glob(f"*-{count}x3x{side}x{side}.pixels"))
+        if not kept and (free is None or size <= free / 2):
+            missing += size
+    return missing

@@ -17,6 +17,7 @@ from alexnet.config.overrides import quote
 from alexnet.disk import check_space
 from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
+from alexnet.launch.disk_space import describe, sum_up
 from alexnet.launch.sweep_report import count_statuses, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
 from alexnet.runs.claim import claim
@@ -38,13 +39,11 @@ class Launch(Callback):
                     f"python scripts/resume.py {config.resume}"
                 )
             if config.dry_run:
-                print(
-                    sweep.describe_plan([config.hydra.overrides.task], sum_disk_bytes([config]), config.hydra.run.dir)
-                )
+                print(sweep.describe_plan([config.hydra.overrides.task], describe([config]), config.hydra.run.dir))
                 sys.exit()
             check_machine(config)
             check_options([config])
-            check_space(Path(config.hydra.run.dir), sum_disk_bytes([config]), WAY_OUT.format("run"))
+            check_space(Path(config.hydra.run.dir), sum_up([config]).peak, WAY_OUT.format("run"))
             config.hydra.run.dir = _claim(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -63,8 +62,9 @@ class Launch(Callback):
                 checks.check_run(configs[-1])
             if config.hydra.sweeper._target_ != search.TARGET:  # a search's jobs lie between these extremes
                 sweep.check_subdirs(subdirs)
+            at_once = parallel.count_at_once(config)
             if config.dry_run:
-                print(sweep.describe_plan(planned, sum_disk_bytes(configs), config.hydra.sweep.dir))
+                print(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
                 check_machine(each)
@@ -72,7 +72,7 @@ class Launch(Callback):
                 folder = str(find_existing_sweep(config))
             else:
                 check_options(configs)
-                check_space(Path(config.hydra.sweep.dir), sum_disk_bytes(configs), WAY_OUT.format("sweep"))
+                check_space(Path(config.hydra.sweep.dir), sum_up(configs, at_once).peak, WAY_OUT.format("sweep"))
                 sweep.warn_of_repeats(planned)
                 folder = _claim(config.hydra.sweep.dir)
             config.hydra.sweep.dir = folder
@@ -113,11 +113,3 @@ def check_options(configs: Sequence[DictConfig]) -> None:
 
     for config in configs:
         build.check_options(config)
-
-
-def sum_disk_bytes(configs: Sequence[DictConfig]) -> int:
-    """The most bytes that the runs' folders will take."""
-    from alexnet.training.build import estimate_disk_bytes
-
-    needs = [estimate_disk_bytes(config) for config in configs]
-    return sum(kept for kept, _ in needs) + max((replacing for _, replacing in needs), default=0)

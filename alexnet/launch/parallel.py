@@ -48,7 +48,7 @@ class Parallel(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.settings = hydra_context, task_function, config
         self.gpus = list_gpus()
-        self.at_once = self.jobs or len(self.gpus) or 2
+        self.at_once = _count_at_once(self.jobs)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs all jobs and returns their scores in order. A signal stops the jobs and ends the program."""
@@ -121,6 +121,16 @@ def check(config: DictConfig) -> None:
     jobs = config.hydra.launcher.get("jobs")
     if jobs is not None and (type(jobs) is not int or jobs < 1):
         raise Mistake(f"hydra.launcher.jobs={jobs}: expected a whole number, 1 or more, or null.")
+
+
+def count_at_once(config: DictConfig) -> int:
+    """How many jobs run at the same time with that configuration's launcher."""
+    launcher = config.hydra.launcher
+    return _count_at_once(launcher.get("jobs")) if launcher._target_.endswith(".Parallel") else 1
+
+
+def _count_at_once(jobs: int | None) -> int:
+    return jobs or len(list_gpus()) or 2
 
 
 def list_gpus() -> list[str]:

@@ -41,10 +41,11 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     for read in (list_windows, Run.environment):  # damage is told now, and not after the training
         read(original)
     original.check_tables(original.result() or {})
-    from alexnet.training.build import check_options, estimate_disk_bytes  # torch takes seconds: not before the checks
+    from alexnet.training.build import check_options  # torch takes seconds: not before the checks
+    from alexnet.training.disk_use import estimate
 
     check_options(config)
-    check_space(Path("outputs"), sum(estimate_disk_bytes(config)), "call this in a folder on another disk")
+    check_space(Path("outputs"), estimate(config).peak, "call this in a folder on another disk")
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     print(f"Reproducing {make_printable(folder)} in {run.folder}")
     for key, before, after in differences:

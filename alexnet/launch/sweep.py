@@ -135,11 +135,11 @@ def _count_values(override: Override) -> float:
     return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 
-def describe_plan(planned: Sequence[Sequence[str]], needed: int, folder: str) -> str:
-    """What dry_run=true prints: the jobs, their number, the most disk that they need. needed: bytes."""
+def describe_plan(planned: Sequence[Sequence[str]], disk: str, folder: str) -> str:
+    """What dry_run=true prints: the jobs, their number, the disk space that they need, which `disk` says."""
     lines = [f"job {number}: {' '.join(without_launch(job))}" for number, job in enumerate(planned)]
     jobs = f"{len(planned)} job{'s' * (len(planned) != 1)}"
-    return "\n".join([*lines, f"{jobs} in {folder}, at most {needed >> 20} MB of disk; nothing was run"])
+    return "\n".join([*lines, f"{jobs} in {folder}, {disk}; nothing was run"])
 
 
 def without_launch(overrides: Sequence[str]) -> list[str]:

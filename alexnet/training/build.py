@@ -96,27 +96,17 @@ def build_weightless(config: DictConfig, classes: int, channels: int, size: int)
 def check_options(config: DictConfig) -> None:
     """Raises Mistake if the network, optimizer or schedule refuses its options. Reads no data, allocates nothing."""
     prevent_compiler_import()
-    call("optimizer", config.optimizer, _build_without_data(config).parameters())
+    call("optimizer", config.optimizer, build_without_data(config).parameters())
     call("schedule", config.schedule, 0.0, config.epochs, [])
 
 
-def estimate_disk_bytes(config: DictConfig) -> tuple[int, int]:
-    """The most that the run's folder will take, and what it takes on top while one checkpoint replaces another.
-
-    It reads no data: it assumes three channels and 1,000 classes if their number isn't known.
-    """
-    model = _build_without_data(config)
-    weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
-    checkpoint = 3 * weights  # with up to two moments for every weight
-    return checkpoint + (weights if config.dataset.get("validation", 0) > 0 else 0) + 5 * 2**20, checkpoint
-
-
-def _build_without_data(config: DictConfig) -> torch.nn.Module:
+def build_without_data(config: DictConfig) -> torch.nn.Module:
+    """The network on the meta device, for three channels and 1,000 classes if the data's aren't known."""
     known = facts.get_facts(config.dataset._target_)
-    return build_weightless(config, _guess_classes(config.dataset), known.channels or 3, config.dataset.size)
+    return build_weightless(config, guess_classes(config.dataset), known.channels or 3, config.dataset.size)
 
 
-def _guess_classes(dataset: DictConfig) -> int:
+def guess_classes(dataset: DictConfig) -> int:
     """The most classes that the dataset can have, as far as its name and folders say."""
     known = facts.get_facts(dataset._target_).classes
     train = Path(str(dataset.get("root"))).expanduser() / "train"

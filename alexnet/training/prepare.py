@@ -71,9 +71,8 @@ def _note_measured(config: DictConfig, preparation: Preparation) -> DictConfig:
 
 def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
     """Raises Mistake if the disk hasn't the room for what the run still has to write."""
-    from alexnet.training.build import estimate_disk_bytes
+    from alexnet.training.disk_use import estimate
 
-    kept, replacing = estimate_disk_bytes(config)
     there = sum(path.stat().st_size for path in run.checkpoints.glob("*.pt"))
     if there > 0:
         way_out = "move the folder to another disk and resume it there: python scripts/resume.py FOLDER"
@@ -81,4 +80,4 @@ def _check_space(config: DictConfig, run: Run, parent: Run | None) -> None:
         way_out = "call this in a folder on another disk"
     else:
         way_out = "give a folder on another disk with hydra.run.dir=FOLDER (hydra.sweep.dir=FOLDER)"
-    check_space(run.folder, max(0, kept - there) + replacing, way_out)
+    check_space(run.folder, max(0, estimate(config).peak - there), way_out)
