@@ -155,7 +155,8 @@ def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, argument
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == jobs + 1 and all(line.startswith(f"job {n}: ") for n, line in enumerate(lines[:-1]))
-    assert f"{jobs} job{'s' * (jobs > 1)} in outputs/" in lines[-1] and "MB of disk; nothing was run" in lines[-1]
+    sizes = "230 MB of disk (460 MB while training)" if jobs == 1 else "1.4 GB of disk (1.6 GB while training)"
+    assert f"{jobs} job{'s' * (jobs > 1)} in outputs/" in lines[-1] and lines[-1].endswith(f"{sizes}; nothing was run")
     assert not list(tmp_path.iterdir())
 
 
