@@ -17,6 +17,9 @@ from alexnet.config.keys import flatten
 from alexnet.config.overrides import make_parsable
 from alexnet.errors import DISK, Failure, Mistake, mistakes_end_the_program, nearest
 
+# Settings that only a launcher or a sweeper of this project has.
+PLUGINS = {"hydra.launcher.jobs": "hydra/launcher=parallel", "hydra.sweeper.trials": "hydra/sweeper=search"}
+
 
 def compose_config(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     """The configuration that scripts/train.py composes from the overrides, unchecked, and each group's option."""
@@ -54,7 +57,9 @@ def explain(error: Exception) -> str:
     cause = error.__cause__
     ambiguous = re.search(r"Ambiguous value for argument '(([^=]*)=(.*))'$", str(error), re.M)
     if ambiguous is not None:
-        return f"{ambiguous[1]}: give one value, a list as {ambiguous[2]}=[{ambiguous[3]}], or -m for a run for each."
+        given, key, values = ambiguous.groups()
+        a_list = "" if key in (*options.GROUPS, "experiment") else f", a list as {key}=[{values}]"
+        return f"{given}: give one value{a_list}, or -m for a run for each."
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file is not None:
         return _explain_option(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):
@@ -76,7 +81,8 @@ def _explain_option(missing: str, known: Sequence[str]) -> str:
         group, _, option = missing.partition("/")
         folder = options.CONF / group
         known = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
-    return f"{group}={option}: there is no such {group}{nearest(option, known)}"
+    meant = "cuda" if (group, option) == ("device", "gpu") else option
+    return f"{group}={option}: there is no such {group}{nearest(meant, known)}"
 
 
 def _explain_key(key: str, parent: DictConfig) -> str:
@@ -84,6 +90,8 @@ def _explain_key(key: str, parent: DictConfig) -> str:
     prefix, dot, name = key.rpartition(".")
     if prefix == "hydra.callbacks.alexnet":  # version 0.1.0 had them there
         return f"{key} isn't a key of this configuration; did you mean report.{name}?"
+    if key in PLUGINS:
+        return f"{key} is a setting of {PLUGINS[key]}: give that, too."
     known = [str(option) for option in parent if option not in ("_target_", "hydra")]
     root: Any = parent._get_root()
     elsewhere = [path for path in flatten(without_hydra(root)) if path.rpartition(".")[2] == name]

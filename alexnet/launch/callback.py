@@ -62,6 +62,7 @@ class Launch(Callback):
                 checks.check_run(configs[-1])
             if config.hydra.sweeper._target_ != search.TARGET:  # a search's jobs lie between these extremes
                 sweep.check_subdirs(subdirs)
+                sweep.warn_of_repeats(planned, configs)
             at_once = parallel.count_at_once(config)
             if config.dry_run:
                 print(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
@@ -72,8 +73,8 @@ class Launch(Callback):
                 folder = str(find_existing_sweep(config))
             else:
                 check_options(configs)
-                check_space(Path(config.hydra.sweep.dir), sum_up(configs, at_once).peak, WAY_OUT.format("sweep"))
-                sweep.warn_of_repeats(planned)
+                needed = sum_up(_list_all(config, configs), at_once).peak
+                check_space(Path(config.hydra.sweep.dir), needed, WAY_OUT.format("sweep"))
                 folder = _claim(config.hydra.sweep.dir)
             config.hydra.sweep.dir = folder
             config.hydra.overrides.hydra.append(
@@ -88,6 +89,13 @@ class Launch(Callback):
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
         untested = JobRuntime.instance().get("exit_status")  # the best trial of a search
         sys.exit(1 if set(counts) - results or untested else 0)
+
+
+def _list_all(config: DictConfig, configs: Sequence[DictConfig]) -> Sequence[DictConfig]:
+    """A configuration for each job. configs: the same, but of a search those of its extremes."""
+    if config.hydra.sweeper._target_ != search.TARGET:
+        return configs
+    return [configs[number % len(configs)] for number in range(config.hydra.sweeper.trials)]
 
 
 def _claim(wanted: str) -> str:

@@ -17,7 +17,8 @@ def sum_up(configs: Sequence[DictConfig], at_once: int = 1) -> "DiskUse":
     """What all jobs together keep, and the most while `at_once` of them run."""
     from alexnet.training.disk_use import DiskUse, estimate
 
-    uses = [estimate(config) for config in configs]
+    known = {id(config): estimate(config) for config in {id(config): config for config in configs}.values()}
+    uses = [known[id(config)] for config in configs]
     kept = sum(use.kept for use in uses) + (REPORT if len(uses) > 1 else 0)
     passing = sorted((use.peak - use.kept for use in uses), reverse=True)
     return DiskUse(kept, kept + sum(passing[:at_once]))

@@ -107,11 +107,15 @@ def check_subdirs(subdirs: Sequence[str]) -> None:
             )
 
 
-def warn_of_repeats(jobs: Sequence[Sequence[str]]) -> None:
-    """Says that two jobs are the same, if they are: the second one gives the same numbers again."""
-    known: dict[tuple[str, ...], int] = {}
-    for number, overrides in enumerate(jobs):
-        first = known.setdefault(tuple(sorted(overrides)), number)
+def warn_of_repeats(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> None:
+    """Says that two jobs are the same, if they are: the second one gives the same numbers again.
+
+    configs: of the jobs. 0.1 and 1e-1 are the same value, and keys without effect don't count.
+    """
+    known: dict[str, int] = {}
+    for number, (overrides, config) in enumerate(zip(jobs, configs, strict=True)):
+        values = {key: value for key, value in flatten(config).items() if key not in WITHOUT_EFFECT}
+        first = known.setdefault(str(values), number)
         if first != number:
             print(f"Jobs {first} and {number} are the same: {' '.join(without_launch(overrides))}", file=sys.stderr)
 

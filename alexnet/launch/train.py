@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,7 +39,8 @@ def main() -> None:
 def run_hydra() -> NoReturn:
     """Ends the program with its exit status. Errors other than a person's mistakes get out."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a job Ctrl-C just ends the program, without a stack trace
-    arguments = map(make_parsable, sys.argv[1:])
+    arguments = list(map(make_parsable, sys.argv[1:]))
+    _refuse_dashes(arguments)
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
@@ -59,6 +61,17 @@ def run_hydra() -> NoReturn:
         with checking():
             raise
     sys.exit(JobRuntime.instance().get("exit_status"))
+
+
+def _refuse_dashes(arguments: Sequence[str]) -> None:
+    """Raises Mistake for an option of this project that is given as a flag, such as --epochs=3."""
+    for given in arguments:
+        name, _, value = given.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        if given.startswith("--") and name in (*options.list_run_keys(), *options.GROUPS, "experiment", "lr"):
+            name = "optimizer.lr" if name == "lr" else name
+            example = value or {"dry_run": "true", "resume": "FOLDER"}.get(name, "VALUE")
+            raise Mistake(f"{given}: an option has no dashes: give {name}={example}")
 
 
 def job(config: DictConfig) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alexnet.launch.sweep import warn_of_repeats
 from alexnet.runs.folder import Run
 from support.programs import ROOT, list_run_folders, run_script, train_command
 
@@ -192,3 +193,15 @@ print(alive)
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[0, 0]", done.stderr
     assert "RuntimeError: out of memory" in done.stderr and "1 of 2 ok" in done.stdout
+
+
+def test_jobs_that_give_the_same_numbers_are_told_however_they_are_typed(compose, capsys):
+    jobs = [["optimizer.lr=0.1"], ["optimizer.lr=1e-1", "note=again"], ["seed=1"], ["language=zh", "seed=1"]]
+    warn_of_repeats(jobs, [compose(*job) for job in jobs])
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all(" are the same: " in line for line in told)
+
+
+def test_a_dry_run_tells_equal_jobs(train):
+    done = train("-m", "optimizer.lr=0.1,0.10", "dataset=digits", "model=cuda_convnet", "dry_run=true")
+    assert done.returncode == 0 and "are the same: optimizer.lr=0.10" in done.stderr
