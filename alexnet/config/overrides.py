@@ -1,5 +1,6 @@
 """Applies key=value to a saved configuration, and quotes values for Hydra's grammar."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,9 @@ from alexnet.errors import Mistake, nearest
 
 
 def quote(text: str) -> str:
-    """The text in quotes, so that Hydra's grammar reads it as it is."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """The text in quotes, so that Hydra's grammar reads it as it is. A backslash counts there only before a quote."""
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
 
 
 def make_parsable(argument: str) -> str:

@@ -27,6 +27,7 @@ from support.run_folders import content, make
         "a=b",
         "图像：试",
         "choice(1,2)",
+        r"C:\a, \'b\'",
     ],
 )
 def test_a_note_is_the_text_that_was_typed_and_never_a_sweep(compose, note):
