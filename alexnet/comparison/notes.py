@@ -1,6 +1,8 @@
 """Writes the lines under a comparison's table: which runs aren't averaged, and whether differences are significant."""
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.metrics import is_higher_better, is_share, parse_target
@@ -57,12 +59,17 @@ def _note_mixed(comparison: Comparison, verbose: bool) -> list[str]:
     mixed = [(each, name, values) for each in comparison.configurations for name, values in each.mixed.items()]
     if verbose or len(mixed) < 2:
         return [
-            f"{comparison.name(each)}: averaged over {name} {', '.join(map(make_printable, values))}; see --diff"
+            f"{comparison.name(each)}: averaged over {name} {_list_values(values)}; see --diff"
             for each, name, values in mixed
         ]
     counts = Counter(name for _, name, _ in mixed)
     rows = ", ".join(f"{name} ({count} row{'s' * (count > 1)})" for name, count in counts.items())
     return [f"averaged over several {rows}; {HINT}"]
+
+
+def _list_values(values: Sequence[str]) -> str:
+    """Of hashes, such as commits, the first 12 digits."""
+    return ", ".join(make_printable(re.sub(r"^([0-9a-f]{12})[0-9a-f]{28,}", r"\1", value)) for value in values)
 
 
 def _note_missing(comparison: Comparison, verbose: bool) -> list[str]:

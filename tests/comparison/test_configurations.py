@@ -65,11 +65,12 @@ def test_a_copy_is_not_called_newer(compare, tmp_path):
 
 
 def test_runs_of_several_commits_or_devices_are_averaged_with_a_note(compare, sweep):
-    for number, commit, device in ((0, "aaa", "CPU"), (1, "bbb", "CPU"), (2, "bbb", "GPU")):
+    first, second = "0123456789abcdef" * 4, "bbb"
+    for number, commit, device in ((0, first, "CPU"), (1, second, "CPU"), (2, second, "GPU")):
         environment = {"source": {"commit": commit}, "device_name": device, "data_sha256": "abc"}
         (sweep / str(number) / "environment.json").write_text(json.dumps(environment))
     lines = compare("sweep", "--verbose").stdout.splitlines()
-    assert "optimizer.lr=0.1: averaged over commits aaa, bbb; see --diff" in lines
+    assert "optimizer.lr=0.1: averaged over commits 0123456789ab, bbb; see --diff" in lines
     assert "optimizer.lr=0.1: averaged over devices CPU, GPU; see --diff" in lines
     assert len([line for line in lines if "averaged over" in line]) == 2
     assert "averaged over several commits (1 row), devices (1 row); " in compare("sweep").stdout
