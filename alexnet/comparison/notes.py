@@ -35,10 +35,13 @@ def note_choice(comparison: Comparison) -> list[str]:
     if comparison.metric == "validation_accuracy":
         return ["ordered by the accuracy on held-out training images; test_accuracy is only shown"]
     records = [record for each in ordered for record in each.repeats.values()]
-    if any("validation_accuracy" in record.metrics for record in records):
+    shares = {
+        record.config.get("dataset.validation", 0.1) for record in records if "validation_accuracy" in record.metrics
+    }
+    if shares:
         return [
             "ordered by test accuracy, because not all of the runs held out images, so the best row's is too good; "
-            "to leave out those that didn't: --where dataset.validation=0.1"
+            f"to leave out those that didn't: --where dataset.validation={format_value(min(shares, key=str))}"
         ]
     return ["ordered by test accuracy, so the best row's is too good; to choose without it: dataset.validation=0.1"]
 

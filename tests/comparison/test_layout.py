@@ -1,13 +1,15 @@
 """The tables in a terminal: nothing is wider than it, and what is left out is said."""
 
+import io
 import re
+import sys
 
 import pytest
 
 from alexnet.comparison.groups import compare_groups
 from alexnet.comparison.layout import measure, wrap
 from alexnet.comparison.records import read_all
-from alexnet.comparison.tables import describe
+from alexnet.comparison.tables import describe, measure_terminal
 from support.run_folders import make
 
 
@@ -59,6 +61,14 @@ def test_folders_are_cut_before_anything_else_goes(tmp_path):
     assert "  12-00-00 12-00-01 12-00-02" in show(tmp_path, 200)
     told = show(tmp_path, 60)
     assert "  12-00-00 +8\n" in told and "  [91.89, 96.11]  " in told and "folders are cut" in told
+
+
+def test_a_terminal_gives_its_width_and_a_pipe_has_none(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "97")
+    for is_terminal, width in ((True, 97), (False, None)):
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        monkeypatch.setattr(sys.stdout, "isatty", lambda is_terminal=is_terminal: is_terminal, raising=False)
+        assert measure_terminal() == width
 
 
 def test_only_a_word_longer_than_a_line_is_broken_and_a_chinese_character_is_two_columns():
