@@ -29,7 +29,8 @@ def write_notes(comparison: Comparison, verbose: bool = True) -> list[str]:
 
 def note_choice(comparison: Comparison) -> list[str]:
     """By which images the rows are ordered, if there is something to choose and nobody asked for the metric."""
-    ordered = [each for each in comparison.configurations if each.get_spread(comparison.metric) is not None]
+    every = [*comparison.configurations, *comparison.others]
+    ordered = [each for each in every if each.get_spread(comparison.metric) is not None]
     if not comparison.by_default or len(ordered) < 2:
         return []
     if comparison.metric == "validation_accuracy":

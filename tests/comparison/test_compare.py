@@ -104,6 +104,7 @@ def test_held_out_images_choose_if_all_runs_have_them_and_test_images_never_unno
     header, first, *notes = compare(".").stdout.splitlines()
     assert "test_accuracy" in header.split()[2] and first.startswith("0.3")
     assert sum("--where dataset.validation=0.1" in note for note in notes) == 1
+    assert "ordered by test accuracy" in compare(".", "--best-of", "optimizer.lr").stdout  # it chose the only row
     asked = compare(".", "--metric", "test_accuracy").stdout
     assert "dataset.validation" not in asked
 
