@@ -10,21 +10,22 @@ import pytest
 from support.programs import ROOT
 
 # Of each folder, the others that it may import.
-BELOW_CONFIG = {"errors", "disk", "models", "data", "engine", "runs"}
+BELOW_CONFIG = {"errors", "disk", "messages", "models", "data", "engine", "runs"}
 MAY_IMPORT = {
     "errors": set(),
+    "messages": set(),
     "disk": {"errors"},
     "models": {"errors"},
-    "data": {"errors", "disk", "models"},
+    "data": {"errors", "disk", "messages", "models"},
     "engine": {"errors", "models"},
-    "runs": {"errors", "disk", "models"},
+    "runs": {"errors", "disk", "messages", "models"},
     "config": BELOW_CONFIG,
     "training": {*BELOW_CONFIG, "config"},
     "comparison": {*BELOW_CONFIG, "config"},
     "launch": {*BELOW_CONFIG, "config", "training", "comparison"},
 }
 FILES = sorted((ROOT / "alexnet").glob("**/*.py"))
-WITHOUT_TORCH = ["config", "comparison", "models/limits", "models/drawing", "data/facts"]
+WITHOUT_TORCH = ["messages", "config", "comparison", "models/limits", "models/drawing", "data/facts"]
 
 
 def imports_of(path):

@@ -16,6 +16,7 @@ WITHOUT_EFFECT = (
     "report.metrics",
     "report.best_of",
     "language",
+    "console",
     "log_every",
     "checkpoint_minutes",
     "keep",
@@ -47,6 +48,12 @@ def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[path] = value
     return leaves
+
+
+def without_launch(overrides: Sequence[str]) -> list[str]:
+    """The overrides that are part of what is trained. Whether it is shown or tested isn't."""
+    others = (*LAUNCH, "console", "test")
+    return [given for given in overrides if given.lstrip("+").partition("=")[0].partition(".")[0] not in others]
 
 
 def list_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

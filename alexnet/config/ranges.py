@@ -101,6 +101,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "keep": _allow_choice("all", "weights", "none"),
         "test": SWITCH,
         "language": _allow_choice("en", "zh"),
+        "console": _allow_choice("quiet", "normal", "verbose"),
         "tags": TAGS,
         "note": _allow_null(NOTE),
         "resume": _allow_null(TEXT),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from alexnet.data.dataset import Split
+from alexnet.messages.console import progress, translate
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +23,16 @@ def measure_colours(split: Split) -> dict[str, list]:
     """
     count = len(split)
     some = torch.linspace(0, count - 1, min(count, SAMPLE), dtype=torch.float64).round().long()
-    logger.info(f"Measuring the colours of {len(some)} of {count} training images.")
+    logger.info(translate("Measuring the colours of {:,} of {:,} training images.").format(len(some), count))
     pixels, sums, products = 0, torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-    for indices in some.split(CHUNK):
-        images = split.images[indices]
-        images = images if isinstance(images, Tensor) else images.decode_all()
-        values = images.transpose(0, 1).flatten(1).double()  # (C, pixels)
-        # Whole numbers below 2**53: their sums are exact, in any order.
-        pixels, sums, products = pixels + values.shape[1], sums + values.sum(1), products + values @ values.T
+    with progress("Measuring", len(some), "image") as advance:
+        for indices in some.split(CHUNK):
+            images = split.images[indices]
+            images = images if isinstance(images, Tensor) else images.decode_all()
+            values = images.transpose(0, 1).flatten(1).double()  # (C, pixels)
+            # Whole numbers below 2**53: their sums are exact, in any order.
+            pixels, sums, products = pixels + values.shape[1], sums + values.sum(1), products + values @ values.T
+            advance(len(indices))
     mean = sums / pixels
     covariance = products / pixels - mean[:, None] * mean
     variances, components = principal_components(covariance / 255**2)

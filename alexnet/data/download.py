@@ -3,20 +3,20 @@
 import logging
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from pathlib import Path
-
-from torch.hub import download_url_to_file
+from urllib.request import Request, urlopen
 
 from alexnet.disk import locked
 from alexnet.errors import Failure, Mistake
+from alexnet.messages.console import progress, translate
 
 logger = logging.getLogger(__name__)
 
 STALLED_SECONDS = 30
+CHUNK = 2**18  # bytes
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def exclusive(root: Path, name: str) -> Iterator[None]:
     """
 
     def wait(by: str) -> None:
-        logger.info(f"Another run{by} is preparing {name}: waiting for it.")
+        logger.info(translate("Another run{} is preparing {}: waiting for it.").format(by, name))
 
     with ExitStack() as lock:
         try:
@@ -49,7 +49,7 @@ def intact(path: Path, md5: str) -> bool:
         return False
     if check_md5(path, md5):
         return True
-    logger.warning(f"{path} is damaged or incomplete (its MD5 isn't {md5}) and is not used.")
+    logger.warning(translate("{} is damaged or incomplete (its MD5 isn't {}) and is not used.").format(path, md5))
     return False
 
 
@@ -68,18 +68,31 @@ def fetch(url: str, path: Path, md5: str, download: bool) -> Path:
         raise Mistake(f"{path} isn't there intact, and dataset.download=false. {ways_out}")
     part = path.with_name(path.name + ".part")  # the real name only ever holds a complete file
     part.parent.mkdir(parents=True, exist_ok=True)
-    logger.info(f"Downloading {url} to {path}")
+    logger.info(translate("Downloading {} to {}").format(url, path))
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALLED_SECONDS)
     try:
-        download_url_to_file(url, str(part), progress=sys.stderr.isatty())
+        _download(url, part)
         if not intact(part, md5):
             raise ValueError(f"what came isn't the published file (its MD5 isn't {md5})")
     except (OSError, HTTPException, ValueError) as error:
-        for left in part.parent.glob(f"{part.name}*"):
-            left.unlink()
+        part.unlink(missing_ok=True)
         raise Failure(f"Could not download {url}: {error}. {ways_out}") from error
     finally:
         socket.setdefaulttimeout(patience)
     os.replace(part, path)
     return path
+
+
+def _download(url: str, path: Path) -> None:
+    """Leaves nothing behind if it is interrupted."""
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "alexnet"})) as response, open(path, "wb") as file:
+            length = int(response.headers.get("Content-Length") or 0) or None
+            with progress("Downloading", length, "B") as advance:
+                while content := response.read(CHUNK):
+                    file.write(content)
+                    advance(len(content))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

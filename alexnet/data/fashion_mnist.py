@@ -16,6 +16,7 @@ from torch import Tensor
 
 from alexnet.data.dataset import Dataset, Split, resize_images
 from alexnet.data.download import exclusive, fetch
+from alexnet.messages.console import translate
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def _read(places: Sequence[Path], name: str) -> bytes | None:
             content = b""
         if hashlib.md5(content).hexdigest() == FASHION_MNIST[name]:
             return content
-        logger.warning(f"{path} is damaged or incomplete and is not used.")
+        logger.warning(translate("{} is damaged or incomplete and is not used.").format(path))
     return None
 
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from alexnet.data.decoding import read
+from alexnet.messages.console import progress, translate
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def hash_files(paths: Sequence[str], folder: str | None) -> tuple[np.ndarray, np
     new and changed files only. folder: None keeps nothing.
     Raises Mistake for a file that can't be read.
     """
-    statuses = np.array([_get_status(path) for path in paths], np.int64).reshape(-1, 4)
+    statuses = np.array(_get_statuses(paths), np.int64).reshape(-1, 4)
     index = None if folder is None else _Index(Path(folder).expanduser(), paths)
     entries = np.zeros(len(paths), ENTRY) if index is None else index.load()
     changed = np.flatnonzero((entries["status"] != statuses).any(1) | ~statuses.any(1))
@@ -39,6 +39,16 @@ def hash_files(paths: Sequence[str], folder: str | None) -> tuple[np.ndarray, np
             if index is not None:
                 index.save(entries)
     return entries["sha256"], statuses[:, 0]
+
+
+def _get_statuses(paths: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """Of each file. A million on a slow disk take a minute."""
+    statuses = []
+    with progress("Listing", len(paths), "file") as advance:
+        for start in range(0, len(paths), CHUNK):
+            statuses += [_get_status(path) for path in paths[start : start + CHUNK]]
+            advance(len(statuses) - start)
+    return statuses
 
 
 def _get_status(path: str) -> tuple[int, int, int, int]:
@@ -54,14 +64,14 @@ def _get_status(path: str) -> tuple[int, int, int, int]:
 
 def _hash_again(paths: Sequence[str], entries: np.ndarray, changed: np.ndarray) -> None:
     with (
-        tqdm(total=len(changed), desc="Reading", unit="file", leave=False, disable=None) as bar,
+        progress("Reading", len(changed), "file") as advance,
         ThreadPoolExecutor(os.cpu_count()) as pool,  # reading and hashing release the interpreter lock
     ):
         for start in range(0, len(changed), CHUNK):
             some = changed[start : start + CHUNK]
             for place, entry in zip(some, pool.map(_hash, [paths[place] for place in some]), strict=True):
                 entries[place] = entry
-            bar.update(len(some))
+            advance(len(some))
 
 
 def _hash(path: str) -> tuple[tuple[int, int, int, int], np.ndarray]:
@@ -97,7 +107,8 @@ class _Index:
             temporary.write_bytes(self._seal(content) + content)
             os.replace(temporary, self.path)
         except OSError as error:
-            logger.info(f"The hashes of the images aren't kept in dataset.cache={self.path.parent}: {error}")
+            text = translate("The hashes of the images aren't kept in dataset.cache={}: {}")
+            logger.info(text.format(self.path.parent, error))
 
     def _seal(self, content: bytes) -> bytes:
         seal = self.key.copy()

@@ -14,6 +14,9 @@ from alexnet.data.decoding import decode
 from alexnet.data.facts import ENDINGS, is_image
 from alexnet.data.pixel_file import PixelFile
 from alexnet.errors import Mistake
+from alexnet.messages.console import progress
+
+CHUNK = 1024  # images decoded between two moves of a bar
 
 
 class ImageFiles(Dataset["ImageFiles"]):
@@ -56,8 +59,16 @@ class ImageFiles(Dataset["ImageFiles"]):
 
     def decode_all(self) -> Tensor:
         """All of them, (N, 3, size, size) uint8. Raises Mistake for a broken file."""
-        images, again = self.load()
-        self.tell(again)
+        if len(self) <= CHUNK:
+            images, again = self.load()
+            self.tell(again)
+            return images
+        images = torch.empty(len(self), 3, self.size, self.size, dtype=torch.uint8)
+        with progress("Decoding" if self.pixels is None else "Reading", len(self), "image") as advance:
+            for start in range(0, len(self), CHUNK):
+                some = self[range(start, min(start + CHUNK, len(self)))]
+                images[start : start + CHUNK] = some.decode_all()
+                advance(len(some))
         return images
 
     def load(self) -> tuple[Tensor, int]:
@@ -102,14 +113,15 @@ def scan(place: Path) -> tuple[list[str], list[str], list[int]]:
     """
     with os.scandir(place) as entries:
         classes = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    found = [
-        [
-            os.path.join(folder, name)
-            for folder, _, names in sorted(os.walk(place / each, followlinks=True))
-            for name in sorted(filter(is_image, names))
-        ]
-        for each in classes
-    ]
+    found = []
+    with progress("Listing", len(classes), "class") as advance:
+        for each in classes:
+            walked = sorted(os.walk(place / each, followlinks=True))
+            paths = [
+                os.path.join(folder, name) for folder, _, names in walked for name in sorted(filter(is_image, names))
+            ]
+            found.append(paths)
+            advance(1)
     empty = [name for name, paths in zip(classes, found, strict=True) if not paths]
     if empty or not classes:
         lacking = f"no images in {', '.join(empty)}" if empty else "no class folders"

@@ -12,6 +12,7 @@ from alexnet.data.file_hashes import hash_files
 from alexnet.data.image_files import ImageFiles, get_class_and_name, scan
 from alexnet.data.pixel_cache import cached
 from alexnet.errors import Mistake
+from alexnet.messages.console import translate
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,8 @@ def image_folder(
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     held = total <= memory_share * memory
     if not held:
-        logger.info(
-            f"The decoded images take {total / 2**30:.1f} GiB, over dataset.memory_share={memory_share}: streaming."
-        )
+        text = translate("The decoded images take {:.1f} GiB, over dataset.memory_share={}: streaming.")
+        logger.info(text.format(total / 2**30, memory_share))
 
     def make_split(paths: Sequence[str], labels: Sequence[int]) -> Split:
         if not paths:

@@ -8,14 +8,13 @@ from contextlib import ExitStack
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
-from tqdm import tqdm
-
 from alexnet.data import facts
 from alexnet.data.download import exclusive
 from alexnet.data.image_files import ImageFiles
 from alexnet.data.pixel_file import PixelFile
 from alexnet.disk import measure_free
 from alexnet.errors import Mistake
+from alexnet.messages.console import progress, translate
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,8 @@ def cached(files: ImageFiles, folder: str) -> ImageFiles:
                 if not pixels.path.is_file():  # another process may have written it meanwhile
                     _write(files, pixels)
     except OSError as error:
-        logger.info(f"The decoded images aren't kept in dataset.cache={folder}: {error}")
+        text = translate("The decoded images aren't kept in dataset.cache={}: {}")
+        logger.info(text.format(folder, error))
         return files
     return files.read_from(pixels)
 
@@ -58,7 +58,7 @@ def _write(files: ImageFiles, pixels: PixelFile) -> None:
         done = max(0, file.tell() // pixels.row_bytes - CHUNK)  # the last chunk may not have reached the disk
         file.truncate(done * pixels.row_bytes)
         starts = range(done, len(files), CHUNK)
-        with tqdm(total=len(files), initial=done, desc="Decoding", unit="image", leave=False, disable=None) as bar:
+        with progress("Decoding", len(files), "image", done) as advance:
             for start in starts:
                 some = files[range(start, min(start + CHUNK, len(files)))]
                 try:
@@ -70,7 +70,7 @@ def _write(files: ImageFiles, pixels: PixelFile) -> None:
                     if isinstance(error, Mistake) or error.errno in (ENOSPC, EDQUOT):
                         unfinished.unlink()
                     raise
-                bar.update(len(some))
+                advance(len(some))
     unfinished.rename(pixels.path)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet.messages.console import translate
+
 logger = logging.getLogger(__name__)
 
 HASH = 32  # bytes of a SHA-256
@@ -80,10 +82,10 @@ class PixelFile:
         """Warns, once, that images weren't there whole."""
         if count > 0 and not self.told:
             self.told = True
-            logger.warning(
-                f"{self.path} is damaged or gone. Images that aren't whole in it are decoded again from their files, "
-                f"so far {count}."
+            text = translate(
+                "{} is damaged or gone. Images that aren't whole in it are decoded again from their files, so far {}."
             )
+            logger.warning(text.format(self.path, count))
 
 
 def _hash_rows(rows: np.ndarray) -> np.ndarray:

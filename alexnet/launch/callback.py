@@ -18,8 +18,10 @@ from alexnet.disk import check_space
 from alexnet.errors import Mistake
 from alexnet.launch import parallel, search, sweep
 from alexnet.launch.disk_space import describe, sum_up
-from alexnet.launch.sweep_report import count_statuses, write_report
+from alexnet.launch.plan import PLAN
+from alexnet.launch.sweep_report import count_statuses, say_where_the_report_is, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
+from alexnet.messages.console import configure, from_here, say, translate, warn
 from alexnet.runs.claim import claim
 
 WAY_OUT = "give a folder on another disk with hydra.{}.dir=FOLDER"
@@ -33,6 +35,7 @@ class Launch(Callback):
         with checking(), open_dict(config):
             _check_directory(config.hydra.job.chdir)
             checks.check_run(without_hydra(config))
+            configure(config.console, config.language)
             if config.resume:
                 raise Mistake(
                     f"resume={config.resume} resumes a sweep and needs -m. To resume a run: "
@@ -60,10 +63,13 @@ class Launch(Callback):
                 subdirs.append(sweep.get_subdir(each.hydra))
                 configs.append(without_hydra(each))
                 checks.check_run(configs[-1])
-            if config.hydra.sweeper._target_ != search.TARGET:  # a search's jobs lie between these extremes
+            configure(config.get("console"), config.get("language"))
+            searches = config.hydra.sweeper._target_ == search.TARGET  # its jobs lie between these extremes
+            if not searches:
                 sweep.check_subdirs(subdirs)
                 sweep.warn_of_repeats(planned, configs)
             at_once = parallel.count_at_once(config)
+            PLAN.begin(planned, config.hydra.sweeper.trials if searches else None)
             if config.dry_run:
                 print(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
                 sys.exit()
@@ -77,15 +83,19 @@ class Launch(Callback):
                 check_space(Path(config.hydra.sweep.dir), needed, WAY_OUT.format("sweep"))
                 folder = _claim(config.hydra.sweep.dir)
             config.hydra.sweep.dir = folder
+            say("Sweep of {} jobs in {}", PLAN.total or "?", from_here(folder))
             config.hydra.overrides.hydra.append(
                 f"hydra.sweep.dir={quote(folder)}"
             )  # for the jobs, which are composed again
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Prints the table of all jobs. Exits with 1 if a job didn't finish; in a search, to diverge is a result."""
+        say("")
         print(write_report(config.hydra.sweep.dir, config.report))
+        say("")
+        say_where_the_report_is(config.hydra.sweep.dir)
         counts = count_statuses(config.hydra.sweep.dir)
-        print(f"{counts['finished']} of {counts.total()} ok")
+        print(translate("{} of {} ok").format(counts["finished"], counts.total()))
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
         untested = JobRuntime.instance().get("exit_status")  # the best trial of a search
         sys.exit(1 if set(counts) - results or untested else 0)
@@ -102,7 +112,7 @@ def _claim(wanted: str) -> str:
     """A new folder of that name, or of a similar one, which is then printed."""
     folder = str(claim(wanted))
     if folder != str(Path(wanted)):
-        print(f"{wanted} is there already: this is {folder}.")
+        warn("{} is there already: this is {}.", from_here(wanted), from_here(folder))
     return folder
 
 

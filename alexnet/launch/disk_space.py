@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from alexnet.disk import format_bytes
+from alexnet.messages.console import translate
 
 if TYPE_CHECKING:
     from alexnet.training.disk_use import DiskUse
@@ -28,10 +29,10 @@ def describe(configs: Sequence[DictConfig], at_once: int = 1) -> str:
     """'460 MB of disk (690 MB while they run), and 150 MB of decoded images in data/decoded'."""
     use = sum_up(configs, at_once)
     kept, peak = map(format_bytes, use)
-    text = f"{kept} of disk" + (f" ({peak} while training)" if peak != kept else "")
-    return "".join(
-        [text, *(f", and {format_bytes(size)} of decoded images in {place}" for place, size in _decode(configs))]
-    )
+    text = translate("{} of disk").format(kept)
+    text += translate(" ({} while training)").format(peak) if peak != kept else ""
+    decoded = translate(", and {} of decoded images in {}")
+    return "".join([text, *(decoded.format(format_bytes(size), place) for place, size in _decode(configs))])
 
 
 def _decode(configs: Sequence[DictConfig]) -> list[tuple[str, int]]:

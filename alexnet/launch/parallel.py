@@ -14,8 +14,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from shlex import quote
 from threading import Thread
-from typing import Any, TextIO
+from time import perf_counter
+from typing import Any, NamedTuple, TextIO
 
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
@@ -28,13 +30,23 @@ from alexnet.config.compose import checking
 from alexnet.config.help import register_resolver
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
-from alexnet.launch.sweep_report import format_job_name, score_run, write_report
+from alexnet.launch.plan import PLAN
+from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
+from alexnet.messages.console import from_here, say, translate, warn
 from alexnet.runs.folder import Run
 from alexnet.training.pruning import prune
 from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
-Running = dict[int, tuple[SpawnProcess, DictConfig]]  # by slot; slot i has GPU i
+
+
+class Started(NamedTuple):
+    process: SpawnProcess
+    config: DictConfig
+    at: float  # of perf_counter
+
+
+Running = dict[int, Started]  # by slot; slot i has GPU i
 
 
 class Parallel(Launcher):
@@ -57,6 +69,7 @@ class Parallel(Launcher):
         setup_globals()
         hydra_state = dump_hydra(self.context)
         at_once = min(self.at_once, len(job_overrides))
+        PLAN.at_once = at_once
         configs = [
             self.compose_job(list(overrides), number, at_once)
             for number, overrides in enumerate(job_overrides, initial_job_idx)
@@ -68,7 +81,7 @@ class Parallel(Launcher):
                 while waiting or running:
                     with signals.uninterrupted():  # every process that was started is in `running`
                         self.start_jobs(waiting, running, at_once, hydra_state)
-                    wait([process.sentinel for process, _ in running.values()])
+                    wait([started.process.sentinel for started in running.values()])
                     with signals.uninterrupted():
                         self.collect_ended_jobs(running)
             except OSError:  # a full disk, where the next job's folder can't be made
@@ -77,6 +90,9 @@ class Parallel(Launcher):
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
                 print(self.write_report())
+                folder = self.settings.hydra.sweep.dir
+                say_where_the_report_is(folder)
+                warn("To resume it: {}", f"python scripts/resume.py {quote(str(from_here(folder)))}")
                 sys.exit(interrupted.exit_status)
         return [make_job_return(config) for config in configs]
 
@@ -85,14 +101,17 @@ class Parallel(Launcher):
         for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
             config = waiting.pop(0)
             gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
-            running[slot] = start(self.task, config, gpu, hydra_state), config
+            running[slot] = Started(start(self.task, config, gpu, hydra_state), config, perf_counter())
+            say_start(config)
 
     def collect_ended_jobs(self, running: Running) -> None:
         """Prints how each ended job ended, and writes the sweep's report again."""
-        for slot, (process, config) in list(running.items()):
-            if process.exitcode is not None:
+        for slot, started in list(running.items()):
+            exit_status = started.process.exitcode
+            if exit_status is not None:
                 del running[slot]
-                print_end(config, process.exitcode)
+                PLAN.end(perf_counter() - started.at)
+                print_end(started.config, exit_status)
                 self.write_report()
 
     def write_report(self) -> str:
@@ -216,10 +235,10 @@ def _end_with_the_sweep() -> None:
 def stop(running: Running, number: int) -> None:
     """Sends the signal to all jobs, waits until they have saved what they trained, and prints how each ended."""
     handlers = {which: signal.signal(which, signal.SIG_IGN) for which in STOP}  # a second Ctrl-C must not lose work
-    for process, _ in running.values():
+    for process, _, _ in running.values():
         if process.exitcode is None and process.pid is not None:
             os.kill(process.pid, number)
-    for process, config in running.values():
+    for process, config, _ in running.values():
         process.join()
         print_end(config, process.exitcode or 0)
     for which, handler in handlers.items():
@@ -232,8 +251,14 @@ def get_folder(config: DictConfig) -> Path:
 
 
 def get_name(config: DictConfig) -> str:
-    """'job 1 (optimizer.lr=0.1)'."""
-    return format_job_name(config.hydra.job.num, config.hydra.overrides.task)
+    """'job 2 of 6 (optimizer.lr=0.1)'."""
+    return PLAN.name_fully(config.hydra.job.num, config.hydra.overrides.task)
+
+
+def say_start(config: DictConfig) -> None:
+    """Prints which job begins, and where."""
+    name, described = PLAN.name(config.hydra.job.num), PLAN.describe(config.hydra.overrides.task)
+    say("{} starts in {}{}", name, from_here(get_folder(config)), f": {described}" if described else "")
 
 
 def report_if_done(config: DictConfig) -> bool:
@@ -242,30 +267,34 @@ def report_if_done(config: DictConfig) -> bool:
     result = run.result() if config.resume else None
     if result is None or not run.is_done():
         return False
-    print(f"{get_name(config)} is done: {result['status']}")
+    PLAN.end(None)
+    say("{} is done: {}", get_name(config), result["status"])
     prune(run)  # it may have been killed before that
     return True
 
 
 def print_end(config: DictConfig, exit_status: int) -> None:
     """Prints one line on how the job ended. exit_status: below 0 it is the number of the signal that killed it."""
-    name, run = get_name(config), Run(get_folder(config))
+    name, run = get_name(config), Run(from_here(get_folder(config)))
     result = run.result()
     if exit_status < 0:
-        print(
-            f"{name} was killed by {signal.Signals(-exit_status).name}. If memory ran out, run fewer at once "
-            f"with hydra.launcher.jobs. To resume it: python scripts/resume.py {config.hydra.sweep.dir}",
-            file=sys.stderr,
-        )
+        folder = quote(str(from_here(config.hydra.sweep.dir)))
+        why = translate("If memory ran out, run fewer at once with hydra.launcher.jobs.")
+        warn("{} was killed by {}. {}", name, signal.Signals(-exit_status).name, why)
+        warn("To resume it: {}", f"python scripts/resume.py {folder}")
     elif result and "reason" in result and (result["status"] != "interrupted" or exit_status > 128):
-        print(f"{name} ended early: {result['reason']}", file=sys.stderr)
+        warn("{} ended early: {}", name, result["reason"])
     elif result and exit_status == 0:
-        accuracies = {split: result.get(f"{split}_accuracy") for split in ("test", "validation")}
-        known = [f": {split} accuracy {100 * accuracy:.2f}%" for split, accuracy in accuracies.items() if accuracy]
-        print(f"{name} {result['status']}{''.join(known[:1])}", flush=True)
+        say("{} finished: {}{}", name, _describe_accuracy(result), PLAN.time_left())
     else:
-        why = f"; {run.log} says why" if run.log.is_file() and run.log.stat().st_size else ""
-        print(f"{name} ended early, with exit status {exit_status}{why}.", file=sys.stderr)
+        why = translate("; {} says why").format(run.log) if run.log.is_file() and run.log.stat().st_size else ""
+        warn("{} ended early, with exit status {}{}.", name, exit_status, why)
+
+
+def _describe_accuracy(result: dict[str, Any]) -> str:
+    named = {"validation {:.2f}%": "validation_accuracy", "test {:.2f}%": "test_accuracy"}
+    found = [(text, result.get(name)) for text, name in named.items()]  # a search leaves the test images alone
+    return ", ".join(translate(text).format(100 * accuracy) for text, accuracy in found if accuracy is not None)
 
 
 def make_job_return(config: DictConfig) -> JobReturn:

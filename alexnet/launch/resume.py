@@ -14,6 +14,7 @@ from alexnet.config.saved import load_run_config
 from alexnet.errors import Mistake, make_printable
 from alexnet.launch import train
 from alexnet.launch.sweep_resume import rebuild_command
+from alexnet.messages.console import configure, say
 from alexnet.runs.folder import Run, Sweep
 from alexnet.training.job import execute, log_to
 from alexnet.training.prepare import as_yaml
@@ -48,6 +49,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     epochs = next((before for key, before, _ in differences if key == "epochs"), config.epochs)
     if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:
         raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
+    configure(config.console, config.language)
     result = run.result()
     finished = result is not None and result.get("status") == "finished"
     if finished and config.epochs == epochs and not from_start:
@@ -55,7 +57,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
             add_test_figures(config, run)
             return 0
         prune(run)  # the run may have been killed before that
-        print(f"{make_printable(folder)} is finished: {epochs} epochs. To extend it: epochs=N with N above {epochs}.")
+        say("{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.", make_printable(folder), epochs)
         _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})
         return 0
     kept = run.config().get("keep", "all")

@@ -1,6 +1,5 @@
 """Searches for the values with the best validation accuracy, which Optuna chooses job by job: hydra/sweeper=search."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alexnet.config.saved import load_run_config
 from alexnet.errors import Damaged, Diverged, Failure, Mistake, shorten
+from alexnet.launch.plan import PLAN
+from alexnet.messages.console import say, translate, warn
 from alexnet.runs.folder import Run, Sweep
 from alexnet.training.pruning import prune
 
@@ -54,8 +55,9 @@ class Search(Sweeper):
         fixed, space = split_space(self.settings)
         at_once = getattr(self.jobs, "at_once", 1)
         done = len(study.trials)
+        PLAN.ended = done - len(list_open(study))
         if done >= self.trials and not list_open(study):
-            print(f"The search is done; for more trials: hydra.sweeper.trials=N with N above {done}.")
+            say("The search is done; for more trials: hydra.sweeper.trials=N with N above {}.", done)
         last = max(done, self.trials)
         for first in range(0, last, at_once):
             batch = range(first, min(first + at_once, last))
@@ -85,17 +87,17 @@ class Search(Sweeper):
         if best is None:
             return
         values = " ".join(f"{key}={value}" for key, value in best.params.items())
-        accuracy = f"validation accuracy {100 * (best.value or 0.0):.2f}%"
-        print(f"best of {len(finished)} trials: job {best.number}, {accuracy}: {values}", flush=True)
+        text = translate("best of {} trials: job {}, validation accuracy {:.2f}%: {}")
+        print(text.format(len(finished), best.number + 1, 100 * (best.value or 0.0), values), flush=True)
         if self.settings.test:
             test(self.locate(best, fixed), best.number)
             others = [trial for trial in finished if trial.number != best.number]
             results = [self.locate(trial, fixed).result() or {} for trial in others]
             earlier = [
-                str(trial.number) for trial, result in zip(others, results, strict=True) if "test_loss" in result
+                str(trial.number + 1) for trial, result in zip(others, results, strict=True) if "test_loss" in result
             ]
             if 0 < len(earlier) < len(others):
-                print(f"also tested, as the best of fewer trials: job {', '.join(earlier)}")
+                say("also tested, as the best of fewer trials: job {}", ", ".join(earlier))
         self.discard(finished, best, fixed)
 
     def discard(self, trials: Sequence["FrozenTrial"], best: "FrozenTrial | None", fixed: list[str]) -> None:
@@ -156,7 +158,7 @@ def test(run: Run, number: int) -> None:
             config, _ = load_run_config(run, [])
             add_test_figures(config, run)
     except (Mistake, Failure, Diverged) as error:
-        print(f"job {number} can't be tested: {error}", file=sys.stderr)
+        warn("job {} can't be tested: {}", number + 1, error)
         JobRuntime.instance().set("exit_status", 1)
 
 

@@ -1,6 +1,5 @@
 """Lists and checks a sweep's jobs and their folders before it runs."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from math import inf, prod
 from pathlib import Path
@@ -14,9 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
 from alexnet.config.compose import without_hydra
-from alexnet.config.keys import LAUNCH, WITHOUT_EFFECT, flatten
-from alexnet.errors import Mistake, nearest
+from alexnet.config.keys import LAUNCH, WITHOUT_EFFECT, flatten, without_launch
+from alexnet.errors import Mistake, make_printable, nearest, shorten
 from alexnet.launch import search
+from alexnet.messages.console import from_here, translate, warn
 
 MOST_JOBS = 10_000
 
@@ -102,8 +102,9 @@ def check_subdirs(subdirs: Sequence[str]) -> None:
     for number, subdir in enumerate(subdirs):
         if (first := subdirs.index(subdir)) != number:
             raise Mistake(
-                f"hydra.sweep.subdir: jobs {first} and {number} would both have the folder {subdir}: leave it out, or "
-                f"name in it all that is swept, such as 'hydra.sweep.subdir=lr-${{optimizer.lr}}-seed-${{seed}}'."
+                f"hydra.sweep.subdir: jobs {first + 1} and {number + 1} would both have the folder {subdir}: leave it "
+                f"out, or name in it all that is swept, such as "
+                f"'hydra.sweep.subdir=lr-${{optimizer.lr}}-seed-${{seed}}'."
             )
 
 
@@ -117,7 +118,8 @@ def warn_of_repeats(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]
         values = {key: value for key, value in flatten(config).items() if key not in WITHOUT_EFFECT}
         first = known.setdefault(str(values), number)
         if first != number:
-            print(f"Jobs {first} and {number} are the same: {' '.join(without_launch(overrides))}", file=sys.stderr)
+            same = make_printable(shorten(" ".join(without_launch(overrides))))
+            warn("Jobs {} and {} are the same: {}", first + 1, number + 1, same)
 
 
 def expand_grid(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -141,12 +143,10 @@ def _count_values(override: Override) -> float:
 
 def describe_plan(planned: Sequence[Sequence[str]], disk: str, folder: str) -> str:
     """What dry_run=true prints: the jobs, their number, the disk space that they need, which `disk` says."""
-    lines = [f"job {number}: {' '.join(without_launch(job))}" for number, job in enumerate(planned)]
-    jobs = f"{len(planned)} job{'s' * (len(planned) != 1)}"
-    return "\n".join([*lines, f"{jobs} in {folder}, {disk}; nothing was run"])
-
-
-def without_launch(overrides: Sequence[str]) -> list[str]:
-    """The overrides that are part of what is trained. Whether it is tested isn't."""
-    left_out = (*LAUNCH, "test")
-    return [given for given in overrides if given.lstrip("+").partition("=")[0].partition(".")[0] not in left_out]
+    lines = [
+        translate("job {}: {}").format(number, " ".join(without_launch(job))) for number, job in enumerate(planned, 1)
+    ]
+    text = translate("1 job in {1}, {2}; nothing was run")
+    if len(planned) != 1:
+        text = translate("{0} jobs in {1}, {2}; nothing was run")
+    return "\n".join([*lines, text.format(len(planned), from_here(folder), disk)])

@@ -2,20 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from alexnet.disk import replace_text, replacing
-from alexnet.errors import DISK, Damaged, make_printable, nearest, shorten
-from alexnet.launch.sweep import without_launch
+from alexnet.errors import DISK, Damaged, nearest
+from alexnet.messages.console import from_here, say, warn
 from alexnet.runs.folder import Run, Sweep, find_runs
-
-
-def format_job_name(number: int, overrides: Sequence[str]) -> str:
-    """'job 1 (optimizer.lr=0.1)'."""
-    return f"job {number} ({make_printable(shorten(' '.join(without_launch(overrides))))})"
 
 
 def score_run(run: Run) -> float | None:
@@ -51,7 +45,7 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     unknown = [name for name in given if name not in metrics]
     if unknown and known != {*METRICS}:  # before the first job has finished, only METRICS are known
         near = nearest(unknown[0], sorted(known))
-        print(f"report.metrics: no run here has {', '.join(unknown)}{near}", file=sys.stderr)
+        warn("report.metrics: no run here has {}", ", ".join(unknown) + near)
     groups = compare_groups(records, metrics or None, best_of=asked.best_of, across_models=True)
     try:
         replace_text(sweep.csv, describe("csv", groups) + "\n")
@@ -61,8 +55,17 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     except OSError as error:  # the jobs go on without it
         if error.errno not in DISK:
             raise
-        print(f"The report in {sweep.folder} isn't complete: {error.strerror}.", file=sys.stderr)
+        warn("The report in {} isn't complete: {}.", from_here(sweep.folder), error.strerror)
     return describe("text", groups, width=measure_terminal())
+
+
+def say_where_the_report_is(folder: str | Path) -> None:
+    """Names the files of the report that are there."""
+    sweep = Sweep(from_here(folder))
+    there = [path for path in (sweep.markdown, sweep.csv, sweep.picture) if path.is_file()]
+    if there:
+        first, *others = there
+        say("Report: {}", ", ".join([str(first), *(path.name for path in others)]))
 
 
 def count_statuses(folder: str | Path) -> Counter[str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from alexnet.config.keys import flatten, list_changes
+from alexnet.config.keys import flatten, list_changes, without_launch
 from alexnet.config.overrides import quote
 from alexnet.errors import Mistake, make_printable
 from alexnet.launch import search
-from alexnet.launch.sweep import expand_grid, without_launch
+from alexnet.launch.sweep import expand_grid
 from alexnet.runs.folder import Sweep, find_runs
 
 # The folder may be untrusted, and some overrides make Hydra call any function. Only these are used again.
@@ -77,7 +77,7 @@ def _list_other_jobs(started: Mapping[str, Any], now: Mapping[str, Any]) -> list
         return [*missing, *added]
     pairs = enumerate(zip_longest(*jobs, fillvalue=["none"]))
     number, (old, new) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
-    return [f"in another order: job {number} was {' '.join(old)} and would be {' '.join(new)}"]
+    return [f"in another order: job {number + 1} was {' '.join(old)} and would be {' '.join(new)}"]
 
 
 def rebuild_command(folder: str) -> list[str]:

@@ -5,7 +5,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
+from shlex import quote
+from time import perf_counter
 from typing import NoReturn
 
 import hydra
@@ -26,7 +27,9 @@ from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
 from alexnet.launch import parallel, search, sweep
-from alexnet.launch.sweep_report import format_job_name, score_run, write_report
+from alexnet.launch.plan import PLAN
+from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
+from alexnet.messages.console import configure, from_here, say, warn
 from alexnet.runs.folder import Run, Sweep
 
 
@@ -81,28 +84,43 @@ def job(config: DictConfig) -> float | None:
     from alexnet.training.pruning import prune
 
     settings = HydraConfig.get()
-    folder, here = Path(settings.runtime.output_dir), Path.cwd()
-    run = Run(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+    configure(config.console, config.language)
+    run = Run(from_here(settings.runtime.output_dir))
     multirun = Sweep(settings.sweep.dir).multirun
     if multirun.is_file():
         sync(multirun)  # Hydra doesn't, and a sweep that lost it in a power loss couldn't be resumed
     trained = OmegaConf.masked_copy(config, [str(key) for key in config if key not in LAUNCH])
     in_sweep = settings.mode is RunMode.MULTIRUN
-    name = format_job_name(settings.job.num, settings.overrides.task) if in_sweep else ""
+    name = PLAN.name_fully(settings.job.num, settings.overrides.task) if in_sweep else ""
     if in_sweep and config.resume and run.is_done():
-        print(f"{name} is done: {(run.result() or {})['status']}")
+        PLAN.end(None)
+        say("{} is done: {}", name, (run.result() or {})["status"])
         prune(run)  # it may have been killed before that
         return score_run(run)
-    exit_status = execute(trained, run, f"{name} ended early: " if in_sweep else "", checked=was_checked(settings))
-    if in_sweep and settings.launcher._target_.endswith(".BasicLauncher"):
+    serial = in_sweep and settings.launcher._target_.endswith(".BasicLauncher")
+    if serial:
+        say_job(settings)
+    began = perf_counter()
+    exit_status = execute(trained, run, label=name, checked=was_checked(settings))
+    PLAN.end(perf_counter() - began)
+    if serial:
         table = write_report(settings.sweep.dir, config.report)
         if exit_status > 128:
             print(table)
+            say_where_the_report_is(settings.sweep.dir)
+            warn("To resume it: {}", f"python scripts/resume.py {quote(str(from_here(settings.sweep.dir)))}")
     else:  # alone, or in a process of its own, which ends with it; the process that started it writes the report
         JobRuntime.instance().set("exit_status", exit_status)
     if exit_status > 128:  # a signal stops the sweep, not only this job
         sys.exit(exit_status)
     return score_run(run)
+
+
+def say_job(settings: HydraConf) -> None:
+    """Prints which job of a serial sweep begins."""
+    number, described = settings.job.num, PLAN.describe(settings.overrides.task)
+    say("")
+    say("{}{}{}", PLAN.name(number), f": {described}" if described else "", PLAN.time_left())
 
 
 def was_checked(settings: HydraConf) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from alexnet.disk import replacing, sync
 from alexnet.errors import Damaged
+from alexnet.messages.console import translate
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
                 damaged = damaged or error
                 continue
             if damaged is not None:
-                logger.warning(f"{damaged} Resuming from the checkpoint before it.")
+                logger.warning(f"{damaged} {translate('Resuming from the checkpoint before it.')}")
             return state
     if damaged is not None:
         raise Damaged(

@@ -1,4 +1,4 @@
-"""The texts that the program prints and draws, in each language. The Chinese texts are the original tutorial's."""
+"""The texts in pictures, in each language. The console's are in messages/."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,29 +6,6 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Texts:
-    folder: str
-    device: str
-    images: str
-    validation_images: str
-    network: str
-    plan: str
-    resuming: str
-    resuming_in_epoch: str
-    epoch_line: str
-    train_figures: str
-    validation_figures: str
-    learning_rate: str
-    speed: str
-    time_left: str
-    comma: str
-    nothing_learnt: str
-    finished: str
-    chosen_epoch: str
-    test_accuracy: str
-    plot_saved: str
-    weights: str
-    next_command: str
-    not_tested: str
     curve_title: str
     training_loss: str
     curve_x: str
@@ -62,29 +39,6 @@ class Texts:
 
 TEXTS = {
     "en": Texts(
-        folder="Run folder: {}",
-        device="Device: {} ({}), {}",
-        images="Images: {:,} to train on, {}{:,} to test on, {} classes",
-        validation_images="{:,} to validate on, ",
-        network="Network: {}, {:,} parameters",
-        plan="Training: {} epochs of {:,} batches of {} images",
-        resuming="Resuming after epoch {}.",
-        resuming_in_epoch="Resuming in epoch {}, after batch {}.",
-        epoch_line="Epoch {}/{}: {}",
-        train_figures="train {:.3f} {:.1f}%",
-        validation_figures="val {:.3f} {:.1f}%",
-        learning_rate="lr {:.3g}",
-        speed="{:.0f} img/s",
-        time_left="{} left",
-        comma=", ",
-        nothing_learnt="Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.",
-        finished="Training finished.",
-        chosen_epoch="Validation chose epoch {} of {}: validation accuracy {:.2f}%",
-        test_accuracy="Test accuracy: {:.2f}%",
-        plot_saved="Training curve saved to: {}",
-        weights="Weights saved to: {} (epoch {})",
-        next_command="Test them again: {}",
-        not_tested="Not tested yet (test=false). To test: {}",
         curve_title="{} training loss",
         training_loss="training loss",
         curve_x="training batches (in windows of {})",
@@ -119,29 +73,6 @@ TEXTS = {
         models={"AlexNetCifar": "Simplified AlexNet"},
     ),
     "zh": Texts(
-        folder="运行目录: {}",
-        device="设备: {} ({}), {}",
-        images="图像: 训练 {:,} 张, {}测试 {:,} 张, 共 {} 类",
-        validation_images="验证 {:,} 张, ",
-        network="网络: {}, {:,} 个参数",
-        plan="训练: {} 轮, 每轮 {:,} 批, 每批 {} 张图像",
-        resuming="从第 {} 轮之后继续训练。",
-        resuming_in_epoch="从第 {} 轮第 {} 批之后继续训练。",
-        epoch_line="第 {}/{} 轮: {}",
-        train_figures="训练 {:.3f} {:.1f}%",
-        validation_figures="验证 {:.3f} {:.1f}%",
-        learning_rate="学习率 {:.3g}",
-        speed="{:.0f} 张/秒",
-        time_left="剩余 {}",
-        comma=", ",
-        nothing_learnt="尚未学到任何东西: 损失 {:.3f}, 随机猜测为 {:.3f}。请换一个 optimizer.lr。",
-        finished="训练完成！",
-        chosen_epoch="验证集选中第 {} 轮 (共 {} 轮): 验证集准确率 {:.2f}%",
-        test_accuracy="测试集准确率: {:.2f}%",
-        plot_saved="训练损失曲线已保存为: {}",
-        weights="权重已保存为: {} (第 {} 轮)",
-        next_command="重新测试: {}",
-        not_tested="尚未测试 (test=false)。测试: {}",
         curve_title="{}训练损失曲线",
         training_loss="训练损失",
         curve_x="训练批次 (每{}批)",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from alexnet.config.options import find_option
+from alexnet.messages.console import translate
 from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -14,49 +16,97 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COLUMNS = 80
+
 
 def log_start(run: Run, training: "Training", environment: dict[str, Any]) -> None:
     """Logs what is about to be trained, and on what. environment: as in environment.json."""
-    texts, batches, train = training.texts, training.batches, training.batches.train
-    validation = 0 if batches.validation is None else len(batches.validation.labels)
-    held_out = texts.validation_images.format(validation) if validation else ""
+    batches, train, model = training.batches, training.batches.train, type(training.model)
+    images = translate("{:,} to train").format(len(train.labels))
+    if batches.validation is not None:
+        images += translate(", {:,} to validate").format(len(batches.validation.labels))
+    name = find_option("model", f"{model.__module__}.{model.__qualname__}")
     lines = [
-        texts.folder.format(run.folder),
-        texts.device.format(training.engine.device, environment["device_name"], environment["precision"]),
-        texts.images.format(len(train.labels), held_out, len(batches.test.labels), len(training.dataset.classes)),
-        texts.network.format(
-            type(training.model).__name__, sum(parameter.numel() for parameter in training.model.parameters())
+        translate("Run folder: {}").format(run.folder),
+        translate("Device: {} ({}), {}").format(
+            training.engine.device, environment["device_name"], environment["precision"]
         ),
-        texts.plan.format(training.epochs, len(train), train.batch_size),
+        translate("Images: {}, {:,} to test; {:,} classes").format(
+            images, len(batches.test.labels), len(training.dataset.classes)
+        ),
+        translate("Network: {}, {:,} parameters").format(name, sum(p.numel() for p in training.model.parameters())),
+        translate("Epochs: {}, each {:,} batches of {} images").format(training.epochs, len(train), train.batch_size),
     ]
     for line in lines:
         logger.info(line)
+    _log_details(training, environment)
+    if training.engine.compile:
+        logger.info(translate("The first steps compile the network, which can take minutes."))
+
+
+def _log_details(training: "Training", environment: dict[str, Any]) -> None:
+    """What a person looks for when something is odd: console=verbose shows it, train.log always has it."""
+    packages = {"python": environment["python"], **environment["packages"]}
+    versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version is not None)
+    source = environment["source"]
+    changed = translate(", changed since") if source.get("diff") else ""
+    lines = [
+        translate("Versions: {}").format(versions),
+        translate("Source: commit {}{}").format(source["commit"], changed),
+        translate("Data: SHA-256 {}").format(environment["data_sha256"]),
+        translate("Threads: {} of {}").format(environment["threads"], environment["cpu_count"]),
+        translate("Optimizer: {}, {}").format(type(training.optimizer).__name__, training.optimizer.defaults),
+        translate("Schedule: {}, {}").format(training.schedule.func.__name__, training.schedule.keywords),
+        *(
+            translate("Weights: {} {} = {:,}").format(name, "x".join(map(str, weights.shape)), weights.numel())
+            for name, weights in training.model.named_parameters()
+        ),
+    ]
+    for line in lines:
+        logger.debug(line)
 
 
 def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None:
     """Logs the figures of the epoch that has just ended, and the time to the end. row: as in epochs.csv."""
-    texts = training.texts
     left = state.seconds() / state.epoch * (training.epochs - state.epoch)
-    validated = row["validation_accuracy"] is not None
+    validation, speed = "", translate("{:.0f} img/s").format(row["images_per_second"])
+    if row["validation_accuracy"] is not None:
+        loss, accuracy = row["validation_loss"], 100 * row["validation_accuracy"]
+        validation = translate("val {:.3f} {:.1f}%").format(loss, accuracy)
     figures = [
-        texts.train_figures.format(row["loss"], 100 * row["accuracy"]),
-        texts.validation_figures.format(row["validation_loss"], 100 * row["validation_accuracy"]) if validated else "",
-        texts.learning_rate.format(row["learning_rate"]),
-        texts.speed.format(row["images_per_second"]),
-        texts.time_left.format(tqdm.format_interval(left)),
+        translate("Epoch {}/{}:").format(state.epoch, training.epochs),
+        translate("train {:.3f} {:.1f}%").format(row["loss"], 100 * row["accuracy"]),
+        validation,
+        translate("lr {:.3g}").format(row["learning_rate"]),
+        speed,
+        translate("{} left").format(tqdm.format_interval(left)),
     ]
-    logger.info(texts.epoch_line.format(state.epoch, training.epochs, texts.comma.join(filter(None, figures))))
+    line = " ".join(filter(None, figures))
+    if len(line.encode("gbk", "replace")) > COLUMNS:  # a Chinese character is two columns wide
+        line = line.replace(f" {speed}", "")
+    logger.info(line)
 
 
-def log_end(run: Run, training: "Training", result: dict[str, Any]) -> None:
-    """Logs where the results are, and what to type next."""
-    texts, validated = training.texts, result["validation_accuracy"] is not None
-    logger.info(texts.plot_saved.format(run.curve))
+def log_test(training: "Training", result: dict[str, Any], extra: dict[str, bool] | None) -> None:
+    """Logs the accuracies. result: as in result.json. extra: of the lines, RESULT if no table will follow."""
+    if result["validation_accuracy"] is not None:
+        figures = result["chosen_epoch"], training.epochs, 100 * result["validation_accuracy"]
+        chosen = translate("Validation chose epoch {} of {}: validation accuracy {:.2f}%").format(*figures)
+        logger.info(chosen, extra=extra)
+    if training.test:
+        accuracy = translate("Test accuracy: {:.2f}%").format(100 * result["test_accuracy"])
+        logger.info(accuracy, extra=extra)
+
+
+def log_end(run: Run, training: "Training", result: dict[str, Any], extra: dict[str, bool] | None) -> None:
+    """Logs where the results are, and what to type next. extra: as of `log_test`."""
+    logger.info(translate("Training curve saved to: {}").format(run.curve))
     if training.keep == "none":
         return
-    logger.info(texts.weights.format(run.checkpoints / ("best.pt" if validated else "last.pt"), result["chosen_epoch"]))
+    weights = run.checkpoints / ("last.pt" if result["validation_accuracy"] is None else "best.pt")
+    logger.info(translate("Weights saved to: {} (epoch {})").format(weights, result["chosen_epoch"]), extra=extra)
     folder = shlex.quote(str(run.folder))
     if training.test:
-        logger.info(texts.next_command.format(f"python scripts/evaluate.py {folder}"))
+        logger.info(translate("Test them again: {}").format(f"python scripts/evaluate.py {folder}"))
     else:
-        logger.info(texts.not_tested.format(f"python scripts/resume.py {folder} test=true"))
+        logger.info(translate("Not tested. To test: {}").format(f"python scripts/resume.py {folder} test=true"))

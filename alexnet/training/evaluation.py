@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from alexnet.data.batches import Batches
 from alexnet.errors import Diverged, Mistake
+from alexnet.messages.console import progress
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.network import Network
@@ -43,13 +44,14 @@ def evaluate(network: Network, batches: Batches) -> Evaluation:
     classes = len(network.dataset.classes)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=batches.device)
     loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
-    with network.enough_memory():
+    with network.enough_memory(), progress("Testing", len(batches), "batch") as advance:
         for images, labels in batches.epoch():
             logits = average_views(network.forward(images), len(labels))  # (B, K)
             best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
             confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
             top5 += (best == labels[:, None]).sum()
+            advance(1)
     count = len(batches.labels)
     confusion = confusion.view(classes, classes).cpu()
     return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)

@@ -4,7 +4,6 @@ import gc
 import logging
 import logging.config
 import shlex
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
 from alexnet.errors import Diverged, Failure, Mistake, make_sentence
+from alexnet.messages.console import LOG_ONLY, RESULT, configure, translate, warn
 from alexnet.runs.folder import Run
-from alexnet.training.console import log_end, log_start
+from alexnet.training.console import log_end, log_start, log_test
 from alexnet.training.pictures import draw_confusion, draw_curve
 from alexnet.training.prepare import Prepared, as_yaml, prepare
 from alexnet.training.pruning import prune
@@ -38,17 +38,18 @@ def execute(
 ) -> int:
     """Trains in the run's folder, from its last checkpoint if it has one, and returns the exit status.
 
-    An early end is one line on stderr, after `label` (which names a sweep's job), and a result.json with the reason;
+    An early end is one line on stderr, with `label` (the name of a sweep's job), and a result.json with the reason;
     the stack trace goes to train.log only. No exception gets out: in a sweep it would keep a model in memory.
     parent: the run that this one reproduces, for environment.json. checked: whether the configuration has been
     checked; a search draws its values after that. from_start: whether to train from epoch 1, whatever checkpoints
     there are.
     """
+    configure(config.get("console"), config.get("language"))
     try:
         with run.exclusive():
             return _execute(lambda: prepare(config, run, parent, checked, from_start), run, label)
     except Mistake as mistake:  # another process trains in the folder, and will write how the run ends
-        print(f"{label}{mistake}", file=sys.stderr)
+        _warn_of_end(str(mistake), label)
         return mistake.exit_status
 
 
@@ -86,22 +87,31 @@ def _execute(prepare_run: Callable[[], Prepared], run: Run, label: str) -> int:
             with _no_garbage_collection():
                 prepared = prepare_run()
             _begin(run, prepared, attempt, signals)
-            result = _run(run, prepared, signals)
+            result = _run(run, prepared, signals, alone=not label)
     except (Exception, Interrupted) as error:
         result, exit_status = _describe_end(error, run)
-        logger.debug(traceback.format_exc())
-        logger.debug(f"{label}{result['reason']}")
-        print(f"{label}{result['reason']}", file=sys.stderr)
+        logger.debug(traceback.format_exc(), extra=LOG_ONLY)
+        logger.debug(result["reason"], extra=LOG_ONLY)
+        _warn_of_end(result["reason"], label)
+        if isinstance(error, Interrupted) and run.has_checkpoint and not label:
+            warn("To resume it: {}", shlex.join(["python", "scripts/resume.py", str(run.folder)]))
     if not attempt.owns_result:
         return exit_status
     try:
         run.write_result({**result, "started": attempt.started, "seconds": attempt.seconds()})
     except OSError as error:
-        print(f"{run.folder}/result.json can't be written: {error.strerror}", file=sys.stderr)
+        warn("{}/result.json can't be written: {}", run.folder, error.strerror)
         exit_status = exit_status or 1
     else:
         prune(run)
     return exit_status
+
+
+def _warn_of_end(reason: str, label: str) -> None:
+    if label:
+        warn("{} ended early: {}", label, reason)
+    else:
+        warn("{}", reason)
 
 
 def _begin(run: Run, prepared: Prepared, attempt: Attempt, signals: Signals) -> None:
@@ -115,23 +125,24 @@ def _begin(run: Run, prepared: Prepared, attempt: Attempt, signals: Signals) -> 
         attempt.owns_result = True
 
 
-def _run(run: Run, prepared: Prepared, signals: Signals) -> dict[str, Any]:
-    """Trains, tests, draws. Returns what result.json is to hold."""
+def _run(run: Run, prepared: Prepared, signals: Signals, alone: bool) -> dict[str, Any]:
+    """Trains, tests, draws. Returns what result.json is to hold. alone: not in a sweep, whose table has the results."""
     from alexnet.training.loop import train
     from alexnet.training.result import compute_result
 
-    training, state, texts = prepared.training, prepared.state, prepared.training.texts
+    training, state = prepared.training, prepared.state
     log_start(run, training, prepared.environment)
     try:
         train(run, training, state, signals)
     finally:
         draw_curve(run, training, state)
-    logger.info(texts.finished)
+    logger.info(translate("Training finished."))
     result = compute_result(run, training, state)
+    extra = RESULT if alone else None
+    log_test(training, result, extra)
     if training.test:
-        logger.info(texts.test_accuracy.format(100 * result["test_accuracy"]))
-        draw_confusion(run, training.dataset.classes, result, texts)
-    log_end(run, training, result)
+        draw_confusion(run, training.dataset.classes, result, training.texts)
+    log_end(run, training, result, extra)
     return result
 
 

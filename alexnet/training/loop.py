@@ -2,16 +2,16 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from math import log
 from time import perf_counter
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from alexnet.data import augment, randomness
+from alexnet.messages.console import make_bar, translate
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.console import log_epoch
@@ -58,7 +58,7 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
                 check_finite(state.window_tally.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
             if full:
                 loss = record_window(run, training, state, rate)
-                logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {loss:.3f}")
+                logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {loss:.3f}")  # the tutorial's
             if perf_counter() - state.saved_at > 60 * training.checkpoint_minutes:
                 save_checkpoint(run, training, state)
         bar.update()
@@ -137,7 +137,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     state.epoch, state.batch = state.epoch + 1, 0
     state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
     log_epoch(training, state, row)
-    warn_if_nothing_is_learnt(training, state, figures["loss"])
+    warn_if_nothing_is_learnt(training, state, figures["loss"], row["validation_loss"])
     state.window_losses = []
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
@@ -148,16 +148,22 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
         save_checkpoint(run, training, state)
 
 
-def warn_if_nothing_is_learnt(training: Training, state: State, epoch_loss: float) -> None:
-    """Warns once if an epoch's last windows have no lower loss than ln K, that of guessing among K classes.
+def warn_if_nothing_is_learnt(
+    training: Training, state: State, epoch_loss: float, validation_loss: float | None = None
+) -> None:
+    """Warns once if neither an epoch's last windows nor validation have a lower loss than ln K, that of guessing among
+    K classes.
 
     The network then gives every image the same answer: it hasn't begun to learn, or has died.
     """
     last = state.window_losses[-3:] or [epoch_loss]  # none if training was resumed after the last of them
     loss, guessing = sum(last) / len(last), log(len(training.dataset.classes))
+    if validation_loss is not None:
+        loss = min(loss, validation_loss)  # without dropout, and of the end of the epoch
     if loss > 0.99 * guessing and not state.warned:
         state.warned = True
-        logger.warning(training.texts.nothing_learnt.format(loss, guessing))
+        text = translate("Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.")
+        logger.warning(text.format(loss, guessing))
 
 
 @contextmanager
@@ -165,12 +171,9 @@ def show_progress(training: Training, state: State) -> Iterator[tqdm]:
     """A bar of all steps if stderr is a terminal; log lines then go above it."""
     done = state.steps(training)
     if state.batch > 0:
-        logger.info(training.texts.resuming_in_epoch.format(state.epoch + 1, state.batch))
+        place = state.epoch + 1, state.batch
+        logger.info(translate("Resuming in epoch {}, after batch {}.").format(*place))
     elif state.epoch > 0:
-        logger.info(training.texts.resuming.format(state.epoch))
-    total = training.epochs * len(training.batches.train)
-    with (
-        tqdm(total=total, initial=done, unit="batch", disable=None, dynamic_ncols=True) as bar,
-        nullcontext() if bar.disable else logging_redirect_tqdm(),
-    ):
+        logger.info(translate("Resuming after epoch {}.").format(state.epoch))
+    with make_bar(training.epochs * len(training.batches.train), "batch", initial=done) as bar:
         yield bar

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import keys
 from alexnet.errors import Damaged, Mistake
+from alexnet.messages.console import translate
 from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def _describe_extension(run: Run, training: "Training", state: "State") -> str |
     others = [name for name, follow in spanning.items() if follow(epochs) != follow(training.epochs)]
     if not others:
         return None
-    logger.warning(
-        f"{' and '.join(others)} spans the whole run, and so far it followed one of {epochs} epochs: "
-        f"the end will differ from that of a run with epochs={training.epochs} from the start."
+    text = translate(
+        "{} so far as in a run of {} epochs: the end will differ from that of a run with epochs={} from the start."
     )
+    logger.warning(text.format(", ".join(others), epochs, training.epochs))
     return f"epochs={epochs} until step {done}"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from alexnet.errors import Mistake
+from alexnet.messages.console import translate
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
@@ -131,6 +132,7 @@ def save_checkpoint(run: Run, training: Training, state: State) -> None:
     checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain(), "folder": folder})
     state.saved_at = perf_counter()
     state.saving_seconds = state.saved_at - began
+    logger.debug(translate("Checkpoint: epoch {}, {:.2f} s").format(state.epoch, state.saving_seconds))
 
 
 def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -> State:
@@ -143,7 +145,8 @@ def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -
     saved = None if from_start else checkpoints.load_newest(run.checkpoints)
     if saved is None:
         if run.has_rows:
-            logger.warning("Training from epoch 1." if from_start else "No checkpoint is left: training from epoch 1.")
+            lost = translate("No checkpoint is left: training from epoch 1.")
+            logger.warning(translate("Training from epoch 1.") if from_start else lost)
         return State(Tally(training.engine.device), Tally(training.engine.device))
     if "optimizer" not in saved and {"model", "epoch"} <= saved.keys():
         raise Mistake(

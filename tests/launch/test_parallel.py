@@ -32,7 +32,9 @@ def test_a_job_among_others_gives_the_weights_that_it_gives_alone(train, small, 
     assert "optimizer.lr=1e+30) ended early: The loss in epoch 1" in done.stderr
     assert "[Epoch" not in done.stdout and "[Epoch 1, Batch 2]" in (tmp_path / "sweep/1/train.log").read_text()
     told = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("job ")]
-    assert sorted(line.split()[1] for line in told) == ["0", "1", "2"]
+    ends = [line for line in told if " starts in " not in line]
+    assert sorted(line.split(" (")[0] for line in ends) == ["job 1 of 3", "job 2 of 3", "job 3 of 3"]
+    assert "job 2 of 3 starts in sweep/1: optimizer.lr=0.01" in told
     assert (tmp_path / "sweep/sweep.csv").is_file()
 
     job = Run(tmp_path / "sweep/1")

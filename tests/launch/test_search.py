@@ -124,7 +124,7 @@ def test_a_trial_that_failed_counts_for_nothing_and_goes_on(searching, tmp_path,
     sweeper = search.Search(trials=4, params=None)
     sweeper.settings, sweeper.jobs = searching(f"hydra.sweep.dir={tmp_path}", "test=false"), FailsAtFirst()
     sweeper.sweep([])
-    assert "best of 2 trials: job 2" in capsys.readouterr().out
+    assert "best of 2 trials: job 3," in capsys.readouterr().out
     sweeper.sweep([])
     assert sweeper.jobs.launched == [0, 1, 2, 3, 1, 3]
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")

@@ -40,7 +40,7 @@ def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path
     (sweep,) = {folder.parent for folder in list_run_folders(tmp_path)}
     assert sweep.parent.parent == tmp_path / "outputs"
     (told,) = [line for line in done.stderr.splitlines() if "ended early" in line]
-    assert told.startswith("job 0 (") and "optimizer.lr=1e+30" in told and "Try a lower optimizer.lr" in told
+    assert told.startswith("job 1 of 3 (") and "optimizer.lr=1e+30" in told and "Try a lower optimizer.lr" in told
     assert "Traceback" not in done.stderr + done.stdout
     assert (
         "Traceback" in (sweep / "0" / "train.log").read_text()
@@ -144,7 +144,7 @@ def test_two_jobs_of_one_folder_are_a_mistake_before_any_runs(train, tmp_path, l
     given = ["-m", f"hydra/launcher={launcher}", "optimizer.lr=0.1,0.01", "seed=0,1", "dry_run=true"]
     by_rate = train(*given, "hydra.sweep.subdir=lr-${optimizer.lr}")
     assert by_rate.returncode == 2 and by_rate.stderr.count("\n") == 1
-    assert "jobs 0 and 1 would both have the folder lr-0.1" in by_rate.stderr
+    assert "jobs 1 and 2 would both have the folder lr-0.1" in by_rate.stderr
     by_both = train(*given, "hydra.sweep.subdir=${hydra.job.override_dirname}")
     assert by_both.returncode == 0, by_both.stderr
     assert not list(tmp_path.iterdir())
@@ -155,7 +155,7 @@ def test_dry_run_lists_the_jobs_and_runs_nothing(train, tmp_path, jobs, argument
     done = train(*arguments, "dry_run=true")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == jobs + 1 and all(line.startswith(f"job {n}: ") for n, line in enumerate(lines[:-1]))
+    assert len(lines) == jobs + 1 and all(line.startswith(f"job {n}: ") for n, line in enumerate(lines[:-1], 1))
     sizes = "230 MB of disk (460 MB while training)" if jobs == 1 else "1.4 GB of disk (1.6 GB while training)"
     assert f"{jobs} job{'s' * (jobs > 1)} in outputs/" in lines[-1] and lines[-1].endswith(f"{sizes}; nothing was run")
     assert not list(tmp_path.iterdir())

@@ -55,11 +55,11 @@ def check_resumed(config, said):
         (
             RATES_AND_SEEDS,
             ["seed=0,1", "optimizer.lr=0.1,0.2"],
-            "job 1 was optimizer.lr=0.1 seed=1 and would be optimizer.lr=0.2 seed=0",
+            "job 2 was optimizer.lr=0.1 seed=1 and would be optimizer.lr=0.2 seed=0",
         ),
         (RATES_AND_SEEDS, ["optimizer.lr=0.2,0.1", "seed=0,1"], "without optimizer.lr=0.1,0.2, with optimizer.lr=0.2"),
         (["seed=0,1"], ["seed=0,1,2"], "without seed=0,1, with seed=0,1,2"),
-        (["seed=1", "seed=2"], ["seed=2", "seed=1"], "job 0 was seed=2 and would be seed=1"),
+        (["seed=1", "seed=2"], ["seed=2", "seed=1"], "job 1 was seed=2 and would be seed=1"),
     ],
 )
 def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before, after, said):

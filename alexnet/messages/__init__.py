@@ -1,0 +1,1 @@
+"""What a person sees while a command runs: lines and bars, in their language. Imports nothing of the project."""

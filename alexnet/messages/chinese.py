@@ -1,0 +1,121 @@
+"""What the console says, in Chinese, under the English that the code has. The tutorial's own lines are the original's.
+
+Messages of a person's mistakes aren't here: they are in English, whatever the language.
+"""
+
+CHINESE = {
+    # before the first step
+    "Run folder: {}": "运行目录: {}",
+    "Device: {} ({}), {}": "设备: {} ({}), {}",
+    "{:,} to train": "训练 {:,} 张",
+    ", {:,} to validate": ", 验证 {:,} 张",
+    "Images: {}, {:,} to test; {:,} classes": "图像: {}, 测试 {:,} 张; 共 {:,} 类",
+    "Network: {}, {:,} parameters": "网络: {}, {:,} 个参数",
+    "Epochs: {}, each {:,} batches of {} images": "训练: {} 轮, 每轮 {:,} 批, 每批 {} 张图像",
+    "The first steps compile the network, which can take minutes.": "最初几步要编译网络, 可能需要几分钟。",
+    "Versions: {}": "版本: {}",
+    "Source: commit {}{}": "源代码: 提交 {}{}",
+    ", changed since": ", 之后有改动",
+    "Data: SHA-256 {}": "数据: SHA-256 {}",
+    "Threads: {} of {}": "线程: {} / {}",
+    "Optimizer: {}, {}": "优化器: {}, {}",
+    "Schedule: {}, {}": "学习率计划: {}, {}",
+    "Weights: {} {} = {:,}": "权重: {} {} = {:,}",
+    "Resuming after epoch {}.": "从第 {} 轮之后继续训练。",
+    "Resuming in epoch {}, after batch {}.": "从第 {} 轮第 {} 批之后继续训练。",
+    "Resuming from the checkpoint before it.": "从前一个检查点继续训练。",
+    "Training from epoch 1.": "从第 1 轮开始训练。",
+    "No checkpoint is left: training from epoch 1.": "没有剩下的检查点: 从第 1 轮开始训练。",
+    "{} so far as in a run of {} epochs: the end will differ from that of a run with epochs={} from the start.": (
+        "{} 至今按 {} 轮的训练变化: 结果将不同于一开始就用 epochs={} 的训练。"
+    ),
+    # the data
+    "Listing": "查找文件",
+    "Reading": "读取",
+    "Decoding": "解码",
+    "Measuring": "测量",
+    "Downloading": "下载",
+    "Testing": "测试",
+    "file": "个文件",
+    "class": "类",
+    "image": "张",
+    "batch": "批",
+    "B": "B",
+    "{}: {} of {}, {} left": "{}: {} / {}, 剩余 {}",
+    "Measuring the colours of {:,} of {:,} training images.": "测量 {1:,} 张训练图像中 {0:,} 张的颜色。",
+    "Downloading {} to {}": "下载 {} 到 {}",
+    "Another run{} is preparing {}: waiting for it.": "另一个运行{}正在准备 {}: 等待中。",
+    "{} is damaged or incomplete (its MD5 isn't {}) and is not used.": "{} 已损坏或不完整 (MD5 不是 {}), 不使用。",
+    "{} is damaged or incomplete and is not used.": "{} 已损坏或不完整, 不使用。",
+    "The hashes of the images aren't kept in dataset.cache={}: {}": "图像的哈希值未保存到 dataset.cache={}: {}",
+    "The decoded images aren't kept in dataset.cache={}: {}": "解码后的图像未保存到 dataset.cache={}: {}",
+    "The decoded images take {:.1f} GiB, over dataset.memory_share={}: streaming.": (
+        "解码后的图像需要 {:.1f} GiB, 超过 dataset.memory_share={}: 改为流式读取。"
+    ),
+    "{} is damaged or gone. Images that aren't whole in it are decoded again from their files, so far {}.": (
+        "{} 已损坏或丢失。其中不完整的图像从原文件重新解码, 至今 {} 张。"
+    ),
+    # training
+    "Epoch {}/{}:": "第 {}/{} 轮:",
+    "train {:.3f} {:.1f}%": "训练 {:.3f} {:.1f}%",
+    "val {:.3f} {:.1f}%": "验证 {:.3f} {:.1f}%",
+    "lr {:.3g}": "学习率 {:.3g}",
+    "{:.0f} img/s": "{:.0f} 张/秒",
+    "{} left": "剩余 {}",
+    "Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.": (
+        "尚未学到任何东西: 损失 {:.3f}, 随机猜测为 {:.3f}。请换一个 optimizer.lr。"
+    ),
+    "Checkpoint: epoch {}, {:.2f} s": "检查点: 第 {} 轮, {:.2f} 秒",
+    # the end
+    "Training finished.": "训练完成！",
+    "Validation chose epoch {} of {}: validation accuracy {:.2f}%": (
+        "验证集选中第 {} 轮 (共 {} 轮): 验证集准确率 {:.2f}%"
+    ),
+    "Test accuracy: {:.2f}%": "测试集准确率: {:.2f}%",
+    "Training curve saved to: {}": "训练损失曲线已保存为: {}",
+    "Weights saved to: {} (epoch {})": "权重已保存为: {} (第 {} 轮)",
+    "Test them again: {}": "重新测试: {}",
+    "Not tested. To test: {}": "未测试。测试: {}",
+    "To resume it: {}": "继续训练: {}",
+    "{}/result.json can't be written: {}": "{}/result.json 无法写入: {}",
+    "{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.": (
+        "{0} 已完成: {1} 轮。要延长训练: epochs=N, N 大于 {1}。"
+    ),
+    # sweeps
+    "{} is there already: this is {}.": "{} 已存在: 这次是 {}。",
+    "Sweep of {} jobs in {}": "扫描: {} 个任务, 目录 {}",
+    "job {}": "任务 {}",
+    "job {} of {}": "任务 {}/{}",
+    "job {}: {}": "任务 {}: {}",
+    ", about {} left": ", 约剩 {}",
+    "Jobs {} and {} are the same: {}": "任务 {} 和 {} 相同: {}",
+    "{} starts in {}{}": "{} 开始于 {}{}",
+    "{} finished: {}{}": "{} 完成: {}{}",
+    "validation {:.2f}%": "验证集 {:.2f}%",
+    "test {:.2f}%": "测试集 {:.2f}%",
+    "{} is done: {}": "{} 早已结束: {}",
+    "also tested, as the best of fewer trials: job {}": "另外测试过 (试验较少时的最好结果): 任务 {}",
+    "job {} can't be tested: {}": "任务 {} 无法测试: {}",
+    "{} ended early: {}": "{} 提前结束: {}",
+    "{} ended early, with exit status {}{}.": "{} 提前结束, 退出码 {}{}。",
+    "; {} says why": "; 原因见 {}",
+    "{} was killed by {}. {}": "{} 被 {} 终止。{}",
+    "If memory ran out, run fewer at once with hydra.launcher.jobs.": (
+        "若内存不足, 用 hydra.launcher.jobs 减少同时运行的任务。"
+    ),
+    "1 job in {1}, {2}; nothing was run": "1 个任务, 目录 {1}, {2}; 未运行",
+    "{0} jobs in {1}, {2}; nothing was run": "{0} 个任务, 目录 {1}, {2}; 未运行",
+    "{} of disk": "占用磁盘 {}",
+    " ({} while training)": " (训练时 {})",
+    ", and {} of decoded images in {}": ", 另有解码后的图像 {}, 目录 {}",
+    "best of {} trials: job {}, validation accuracy {:.2f}%: {}": (
+        "{} 次试验中最好的: 任务 {}, 验证集准确率 {:.2f}%: {}"
+    ),
+    "The search is done; for more trials: hydra.sweeper.trials=N with N above {}.": (
+        "搜索已完成; 要更多试验: hydra.sweeper.trials=N, N 大于 {}。"
+    ),
+    "report.metrics: no run here has {}": "report.metrics: 这里没有运行有 {}",
+    "The report in {} isn't complete: {}.": "{} 中的报告不完整: {}。",
+    "Report: {}": "报告: {}",
+    "{} of {} ok": "{} / {} 成功",
+}
