@@ -1,1 +1,1 @@
-"""Images, from their source to the batch. Imports errors and disk only."""
+"""Images, from their source to the batch. Imports errors, disk and messages only."""

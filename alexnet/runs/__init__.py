@@ -1,1 +1,1 @@
-"""The run folder: the files in it, its checkpoints, its pictures. Imports errors and disk only."""
+"""The run folder: the files in it, its checkpoints, its pictures. Imports errors, disk and messages only."""

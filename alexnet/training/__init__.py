@@ -1,1 +1,1 @@
-"""A run built, trained and tested. Imports errors, disk, models, data, engine, runs and config."""
+"""A run built, trained and tested. Imports all folders but comparison and launch."""
