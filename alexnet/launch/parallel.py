@@ -292,9 +292,12 @@ def print_end(config: DictConfig, exit_status: int) -> None:
 
 
 def _describe_accuracy(result: dict[str, Any]) -> str:
-    named = {"validation {:.2f}%": "validation_accuracy", "test {:.2f}%": "test_accuracy"}
-    found = [(text, result.get(name)) for text, name in named.items()]  # a search leaves the test images alone
-    return ", ".join(translate(text).format(100 * accuracy) for text, accuracy in found if accuracy is not None)
+    known = []
+    if result.get("validation_accuracy") is not None:
+        known.append(translate("validation {:.2f}%").format(100 * result["validation_accuracy"]))
+    if "test_accuracy" in result:  # a search leaves the test images alone
+        known.append(translate("test {:.2f}%").format(100 * result["test_accuracy"]))
+    return ", ".join(known)
 
 
 def make_job_return(config: DictConfig) -> JobReturn:

@@ -204,4 +204,4 @@ def test_jobs_that_give_the_same_numbers_are_told_however_they_are_typed(compose
 
 def test_a_dry_run_tells_equal_jobs(train):
     done = train("-m", "optimizer.lr=0.1,0.10", "dataset=digits", "model=cuda_convnet", "dry_run=true")
-    assert done.returncode == 0 and "Jobs 0 and 1 are the same: optimizer.lr=0.1 " in done.stderr
+    assert done.returncode == 0 and "Jobs 1 and 2 are the same: optimizer.lr=0.1 " in done.stderr
