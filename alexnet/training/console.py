@@ -87,13 +87,13 @@ def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None
     logger.info(line)
 
 
-def log_test(training: "Training", result: dict[str, Any], extra: dict[str, bool] | None) -> None:
+def log_test(result: dict[str, Any], extra: dict[str, bool] | None) -> None:
     """Logs the accuracies. result: as in result.json. extra: of the lines, RESULT if no table will follow."""
     if result["validation_accuracy"] is not None:
-        figures = result["chosen_epoch"], training.epochs, 100 * result["validation_accuracy"]
+        figures = result["chosen_epoch"], result["epochs"], 100 * result["validation_accuracy"]
         chosen = translate("Validation chose epoch {} of {}: validation accuracy {:.2f}%").format(*figures)
         logger.info(chosen, extra=extra)
-    if training.test:
+    if "test_accuracy" in result:
         accuracy = translate("Test accuracy: {:.2f}%").format(100 * result["test_accuracy"])
         logger.info(accuracy, extra=extra)
 
@@ -109,4 +109,5 @@ def log_end(run: Run, training: "Training", result: dict[str, Any], extra: dict[
     if training.test:
         logger.info(translate("Test them again: {}").format(f"python scripts/evaluate.py {folder}"))
     else:
-        logger.info(translate("Not tested. To test: {}").format(f"python scripts/resume.py {folder} test=true"))
+        text = translate("Not tested yet (test=false). To test: {}")
+        logger.info(text.format(f"python scripts/resume.py {folder} test=true"))

@@ -139,7 +139,7 @@ def _run(run: Run, prepared: Prepared, signals: Signals, alone: bool) -> dict[st
     logger.info(translate("Training finished."))
     result = compute_result(run, training, state)
     extra = RESULT if alone else None
-    log_test(training, result, extra)
+    log_test(result, extra)
     if training.test:
         draw_confusion(run, training.dataset.classes, result, training.texts)
     log_end(run, training, result, extra)

@@ -3,6 +3,7 @@
 import logging
 
 from alexnet.errors import Damaged
+from alexnet.messages.console import translate
 from alexnet.runs.folder import Run
 
 logger = logging.getLogger(__name__)
@@ -26,4 +27,4 @@ def prune(run: Run, to_be_tested: bool = True) -> None:
         with_weights = keep == "weights" or (to_be_tested and run.is_untested)
         checkpoints.prune(run.checkpoints, with_weights)
     except (OSError, Damaged) as error:
-        logger.warning(f"All checkpoints stay in {run.checkpoints}: {error}")
+        logger.warning(translate("All checkpoints stay in {}: {}").format(run.checkpoints, error))

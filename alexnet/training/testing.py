@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from alexnet.config.machine import check_machine
 from alexnet.errors import Damaged, Mistake
-from alexnet.messages.console import translate
+from alexnet.messages.console import RESULT, translate
 from alexnet.runs.folder import Run
 from alexnet.training.job import log_to
 from alexnet.training.pictures import draw_confusion
@@ -51,6 +51,7 @@ def _measure(config: DictConfig, run: Run, result: dict[str, Any]) -> dict[str, 
     if hash_weights(network.model) != result.get("weights_sha256"):
         raise Damaged(f"{run.checkpoints} hasn't the weights that {run.folder} ended with: bring them back.")
     figures, seconds = measure_test(network, batches)
-    logger.info(translate("Test accuracy: {:.2f}%").format(100 * figures["test_accuracy"]))
+    accuracy = translate("Test accuracy: {:.2f}%").format(100 * figures["test_accuracy"])
+    logger.info(accuracy, extra=RESULT)
     draw_confusion(run, network.dataset.classes, figures, TEXTS[config.language])
     return {**figures, **measure_gap(result["training_accuracy"], figures), **seconds}
