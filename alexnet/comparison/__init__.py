@@ -1,1 +1,1 @@
-"""Compares runs over their seeds, without torch. Imports errors, runs and config."""
+"""Compares runs over their seeds, without torch. Imports errors, messages, runs and config."""

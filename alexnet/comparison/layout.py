@@ -12,6 +12,7 @@ from wcwidth import wcswidth
 from alexnet.comparison.columns import Column
 from alexnet.comparison.compare import Comparison
 from alexnet.errors import make_printable
+from alexnet.messages.console import translate
 
 GAP = 2  # spaces between two columns
 LEAST_FOLDERS = 12  # with less room, the folders are left out
@@ -34,9 +35,9 @@ def fit(comparison: Comparison, columns: Sequence[Column], width: int) -> tuple[
         if room >= LEAST_FOLDERS:
             cut = _cut(last, room)
             return [*each, cut], [] if cut.cells == last.cells else [
-                "folders are cut: --json or a wider terminal has all"
+                translate("folders are cut: --json or a wider terminal has all")
             ]
-    note = "folders are left out: --json or a wider terminal has them"
+    note = translate("folders are left out: --json or a wider terminal has them")
     for each in (_break_headers(shown), _break_headers(_drop(shown, "interval"))):
         if _measure(each) <= width:
             return each, [note]

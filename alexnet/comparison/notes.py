@@ -9,10 +9,17 @@ from alexnet.comparison.metrics import is_higher_better, is_share, parse_target
 from alexnet.comparison.records import format_value
 from alexnet.comparison.verdicts import Verdict, judge
 from alexnet.errors import make_printable
+from alexnet.messages.console import translate
 
-MORE_SEEDS = "Repeat with several seeds: python scripts/train.py -m seed=0,1,2 ..."
 MOST_PAIRS = 5
-HINT = "compare.py --verbose lists them"
+
+
+def more_seeds() -> str:
+    return translate("Repeat with several seeds: {}").format("python scripts/train.py -m seed=0,1,2 ...")
+
+
+def _hint() -> str:
+    return translate("compare.py --verbose lists them")
 
 
 def write_notes(comparison: Comparison, verbose: bool = True) -> list[str]:
@@ -34,41 +41,46 @@ def note_choice(comparison: Comparison) -> list[str]:
     if not comparison.by_default or len(ordered) < 2:
         return []
     if comparison.metric == "validation_accuracy":
-        return ["ordered by the accuracy on held-out training images; test_accuracy is only shown"]
+        return [translate("ordered by the accuracy on held-out training images; test_accuracy is only shown")]
     records = [record for each in ordered for record in each.repeats.values()]
     shares = {
         record.config.get("dataset.validation", 0.1) for record in records if "validation_accuracy" in record.metrics
     }
     if shares:
-        return [
+        text = translate(
             "ordered by test accuracy, because not all of the runs held out images, so the best row's is too good; "
-            f"to leave out those that didn't: --where dataset.validation={format_value(min(shares, key=str))}"
-        ]
-    return ["ordered by test accuracy, so the best row's is too good; to choose without it: dataset.validation=0.1"]
+            "to leave out those that didn't: {}"
+        )
+        return [text.format(f"--where dataset.validation={format_value(min(shares, key=str))}")]
+    text = translate("ordered by test accuracy, so the best row's is too good; to choose without it: {}")
+    return [text.format("dataset.validation=0.1")]
 
 
 def _note_left_out(comparison: Comparison, verbose: bool) -> list[str]:
+    text = translate("not averaged: {}")
     lines = [
-        make_printable(f"not averaged: {record.run.folder}: {record.status}: {reason}")
+        make_printable(text.format(f"{record.run.folder}: {record.status}: {reason}"))
         for record, reason in comparison.left_out
     ]
     if verbose or len(lines) < 2:
         return lines
-    kinds = ["repeated seed" if record.finished else record.status for record, _ in comparison.left_out]
+    kinds = [translate("repeated seed") if record.finished else record.status for record, _ in comparison.left_out]
     counts = ", ".join(f"{count} {make_printable(kind)}" for kind, count in Counter(kinds).items())
-    return [f"not averaged: {counts}; {HINT}"]
+    return [f"{text.format(counts)}; {_hint()}"]
 
 
 def _note_mixed(comparison: Comparison, verbose: bool) -> list[str]:
     mixed = [(each, name, values) for each in comparison.configurations for name, values in each.mixed.items()]
     if verbose or len(mixed) < 2:
-        return [
-            f"{comparison.name(each)}: averaged over {name} {_list_values(values)}; see --diff"
-            for each, name, values in mixed
-        ]
+        text = translate("{}: averaged over {} {}; see --diff")
+        return [text.format(comparison.name(each), name, _list_values(values)) for each, name, values in mixed]
     counts = Counter(name for _, name, _ in mixed)
-    rows = ", ".join(f"{name} ({count} row{'s' * (count > 1)})" for name, count in counts.items())
-    return [f"averaged over several {rows}; {HINT}"]
+    rows = ", ".join(_count(count, name) for name, count in counts.items())
+    return [f"{translate('averaged over several {}').format(rows)}; {_hint()}"]
+
+
+def _count(rows: int, name: str) -> str:
+    return translate("{} (1 row)").format(name) if rows == 1 else translate("{} ({} rows)").format(name, rows)
 
 
 def _list_values(values: Sequence[str]) -> str:
@@ -79,18 +91,19 @@ def _list_values(values: Sequence[str]) -> str:
 def _note_missing(comparison: Comparison, verbose: bool) -> list[str]:
     """Which configurations have finished runs without the metric."""
     metric, target = comparison.metric, parse_target(comparison.metric)
-    why = "" if target is None else f": their training error never fell to {100 * target:g}%"
+    never = translate(": their training error never fell to {:g}%")
+    why = "" if target is None else never.format(100 * target)
+    text = translate("{}: {} of {} finished runs have no {}{}")
     lines, missing, total = [], 0, 0
     for each in comparison.configurations:
         without = len(each.repeats) - len(each.get_values(metric))
         if without:
             missing, total = missing + without, total + len(each.repeats)
-            lines.append(
-                f"{comparison.name(each)}: {without} of {len(each.repeats)} finished runs have no {metric}{why}"
-            )
+            lines.append(text.format(comparison.name(each), without, len(each.repeats), metric, why))
     if verbose or len(lines) < 2:
         return lines
-    return [f"{missing} of {total} finished runs in {len(lines)} rows have no {metric}{why}; {HINT}"]
+    text = translate("{} of {} finished runs in {} rows have no {}{}")
+    return [f"{text.format(missing, total, len(lines), metric, why)}; {_hint()}"]
 
 
 def _note_best_of(comparison: Comparison) -> list[str]:
@@ -100,15 +113,17 @@ def _note_best_of(comparison: Comparison) -> list[str]:
         return []
     by = ""
     if all(each.get_spread(comparison.metric) is None for each in rows):
-        by = f", by final_loss because no run has {comparison.metric}"
+        by = translate(", by final_loss because no run has {}").format(comparison.metric)
     tried = dict.fromkeys(",".join(map(format_value, each.tried)) for each in rows)
-    lines = [f"only the best of {make_printable(key)}={values} is shown{by}" for values in tried]
+    text = translate("only the best of {}={} is shown{}")
+    lines = [text.format(make_printable(key), values, by) for values in tried]
     for each in rows:
         if not each.repeats:  # all failed, so none of the values is the best
             continue
         are_numbers = {*map(type, each.tried)} <= {int, float}
         if len(each.tried) > 1 and are_numbers and each.config[key] in (each.tried[0], each.tried[-1]):
-            lines.append(f"{comparison.name(each)} is at the edge of the values tried: the best may lie beyond")
+            text = translate("{} is at the edge of the values tried: the best may lie beyond")
+            lines.append(text.format(comparison.name(each)))
     return lines
 
 
@@ -117,24 +132,24 @@ def _note_verdicts(comparison: Comparison, verbose: bool) -> list[str]:
     verdicts = judge(comparison)
     if not verdicts:
         single = [each for each in comparison.configurations if len(each.get_values(comparison.metric)) == 1]
-        return [f"n=1: one run has no spread. {MORE_SEEDS}"] if single else []
+        return [f"{translate('n=1: one run has no spread.')} {more_seeds()}"] if single else []
     repeated = [verdict for verdict in verdicts if len(verdict.seeds) > 1]
     unrepeated = [verdict for verdict in verdicts if len(verdict.seeds) < 2]
     best = comparison.name(verdicts[0].best)
     most = len(repeated) if verbose else MOST_PAIRS
     lines = [_write_verdict(comparison, verdict) for verdict in repeated[:most]]
     if len(comparison.keys) > 1 and lines:
-        lines.insert(0, f"the best of several seeds is {best}:")
-        best = "it"
+        lines.insert(0, translate("the best of several seeds is {}:").format(best))
+        best = translate("it")
     if len(repeated) > most:
-        lines.append(f"... and {len(repeated) - most} more such pairs; {HINT}")
+        lines.append(f"{translate('... and {} more such pairs').format(len(repeated) - most)}; {_hint()}")
     if len(unrepeated) == 1:
         lines.append(_write_verdict(comparison, unrepeated[0]))
     elif unrepeated:
-        lines.append(
-            f"{len(unrepeated)} of the others share fewer than two seeds with {best}: with n=1 a difference "
-            f"can't be told from chance. {MORE_SEEDS}"
+        text = translate(
+            "{} of the others share fewer than two seeds with {}: with n=1 a difference can't be told from chance."
         )
+        lines.append(f"{text.format(len(unrepeated), best)} {more_seeds()}")
     return lines
 
 
@@ -144,20 +159,23 @@ def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
     A and B are named by the keys in which the two differ.
     """
     metric, difference, best, other = comparison.metric, verdict.difference, verdict.best, verdict.other
-    pair = f"{comparison.name(best, other)} against {comparison.name(other, best)}"
+    pair = translate("{} against {}").format(comparison.name(best, other), comparison.name(other, best))
     if difference is None:
-        return f"{pair}: they share no seed, so there is no paired difference. {MORE_SEEDS}"
-    seeds = "seed" if difference.n == 1 else "seeds"
-    amount = _format_signed(difference.mean, metric) + (" points" if is_share(metric) else "")
-    start = f"{pair}, {seeds} {', '.join(map(format_value, verdict.seeds))}: {metric} {amount}"
+        text = translate("{}: they share no seed, so there is no paired difference.")
+        return f"{text.format(pair)} {more_seeds()}"
+    seeds = translate("seed {}") if difference.n == 1 else translate("seeds {}")
+    amount = _format_signed(difference.mean, metric) + (translate(" points") if is_share(metric) else "")
+    start = f"{pair}, {seeds.format(', '.join(map(format_value, verdict.seeds)))}: {metric} {amount}"
     if difference.low is None or difference.high is None:
-        return f"{start}; with n=1 a difference can't be told from chance. {MORE_SEEDS}"
+        text = translate("{}; with n=1 a difference can't be told from chance.")
+        return f"{text.format(start)} {more_seeds()}"
     interval = f"[{_format_signed(difference.low, metric)}, {_format_signed(difference.high, metric)}]"
     if difference.contains_zero:
-        judgement = "not distinguishable"
+        judgement = translate("not distinguishable")
     else:
-        judgement = "better" if (difference.mean > 0) == is_higher_better(metric) else "worse"
-    return f"{start}, 95% interval {interval}: {judgement} with n={difference.n}."
+        is_better = (difference.mean > 0) == is_higher_better(metric)
+        judgement = translate("better") if is_better else translate("worse")
+    return translate("{}, 95% interval {}: {} with n={}.").format(start, interval, judgement, difference.n)
 
 
 def _format_signed(value: float, metric: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from alexnet.config.keys import DATA, DATA_BY_LENGTHS, align_data_hashes, flatten
 from alexnet.config.options import GROUPS, find_option, list_targets
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
+from alexnet.messages.console import translate
 from alexnet.runs.folder import Run, find_runs
 
 # What a run was made with, and its key in environment.json.
@@ -128,7 +129,7 @@ def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
         try:
             records.append(read(run))
         except Damaged as damage:
-            warn(f"left out: {damage}")
+            warn(translate("left out: {}").format(damage))
     _align_data(records)
     if not records:
         raise Mistake(
@@ -151,7 +152,8 @@ def _align_data(records: Sequence[Record]) -> None:
 
 def _find(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
     def unreadable(error: OSError) -> None:
-        warn(make_printable(f"left out: {error.filename} can't be listed: {error.strerror}."))
+        text = translate("left out: {} can't be listed: {}")
+        warn(make_printable(text.format(error.filename, f"{error.strerror}.")))
 
     folders = [folder for place in given for folder in _expand(place)]
     runs = [run for folder in folders for run in find_runs(folder, unreadable)]

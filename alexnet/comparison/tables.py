@@ -17,10 +17,11 @@ from alexnet.comparison.compare import Comparison
 from alexnet.comparison.difference import list_differences, list_values
 from alexnet.comparison.groups import Group
 from alexnet.comparison.layout import fit, fit_cells, fit_overview, measure, wrap
-from alexnet.comparison.notes import MORE_SEEDS, note_choice, write_notes
+from alexnet.comparison.notes import more_seeds, note_choice, write_notes
 from alexnet.comparison.records import Record
 from alexnet.comparison.values import list_everything, list_numbers
 from alexnet.errors import UNPRINTABLE
+from alexnet.messages.console import translate
 
 
 def describe(form: str, groups: Sequence[Group], verbose: bool = False, width: int | None = None) -> str:
@@ -35,15 +36,15 @@ def describe(form: str, groups: Sequence[Group], verbose: bool = False, width: i
         return format_json(list_everything(groups))
     if len(groups) == 1:
         return _describe_group(form, groups[0].comparison, write_notes(groups[0].comparison, verbose), width)
-    notes = ["the figures are those of each table's best row", *_gather_choices(groups)]
+    notes = [translate("the figures are those of each table's best row"), *_gather_choices(groups)]
     parts = [_join(form, _render_overview(form, groups, width), notes, width)]
     hint = False
     for group in groups:
         notes = [note for note in write_notes(group.comparison, verbose) if note not in note_choice(group.comparison)]
-        hint |= any(MORE_SEEDS in note for note in notes)
-        notes = [note.replace(f" {MORE_SEEDS}", "") for note in notes]
+        hint |= any(more_seeds() in note for note in notes)
+        notes = [note.replace(f" {more_seeds()}", "") for note in notes]
         parts += [_write_heading(form, group.name), _describe_group(form, group.comparison, notes, width)]
-    return "\n\n".join([*parts, *([_join(form, "", [MORE_SEEDS], width).lstrip()] if hint else [])])
+    return "\n\n".join([*parts, *([_join(form, "", [more_seeds()], width).lstrip()] if hint else [])])
 
 
 def _gather_choices(groups: Sequence[Group]) -> list[str]:

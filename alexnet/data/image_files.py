@@ -16,7 +16,7 @@ from alexnet.data.pixel_file import PixelFile
 from alexnet.errors import Mistake
 from alexnet.messages.console import progress
 
-CHUNK = 1024  # images decoded between two moves of a bar
+CHUNK = 256  # images decoded between two moves of a bar
 
 
 class ImageFiles(Dataset["ImageFiles"]):

@@ -89,7 +89,7 @@ class Parallel(Launcher):
                 raise
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(self.write_report())
+                print(f"\n{self.write_report()}\n")
                 folder = self.settings.hydra.sweep.dir
                 say_where_the_report_is(folder)
                 warn("To resume it: {}", f"python scripts/resume.py {quote(str(from_here(folder)))}")

@@ -1,6 +1,8 @@
 """Where a sweep stands: how many jobs it has, in what they differ, how long the rest will take."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from alexnet.config.keys import without_launch
@@ -32,7 +34,7 @@ class Plan:
         """'optimizer.lr=0.1 seed=2': what tells the job from the others."""
         own = without_launch(overrides)
         if self.keys is not None:
-            own = [given for given in own if _get_key(given) in self.keys]
+            own = [_round(given) for given in own if _get_key(given) in self.keys]
         return make_printable(shorten(" ".join(own)))
 
     def name_fully(self, number: int, overrides: Sequence[str]) -> str:
@@ -61,6 +63,15 @@ class Plan:
         common = set.intersection(*map(set, jobs)) if jobs else set()
         self.keys = frozenset(_get_key(given) for job in jobs for given in job if given not in common) if jobs else None
         self.total, self.ended, self.seconds = total or len(jobs) or None, 0, []
+
+
+def _round(override: str) -> str:
+    """A search's long numbers with four digits."""
+    key, equals, value = override.partition("=")
+    if len(value) > 8 and re.fullmatch(r"[\d.]+(e-?\d+)?", value):
+        with suppress(ValueError):
+            value = f"{float(value):.4g}"
+    return f"{key}{equals}{value}"
 
 
 def _get_key(override: str) -> str:

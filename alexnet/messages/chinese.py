@@ -59,7 +59,7 @@ CHINESE = {
     "Epoch {}/{}:": "第 {}/{} 轮:",
     "train {:.3f} {:.1f}%": "训练 {:.3f} {:.1f}%",
     "val {:.3f} {:.1f}%": "验证 {:.3f} {:.1f}%",
-    "lr {:.3g}": "学习率 {:.3g}",
+    "lr {:.3g}": "lr {:.3g}",
     "{:.0f} img/s": "{:.0f} 张/秒",
     "{} left": "剩余 {}",
     "Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.": (
@@ -115,6 +115,53 @@ CHINESE = {
     "The search is done; for more trials: hydra.sweeper.trials=N with N above {}.": (
         "搜索已完成; 要更多试验: hydra.sweeper.trials=N, N 大于 {}。"
     ),
+    # the notes under a sweep's table
+    "ordered by the accuracy on held-out training images; test_accuracy is only shown": (
+        "按留出的训练图像的准确率排序; test_accuracy 仅供参考"
+    ),
+    "ordered by test accuracy, because not all of the runs held out images, so the best row's is too good; "
+    "to leave out those that didn't: {}": (
+        "按测试集准确率排序, 因为并非所有运行都留出了图像, 所以最好一行的准确率偏高; 只看留出图像的运行: {}"
+    ),
+    "ordered by test accuracy, so the best row's is too good; to choose without it: {}": (
+        "按测试集准确率排序, 所以最好一行的准确率偏高; 若不想用测试集选择: {}"
+    ),
+    "Repeat with several seeds: {}": "请用多个种子重复: {}",
+    "compare.py --verbose lists them": "compare.py --verbose 列出全部",
+    "not averaged: {}": "未计入平均: {}",
+    "repeated seed": "个重复的种子",
+    "{}: averaged over {} {}; see --diff": "{}: 平均了不同的 {} ({}); 见 --diff",
+    "averaged over several {}": "平均了不同的 {}",
+    "{} (1 row)": "{} (1 行)",
+    "{} ({} rows)": "{} ({} 行)",
+    ": their training error never fell to {:g}%": ": 训练错误率从未降到 {:g}%",
+    "{}: {} of {} finished runs have no {}{}": "{0}: {2} 次完成的运行中有 {1} 次没有 {3}{4}",
+    "{} of {} finished runs in {} rows have no {}{}": "{2} 行的 {1} 次完成的运行中有 {0} 次没有 {3}{4}",
+    ", by final_loss because no run has {}": ", 按 final_loss, 因为没有运行有 {}",
+    "only the best of {}={} is shown{}": "只显示 {}={} 中最好的{}",
+    "{} is at the edge of the values tried: the best may lie beyond": "{} 在所试值的边缘: 最好的值可能在其外",
+    "n=1: one run has no spread.": "n=1: 单次运行没有离散程度。",
+    "the best of several seeds is {}:": "多个种子中最好的是 {}:",
+    "it": "它",
+    "... and {} more such pairs": "... 另有 {} 对",
+    "{} of the others share fewer than two seeds with {}: with n=1 a difference can't be told from chance.": (
+        "其余中有 {} 个与 {} 的共同种子少于两个: n=1 时无法区分差异与偶然。"
+    ),
+    "{} against {}": "{} 与 {} 相比",
+    "{}: they share no seed, so there is no paired difference.": "{}: 没有共同的种子, 所以没有配对差异。",
+    "seed {}": "种子 {}",
+    "seeds {}": "种子 {}",
+    " points": " 个百分点",
+    "{}; with n=1 a difference can't be told from chance.": "{}; n=1 时无法区分差异与偶然。",
+    "not distinguishable": "无法区分",
+    "better": "更好",
+    "worse": "更差",
+    "{}, 95% interval {}: {} with n={}.": "{}, 95% 区间 {}: {}, n={}。",
+    "the figures are those of each table's best row": "数字是每张表最好一行的",
+    "folders are cut: --json or a wider terminal has all": "文件夹名已截短: --json 或更宽的终端可看全部",
+    "folders are left out: --json or a wider terminal has them": "省略了文件夹: --json 或更宽的终端可看到",
+    "left out: {}": "未计入: {}",
+    "left out: {} can't be listed: {}": "未计入: {} 无法列出: {}",
     "report.metrics: no run here has {}": "report.metrics: 这里没有运行有 {}",
     "The report in {} isn't complete: {}.": "{} 中的报告不完整: {}。",
     "Report: {}": "报告: {}",

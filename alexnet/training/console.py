@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from alexnet.config.options import find_option
-from alexnet.messages.console import translate
+from alexnet.messages.console import RESULT, translate
 from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -87,8 +87,9 @@ def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None
     logger.info(line)
 
 
-def log_test(result: dict[str, Any], extra: dict[str, bool] | None) -> None:
-    """Logs the accuracies. result: as in result.json. extra: of the lines, RESULT if no table will follow."""
+def log_test(result: dict[str, Any], alone: bool) -> None:
+    """Logs the accuracies. result: as in result.json. alone: no sweep's table will have them."""
+    extra = RESULT if alone else None
     if result["validation_accuracy"] is not None:
         figures = result["chosen_epoch"], result["epochs"], 100 * result["validation_accuracy"]
         chosen = translate("Validation chose epoch {} of {}: validation accuracy {:.2f}%").format(*figures)
@@ -98,16 +99,17 @@ def log_test(result: dict[str, Any], extra: dict[str, bool] | None) -> None:
         logger.info(accuracy, extra=extra)
 
 
-def log_end(run: Run, training: "Training", result: dict[str, Any], extra: dict[str, bool] | None) -> None:
-    """Logs where the results are, and what to type next. extra: as of `log_test`."""
+def log_end(run: Run, training: "Training", result: dict[str, Any], alone: bool) -> None:
+    """Logs where the results are and, if the run is `alone`, what to type next."""
     logger.info(translate("Training curve saved to: {}").format(run.curve))
     if training.keep == "none":
         return
     weights = run.checkpoints / ("last.pt" if result["validation_accuracy"] is None else "best.pt")
+    extra = RESULT if alone else None
     logger.info(translate("Weights saved to: {} (epoch {})").format(weights, result["chosen_epoch"]), extra=extra)
     folder = shlex.quote(str(run.folder))
-    if training.test:
+    if alone and training.test:
         logger.info(translate("Test them again: {}").format(f"python scripts/evaluate.py {folder}"))
-    else:
+    elif alone:
         text = translate("Not tested yet (test=false). To test: {}")
         logger.info(text.format(f"python scripts/resume.py {folder} test=true"))

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
 from alexnet.errors import Diverged, Failure, Mistake, make_sentence
-from alexnet.messages.console import LOG_ONLY, RESULT, configure, translate, warn
+from alexnet.messages.console import LOG_ONLY, configure, translate, warn
 from alexnet.runs.folder import Run
 from alexnet.training.console import log_end, log_start, log_test
 from alexnet.training.pictures import draw_confusion, draw_curve
@@ -138,11 +138,10 @@ def _run(run: Run, prepared: Prepared, signals: Signals, alone: bool) -> dict[st
         draw_curve(run, training, state)
     logger.info(translate("Training finished."))
     result = compute_result(run, training, state)
-    extra = RESULT if alone else None
-    log_test(result, extra)
+    log_test(result, alone)
     if training.test:
         draw_confusion(run, training.dataset.classes, result, training.texts)
-    log_end(run, training, result, extra)
+    log_end(run, training, result, alone)
     return result
 
 

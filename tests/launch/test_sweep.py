@@ -1,6 +1,7 @@
 """A sweep reports truthfully while it runs, and resumes where it was interrupted."""
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -205,3 +206,26 @@ def test_jobs_that_give_the_same_numbers_are_told_however_they_are_typed(compose
 def test_a_dry_run_tells_equal_jobs(train):
     done = train("-m", "optimizer.lr=0.1,0.10", "dataset=digits", "model=cuda_convnet", "dry_run=true")
     assert done.returncode == 0 and "Jobs 1 and 2 are the same: optimizer.lr=0.1 " in done.stderr
+
+
+ENGLISH = re.compile(r"[A-Za-z]{3,}( [A-Za-z]{3,}){2,}")  # a sentence: three words
+
+
+@pytest.mark.slow
+def test_a_sweeps_console_counts_its_jobs_ends_with_its_report_and_is_chinese_if_asked(train, small, tmp_path):
+    sweep = ["-m", *small, "dataset.validation=0.2", "epochs=1", "seed=0,1", "optimizer.lr=0.01", "hydra.sweep.dir=s"]
+    sweep += ["language=zh", "optimizer.weight_decay=0,0.001"]
+    done = train(*sweep)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "扫描: 4 个任务, 目录 s"
+    jobs = [line for line in lines if line.startswith("任务 ")]
+    assert jobs[0] == "任务 1/4: seed=0 optimizer.weight_decay=0"
+    assert re.fullmatch(r"任务 4/4: seed=1 optimizer.weight_decay=0.001, 约剩 00:\d\d", jobs[3]) and len(jobs) == 4
+    assert lines[-2:] == ["报告: s/sweep.md, sweep.csv, sweep.png", "4 / 4 成功"]
+    commands = re.compile(r"python scripts/.*|\[Epoch.*|optimizer.weight_decay  n .*")
+    assert not [line for line in lines if ENGLISH.search(commands.sub("", line))]
+    assert not [line for line in done.stderr.splitlines() if ENGLISH.search(line)]
+    again = train(*sweep, "console=quiet", "resume=s")
+    assert again.returncode == 0 and again.stdout.startswith("optimizer.weight_decay  n")
+    assert again.stdout.endswith("4 / 4 成功\n") and "任务" not in again.stdout
