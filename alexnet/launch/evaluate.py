@@ -42,16 +42,13 @@ def evaluate(
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
     recorded, chosen = run.result() or {}, _choose_weights(config)
-    name = weights or chosen
-    if name == "best" and chosen == "last":
-        raise Mistake(f"{folder} held out no images, so it has no best weights: give --weights last.")
+    name = _check_weights(folder, weights or chosen, chosen)
     known = _list_known_classes(run, recorded)
     from alexnet.training.evaluation import compute_figures, load_weights  # torch takes seconds to import
     from alexnet.training.network import build_for_test
 
     network, batches = build_for_test(config, split, known)
-    classes = list(network.dataset.classes)
-    _check_classes(run, known, classes)
+    _check_classes(run, known, classes := list(network.dataset.classes))
     epoch = load_weights(network, run, name, overrides)
     figures = compute_figures(network, batches, split)
     tested = {"folder": folder, "split": split, "weights": f"{name}.pt", "epoch": epoch, "classes": classes, **figures}
@@ -66,6 +63,13 @@ def evaluate(
 def _choose_weights(config: DictConfig) -> str:
     """The weights that the run itself was tested with."""
     return "best" if config.dataset.get("validation", 0) > 0 else "last"
+
+
+def _check_weights(folder: str, name: str, chosen: str) -> str:
+    """The name of those weights. Raises Mistake if the run has no such weights."""
+    if name == "best" and chosen == "last":
+        raise Mistake(f"{folder} held out no images, so it has no best weights: give --weights last.")
+    return name
 
 
 def _find_expected(figures: dict[str, Any], recorded: dict[str, Any], split: str) -> dict[str, Any]:

@@ -3,41 +3,30 @@
 Each job is a process with its share of the processor's threads and, if there are GPUs, one of them.
 """
 
-import multiprocessing
 import os
-import pickle
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from functools import partial
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from shlex import quote
-from threading import Thread
 from time import perf_counter
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
-from hydra.core.plugins import Plugins
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from alexnet.config.compose import checking
-from alexnet.config.help import register_resolver
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
+from alexnet.launch.job_process import STOP, dump_hydra, start
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
 from alexnet.messages.console import from_here, say, translate, warn
 from alexnet.runs.folder import Run
 from alexnet.training.pruning import prune
 from alexnet.training.signals import Interrupted, Signals
-
-STOP = {signal.SIGINT, signal.SIGTERM}
 
 
 class Started(NamedTuple):
@@ -101,6 +90,8 @@ class Parallel(Launcher):
         for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
             config = waiting.pop(0)
             gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
+            # A process that dies at once still leaves a folder, so it counts as a job of the sweep.
+            (get_folder(config) / ".hydra").mkdir(parents=True, exist_ok=True)
             running[slot] = Started(start(self.task, config, gpu, hydra_state), config, perf_counter())
             say_start(config)
 
@@ -160,76 +151,6 @@ def list_gpus() -> list[str]:
     import torch
 
     return [str(number) for number in range(torch.cuda.device_count())]
-
-
-def dump_hydra(context: HydraContext) -> bytes:
-    """What a job sees of Hydra in a serial sweep, to be loaded in its process: callbacks, version base and the like.
-
-    Raises Mistake for a callback that can't be sent to another process.
-    """
-    for callback in context.callbacks.callbacks:
-        try:
-            pickle.dumps(callback)
-        except Exception as error:
-            raise Mistake(
-                f"hydra/launcher=parallel: the callback {type(callback).__name__} can't be sent to the process of a "
-                f"job ({error}): give hydra/launcher=basic, or open what it holds in its on_job_start."
-            ) from error
-    singletons = {kind: each for kind, each in Singleton._instances.items() if kind is not Plugins}
-    return pickle.dumps((context, singletons))
-
-
-def start(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: bytes) -> SpawnProcess:
-    """Starts the job's process."""
-    # A process that dies at once still leaves a folder, so it counts as a job of the sweep.
-    (get_folder(config) / ".hydra").mkdir(parents=True, exist_ok=True)
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpu, hydra_state))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process inherits this; `_run` lifts it
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return process
-
-
-def _run(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: bytes) -> None:
-    """Runs the job, in its process."""
-    os.setpgrp()  # the terminal's Ctrl-C goes to the sweep only, which then stops its jobs once
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch reads it, and is imported later
-    Thread(target=_end_with_the_sweep, daemon=True).start()
-    try:
-        with checking(), Signals(), open(os.devnull, "w") as nowhere:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
-            context, singletons = pickle.loads(hydra_state)
-            Singleton._instances.update(singletons)
-            setup_globals()
-            register_resolver()
-            warnings.showwarning = partial(_show_warning, sys.stderr)  # such as Hydra's of a callback that fails
-            with redirect_stdout(nowhere), redirect_stderr(nowhere):  # train.log has all of it
-                ended = run_job(
-                    task_function=task,
-                    config=config,
-                    job_dir_key="hydra.sweep.dir",
-                    job_subdir_key="hydra.sweep.subdir",
-                    hydra_context=context,
-                )
-            _ = ended.return_value  # raises what the job raised: a bug, since `execute` catches a run's own errors
-            sys.exit(JobRuntime.instance().get("exit_status"))
-    except Interrupted as interrupted:  # before there was anything to save
-        sys.exit(interrupted.exit_status)
-
-
-def _show_warning(stream: TextIO, message: Warning | str, category: type[Warning], *place: Any) -> None:
-    stream.write(warnings.formatwarning(message, category, *place[:2]))
-
-
-def _end_with_the_sweep() -> None:
-    """If the sweep is killed, its jobs save what they trained and end as well."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def stop(running: Running, number: int) -> None:

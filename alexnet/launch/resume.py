@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config.keys import MAY_CHANGE, NOTES
 from alexnet.config.machine import check_machine
@@ -39,6 +39,30 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
         train.main()
         return 0
     config, differences = load_run_config(run, overrides)
+    epochs = _check_changes(folder, config, differences, overrides)
+    configure(config.console, config.language)
+    result = run.result()
+    finished = result is not None and result.get("status") == "finished"
+    if finished and config.epochs == epochs and not from_start:
+        _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})
+        if config.test and run.is_untested:
+            add_test_figures(config, run)
+        else:
+            prune(run)  # the run may have been killed before that
+            say("{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.", make_printable(folder), epochs)
+        return 0
+    if not from_start:
+        _check_checkpoints(run, overrides)
+    check_machine(config)
+    run.check_writable()
+    log_to(run)
+    return execute(config, run, from_start=from_start)
+
+
+def _check_changes(
+    folder: str, config: DictConfig, differences: Sequence[tuple[str, Any, Any]], overrides: Sequence[str]
+) -> int:
+    """The run's number of epochs so far. Raises Mistake if an override changes what can't change."""
     others = [key for key, _, _ in differences if key not in MAY_CHANGE]
     if others:
         raise Mistake(
@@ -49,34 +73,25 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     epochs = next((before for key, before, _ in differences if key == "epochs"), config.epochs)
     if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:
         raise Mistake(f"epochs={config.epochs} is less than the run's {epochs}: expected more.")
-    configure(config.console, config.language)
-    result = run.result()
-    finished = result is not None and result.get("status") == "finished"
-    if finished and config.epochs == epochs and not from_start:
-        if config.test and run.is_untested:
-            add_test_figures(config, run)
-            return 0
-        prune(run)  # the run may have been killed before that
-        say("{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.", make_printable(folder), epochs)
-        _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})
-        return 0
+    return epochs
+
+
+def _check_checkpoints(run: Run, overrides: Sequence[str]) -> None:
+    """Raises Mistake if the run needs a checkpoint to resume from, and has none."""
+    folder = str(run.folder)
     kept = run.config().get("keep", "all")
-    if run.is_done() and kept != "all" and not from_start:
+    if run.is_done() and kept != "all":
         what = "only its weights" if kept == "weights" else "no checkpoint"
         raise Mistake(
             f"{folder} kept {what} when it ended (keep={kept}), so it can't be resumed. To train longer, in a new "
             f"folder: {shlex.join(['python', 'scripts/reproduce.py', folder, *overrides])}"
         )
-    if run.has_rows and not run.has_checkpoint and not from_start:
+    if run.has_rows and not run.has_checkpoint:
         raise Mistake(
             f"{folder} has no checkpoint: the run was stopped before its first one, or checkpoints/ was deleted. To "
             f"train from epoch 1, with the same result: "
             f"{shlex.join(['python', 'scripts/resume.py', folder, *overrides, '--from-start'])}"
         )
-    check_machine(config)
-    run.check_writable()
-    log_to(run)
-    return execute(config, run, from_start=from_start)
 
 
 def _change_notes(run: Run, given: dict[str, Any]) -> None:

@@ -54,35 +54,38 @@ def draw_training_curve(
         1 + changes, figsize=(10, 5), sharex=True, height_ratios=[4, 1][: 1 + changes], squeeze=False
     )
     axes, lowest = places[0, 0], places[-1, 0]
+    axes.grid(True, alpha=0.4)
     has_whole = not epochs or epochs[0]["step"] >= log_every  # else the axis would count fractions of a window
     unit, label = (log_every, texts.curve_x.format(log_every)) if has_whole else (1, texts.curve_batches)
-    steps = [window["step"] / unit for window in windows]
-    axes.plot(
-        steps,
-        [window["loss"] for window in windows],
-        label=texts.training_loss,
-        marker="o" if len(windows) == 1 else "." if len(windows) < 50 else None,
-    )
+    steps, losses = [window["step"] / unit for window in windows], [window["loss"] for window in windows]
+    axes.plot(steps, losses, label=texts.training_loss, marker=_choose_marker(len(windows)))
     _draw_validation(axes, epochs, chosen, unit, texts)
-    _scale_losses(axes, [window["loss"] for window in windows])
+    _scale_losses(axes, losses)
     axes.set_ylabel(texts.curve_y)
     axes.set_title(texts.curve_title.format(texts.models.get(model, model)))
     axes.set_xlim(0, 1.02 * max(steps))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _mark_epochs(axes, [epoch["step"] / unit for epoch in epochs], texts.epoch)
     if changes:
-        lowest.plot(steps, [window["learning_rate"] for window in windows], color="grey")
-        lowest.set_ylabel(texts.curve_rate)
-        lowest.yaxis.set_major_locator(MaxNLocator(2))
-        lowest.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    for place in places[:, 0]:
-        place.grid(True, alpha=0.4)
+        _draw_learning_rate(lowest, steps, windows, texts)
     lowest.set_xlabel(label)
     # Below everything, where it covers no curve. loc="best" does, and warns that it is slow after 200,000 windows.
     figure.legend(loc="lower center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path, dpi=300)
     pyplot.close(figure)
+
+
+def _choose_marker(points: int) -> str | None:
+    return "o" if points == 1 else "." if points < 50 else None
+
+
+def _draw_learning_rate(axes: Axes, steps: Sequence[float], windows: Sequence[Row], texts: Texts) -> None:
+    axes.grid(True, alpha=0.4)
+    axes.plot(steps, [window["learning_rate"] for window in windows], color="grey")
+    axes.set_ylabel(texts.curve_rate)
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
 
 
 def _draw_validation(axes: Axes, epochs: Sequence[Row], chosen: int | None, unit: int, texts: Texts) -> None:
