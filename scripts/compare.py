@@ -28,8 +28,8 @@ def parse() -> Namespace:
         action="append",
         metavar="NAME",
         help="what to compare: best_loss, final_loss, epochs_to_25 (epochs until the training error falls to 25 "
-        "percent) or any number of result.json; default: validation_accuracy, with test_accuracy beside it, if all "
-        "have it, else test_accuracy; repeatable: the runs are compared by the first, the others are only shown",
+        "percent) or any number of result.json; default: validation_accuracy, with test_accuracy beside it, if a run "
+        "has it, else test_accuracy; repeatable: the runs are compared by the first, the others are only shown",
     )
     add("--sort", metavar="KEY", help="a key, a metric, n or status; default: the metric, best first")
     add("--across-models", action="store_true", help="compare different models of the same data set in one table")

@@ -32,7 +32,7 @@ def parse() -> Namespace:
     form.add_argument(
         "--best",
         choices=("folder", "checkpoint"),
-        help="print only the path of the run with the best validation accuracy (test accuracy if a run has no other)",
+        help="print only the path of the run with the best validation accuracy (test accuracy if none held out images)",
     )
     for name, text in {"csv": "unrounded, with a header", "json": "with all metrics and the configuration"}.items():
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="text", help=text)

@@ -106,9 +106,11 @@ def compare_known(
 
 
 def choose_metrics(records: Sequence[Record]) -> Sequence[str]:
-    """Validation accuracy first, if every finished run has one, so that the test images choose nothing."""
-    finished = [record for record in records if record.finished]
-    if finished and all("validation_accuracy" in record.metrics for record in finished):
+    """Validation accuracy first, if a run has one, so that the test images choose nothing.
+
+    Runs without it come last, and a note counts them. Everything that chooses by itself chooses by the first.
+    """
+    if any("validation_accuracy" in record.metrics for record in records):
         return "validation_accuracy", *METRICS[:1]
     return METRICS[:1]
 

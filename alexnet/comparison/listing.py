@@ -89,31 +89,35 @@ def list_values(records: Sequence[Record], form: str) -> str:
 
 
 def find_best(records: Sequence[Record]) -> tuple[Record, str]:
-    """The finished run with the best validation accuracy, the first of equal ones, and a note on the choice or "".
+    """The run with the best accuracy by choose_metrics, the first of equal ones, and a note on the choice or "".
 
-    If not all finished runs have one, it is the one with the best test accuracy, which the note says.
-    Raises Failure if no run has the accuracy, Mistake if they are of several data sets.
+    The note says if the test images chose it, or how many finished runs had no validation accuracy to choose by.
+    Raises Failure if no run has an accuracy, Mistake if those with one are of several data sets.
     """
-    finished = [each for each in records if each.finished]
-    metric = choose_metrics(finished)[0]
-    having = [each for each in finished if metric in each.metrics]
-    if not having:
-        raise Failure(f"None of these {len(records)} runs has a {metric.replace('_', ' ')}: none of them is the best.")
-    names = sorted(set(name_data(having)))
+    metric = choose_metrics(records)[0]
+    measured = [each for each in records if any(name in each.metrics for name in ACCURACIES)]
+    if not measured:
+        raise Failure(f"None of these {len(records)} runs has an accuracy: none of them is the best.")
+    having = [each for each in measured if metric in each.metrics]
+    names = sorted(set(name_data(measured)))
     if len(names) > 1:
         keys = ("dataset", "dataset.root", DATA)
-        key = next((key for key in keys if len({each.config.get(key) for each in having}) > 1), DATA)
+        key = next((key for key in keys if len({each.config.get(key) for each in measured}) > 1), DATA)
         raise Mistake(
             f"Accuracies on {len(names)} data sets can't be compared: {', '.join(names[:5])}"
             f"{', …' if len(names) > 5 else ''}. Choose one with --where, "
-            f"such as --where {key}={format_value(having[0].config.get(key))}"
+            f"such as --where {key}={format_value(measured[0].config.get(key))}"
         )
     note = ""
     if metric != "validation_accuracy":
-        lacking = sum("validation_accuracy" not in each.metrics for each in finished)
         note = (
-            f"Chosen by test accuracy, because {lacking} of {len(finished)} finished runs held out no images. So the "
-            f"accuracy of the best is too good. dataset.validation=0.1 holds out."
+            "Chosen by test accuracy, because no run held out images. So the accuracy of the best is too good. "
+            "dataset.validation=0.1 holds out."
+        )
+    elif len(having) < len(measured):
+        note = (
+            f"Chosen by validation accuracy; {len(measured) - len(having)} of {len(measured)} runs have none and were "
+            f"left out. dataset.validation=0.1 holds out."
         )
     return max(having, key=lambda each: each.metrics[metric]), note
 

@@ -42,16 +42,6 @@ def note_choice(comparison: Comparison) -> list[str]:
         return []
     if comparison.metric == "validation_accuracy":
         return [translate("ordered by the accuracy on held-out training images; test_accuracy is only shown")]
-    records = [record for each in ordered for record in each.repeats.values()]
-    shares = {
-        record.config.get("dataset.validation", 0.1) for record in records if "validation_accuracy" in record.metrics
-    }
-    if shares:
-        text = translate(
-            "ordered by test accuracy, because not all of the runs held out images, so the best row's is too good; "
-            "to leave out those that didn't: {}"
-        )
-        return [text.format(f"--where dataset.validation={format_value(min(shares, key=str))}")]
     text = translate("ordered by test accuracy, so the best row's is too good; to choose without it: {}")
     return [text.format("dataset.validation=0.1")]
 
@@ -93,6 +83,8 @@ def _note_missing(comparison: Comparison, verbose: bool) -> list[str]:
     metric, target = comparison.metric, parse_target(comparison.metric)
     never = translate(": their training error never fell to {:g}%")
     why = "" if target is None else never.format(100 * target)
+    if comparison.by_default and metric == "validation_accuracy":
+        why = translate("; to compare them, too: {}").format("compare.py --metric test_accuracy")
     text = translate("{}: {} of {} finished runs have no {}{}")
     lines, missing, total = [], 0, 0
     for each in comparison.configurations:
@@ -112,11 +104,15 @@ def _note_best_of(comparison: Comparison) -> list[str]:
     if key is None or all(each.get_spread("final_loss") is None for each in rows):
         return []
     by = ""
-    if all(each.get_spread(comparison.metric) is None for each in rows):
+    unmeasured = [each for each in rows if each.repeats and each.get_spread(comparison.metric) is None]
+    if unmeasured and all(each.get_spread(comparison.metric) is None for each in rows):
         by = translate(", by final_loss because no run has {}").format(comparison.metric)
     tried = dict.fromkeys(",".join(map(format_value, each.tried)) for each in rows)
     text = translate("only the best of {}={} is shown{}")
     lines = [text.format(make_printable(key), values, by) for values in tried]
+    if unmeasured and not by:
+        text = translate("{} of the rows by final_loss, because their runs have no {}")
+        lines.append(text.format(len(unmeasured), comparison.metric))
     for each in rows:
         if not each.repeats:  # all failed, so none of the values is the best
             continue

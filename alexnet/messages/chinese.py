@@ -119,10 +119,6 @@ CHINESE = {
     "ordered by the accuracy on held-out training images; test_accuracy is only shown": (
         "按留出的训练图像的准确率排序; test_accuracy 仅供参考"
     ),
-    "ordered by test accuracy, because not all of the runs held out images, so the best row's is too good; "
-    "to leave out those that didn't: {}": (
-        "按测试集准确率排序, 因为并非所有运行都留出了图像, 所以最好一行的准确率偏高; 只看留出图像的运行: {}"
-    ),
     "ordered by test accuracy, so the best row's is too good; to choose without it: {}": (
         "按测试集准确率排序, 所以最好一行的准确率偏高; 若不想用测试集选择: {}"
     ),
@@ -135,9 +131,11 @@ CHINESE = {
     "{} (1 row)": "{} (1 行)",
     "{} ({} rows)": "{} ({} 行)",
     ": their training error never fell to {:g}%": ": 训练错误率从未降到 {:g}%",
+    "; to compare them, too: {}": "; 若也要比较它们: {}",
     "{}: {} of {} finished runs have no {}{}": "{0}: {2} 次完成的运行中有 {1} 次没有 {3}{4}",
     "{} of {} finished runs in {} rows have no {}{}": "{2} 行的 {1} 次完成的运行中有 {0} 次没有 {3}{4}",
     ", by final_loss because no run has {}": ", 按 final_loss, 因为没有运行有 {}",
+    "{} of the rows by final_loss, because their runs have no {}": "其中 {} 行按 final_loss, 因为其运行没有 {}",
     "only the best of {}={} is shown{}": "只显示 {}={} 中最好的{}",
     "{} is at the edge of the values tried: the best may lie beyond": "{} 在所试值的边缘: 最好的值可能在其外",
     "n=1: one run has no spread.": "n=1: 单次运行没有离散程度。",

@@ -93,8 +93,8 @@ def test_for_a_loss_lower_is_better(compare, tmp_path):
     assert "better with n=2" in compare(".", "--metric", "final_loss").stdout
 
 
-def test_held_out_images_choose_if_all_runs_have_them_and_test_images_never_unnoticed(compare, tmp_path):
-    """The better one in validation is the worse one in the test. One run without validation, and the test chooses."""
+def test_held_out_images_choose_wherever_there_are_some_and_runs_without_are_told(compare, tmp_path):
+    """The better one in validation is the worse one in the test. The run without validation is the best one there."""
     make(tmp_path / "a", {"optimizer.lr": 0.1}, accuracy=0.9, result={"validation_accuracy": 0.7})
     make(tmp_path / "b", {"optimizer.lr": 0.2}, accuracy=0.8, result={"validation_accuracy": 0.75})
     header, first, *notes = compare(".").stdout.splitlines()
@@ -102,9 +102,16 @@ def test_held_out_images_choose_if_all_runs_have_them_and_test_images_never_unno
     assert first.startswith("0.2") and any("held-out" in note for note in notes)
     make(tmp_path / "c", {"optimizer.lr": 0.3}, accuracy=0.95)
     header, first, *notes = compare(".").stdout.splitlines()
-    assert "test_accuracy" in header.split()[2] and first.startswith("0.3")
-    assert sum("--where dataset.validation=0.1" in note for note in notes) == 1
-    assert "ordered by test accuracy" in compare(".", "--best-of", "optimizer.lr").stdout  # it chose the only row
+    assert (
+        "validation_accuracy" in header.split()[2]
+        and first.startswith("0.2")
+        and notes[1].split()[:3] == ["0.3", "0", "-"]
+    )
+    told = (
+        "optimizer.lr=0.3: 1 of 1 finished runs have no validation_accuracy; to compare them, too: compare.py --metric"
+    )
+    assert sum(note.startswith(told) for note in notes) == 1
+    assert " 75.00 " in compare(".", "--best-of", "optimizer.lr").stdout.splitlines()[1]
     asked = compare(".", "--metric", "test_accuracy").stdout
     assert "dataset.validation" not in asked
 
@@ -117,6 +124,15 @@ def test_no_interval_reaches_beyond_what_can_be(compare, tmp_path):
     assert row["metrics"]["test_accuracy"]["high"] == 1 and row["metrics"]["test_accuracy"]["low"] > 0.3
     assert row["metrics"]["seconds"]["low"] == 0 and row["metrics"]["seconds"]["high"] > 350
     assert compare(".", "--plot", "picture.png").status == 0
+
+
+def test_rows_of_best_of_without_validation_say_what_chose_them(compare, tmp_path):
+    for rate in (0.1, 0.2):
+        make(tmp_path / f"a{rate}", {"optimizer.lr": rate}, 0.9, {"validation_accuracy": rate})
+        make(tmp_path / f"b{rate}", {"optimizer.lr": rate, "batch_size": 8}, 1 - rate, losses=(2.0, 2 - rate))
+    told = compare(".", "--best-of", "optimizer.lr").stdout
+    assert "1 of the rows by final_loss, because their runs have no validation_accuracy" in told
+    assert [line.split()[:2] for line in told.splitlines()[1:3]] == [["64", "0.2"], ["8", "0.2"]]
 
 
 def test_what_failed_at_every_value_is_not_at_the_edge_of_them(compare, tmp_path):

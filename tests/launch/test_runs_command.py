@@ -98,14 +98,18 @@ def test_the_best_run_is_tested_by_its_folder_and_its_checkpoint_is_there(list_r
     assert ended.status == 1 and ended.out == "" and "has no checkpoint any more" in ended.err
 
 
-def test_validation_chooses_the_best_and_a_choice_by_test_accuracy_is_told(list_runs, tmp_path):
+def test_validation_chooses_the_best_wherever_there_is_some_and_any_other_choice_is_told(list_runs, tmp_path):
     for number, (validation, test) in enumerate([(0.8, 0.7), (0.7, 0.9), (0.8, 0.95)]):
         result = {"validation_accuracy": validation, "started": f"2026-11-27T{number}"}
         make(tmp_path / f"{number}", {"seed": number, **VALIDATED}, test, result)
     assert list_runs(".", "--best", "folder") == (0, "0\n", "")  # the first of equal ones; the test decides nothing
-    make(tmp_path / "3", {"seed": 3}, 0.1)
+    make(tmp_path / "3", {"seed": 3}, 0.99)
     ended = list_runs(".", "--best", "folder")
-    assert ended.out == "2\n" and "Chosen by test accuracy, because 1 of 4" in ended.err and ended.err.count("\n") == 1
+    assert ended.out == "0\n" and "1 of 4 runs have none and were left out" in ended.err and ended.err.count("\n") == 1
+    ended = list_runs("3", "--best", "folder")
+    assert ended.out == "3\n" and "Chosen by test accuracy, because no run held out images" in ended.err
+    make(tmp_path / "4", DIGITS, 0.99, data="digits")  # left out of the choice, but nobody asked for CIFAR-10 only
+    assert list_runs(".", "--best", "folder").status == 2
 
 
 def test_the_best_of_two_data_sets_is_refused_by_their_names(list_runs, tmp_path):
@@ -120,7 +124,7 @@ def test_without_a_finished_run_there_is_no_best(list_runs, tmp_path):
     make(tmp_path / "a", accuracy=None)
     for what in ("folder", "checkpoint"):
         ended = list_runs(".", "--best", what)
-        assert (ended.status, ended.out) == (1, "") and "None of these 1 runs has a test accuracy" in ended.err
+        assert (ended.status, ended.out) == (1, "") and "None of these 1 runs has an accuracy" in ended.err
     assert "unfinished" in list_runs(".").out
 
 
