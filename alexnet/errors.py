@@ -15,6 +15,11 @@ from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EPIPE, EROFS
 from typing import Any
 
 MOST_CHARACTERS = 2000  # of a message
+MOST_NAMES = 25  # that are all listed
+USUAL_NAMES = (
+    *("validation_accuracy", "test_accuracy", "best_loss", "final_loss", "seconds", "epochs", "batch_size"),
+    *("dataset", "model", "optimizer", "optimizer.lr", "schedule", "seed", "tags", "n", "started", "folder", "status"),
+)
 WANTS_TRACE = os.environ.get("HYDRA_FULL_ERROR") == "1"  # read before scripts/train.py sets it for Hydra
 # Controls of terminals, line breaks, what turns the direction of writing, what is invisible. The two joiners of emoji
 # and of some scripts stay, except next to ASCII.
@@ -69,13 +74,18 @@ class Diverged(_Ended):
 
 
 def nearest(given: Any, known: Sequence[str], prefix: str = "") -> str:
-    """The end of a sentence about an unknown name: asks for the most similar known name, or lists all known names.
+    """The end of a sentence about an unknown name: asks for the most similar known name, or lists the known names.
 
-    lr is most similar to optimizer.lr.
+    lr is most similar to optimizer.lr. Of more than MOST_NAMES only the usual ones are listed.
     """
     within = [name for name in known if re.split("[./]", name)[-1] == str(given)]
     close = within or get_close_matches(str(given)[:100], known, n=1, cutoff=0.6)
-    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(sorted(known)) or 'none'}."
+    if close:
+        return f"; did you mean {prefix}{close[0]}?"
+    if len(known) <= MOST_NAMES:
+        return f"; there are {', '.join(sorted(known)) or 'none'}."
+    listed = [name for name in USUAL_NAMES if name in known] or sorted(known)[:10]
+    return f"; there are {', '.join(listed)} and {len(known) - len(listed)} more."
 
 
 # What a disk or its rights refuse. No other OSError is expected: it is a bug, and shows its trace.

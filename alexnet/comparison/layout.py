@@ -6,8 +6,9 @@ What can be spared depends on what it is, so tables aren't left to rich, which s
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
-from wcwidth import wcswidth
+from wcwidth import wcswidth, wcwidth
 
 from alexnet.comparison.columns import Column
 from alexnet.comparison.compare import Comparison
@@ -18,6 +19,8 @@ GAP = 2  # spaces between two columns
 LEAST_FOLDERS = 12  # with less room, the folders are left out
 WIDE_KEYS = 36  # with less room, the interval is left out
 LEAST_KEYS = 20
+SPARED = ("seconds", "epochs", "model", "data set")  # of a list of runs, in this order
+LEAST_SHOWN = {"folder": 12, "tags": 12, "note": 16, "status": 8, "data set": 8}  # columns of cells that may be cut
 
 
 def fit(comparison: Comparison, columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
@@ -55,6 +58,32 @@ def fit_overview(columns: Sequence[Column], width: int) -> list[Column]:
     first, *rest = _break_headers(columns)
     room = max(LEAST_FOLDERS, width - _measure(rest) - GAP)
     return [first._replace(cells=[_cut_text(cell, room) for cell in first.cells]), *rest]
+
+
+def fit_runs(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
+    """The columns of a list of runs, and the headers of those that there is no room for.
+
+    Cells are cut before a column goes. Tags and notes always stay, because a person typed them.
+    """
+    spared = [each for each in SPARED if each in [column.kind for column in columns]]
+    for number in range(len(spared) + 1):
+        shown = [column for column in columns if column.kind not in spared[:number]]
+        whole = [max(map(measure, (column.kind, *column.cells))) for column in shown]
+        widths = [min(full, LEAST_SHOWN.get(column.kind, full)) for column, full in zip(shown, whole, strict=True)]
+        room = width - sum(widths) - GAP * (len(widths) - 1)
+        if room >= 0:
+            break
+    kinds = [column.kind for column in shown]
+    for kind in LEAST_SHOWN:
+        if kind in kinds:
+            place = kinds.index(kind)
+            more = min(whole[place] - widths[place], max(room, 0))
+            widths[place], room = widths[place] + more, room - more
+    cut = [
+        column._replace(cells=[_CUTS.get(column.kind, cut_end)(cell, least) for cell in column.cells])
+        for column, least in zip(shown, widths, strict=True)
+    ]
+    return cut, spared[:number]
 
 
 def fit_cells(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
@@ -140,6 +169,22 @@ def _cut_text(text: str, room: int) -> str:
     while measure(text) > max(room, 1):
         text = "…" + text.removeprefix("…")[1:]
     return text
+
+
+def cut_end(text: str, room: int) -> str:
+    """The start of a text that is too long, with an ellipsis."""
+    columns = list(accumulate(max(0, wcwidth(letter)) for letter in text))
+    if not columns or columns[-1] <= room:
+        return text
+    return text[: sum(column < room for column in columns)] + "…"
+
+
+def _cut_data(name: str, room: int) -> str:
+    """Of an image folder the end, which tells it from others."""
+    return (_cut_text if " " in name else cut_end)(name, room)
+
+
+_CUTS = {"folder": _cut_text, "data set": _cut_data}
 
 
 def _join_keys(comparison: Comparison, width: int) -> tuple[Column, list[str]]:

@@ -1,13 +1,13 @@
 """Lists runs one by one, and finds the best of them for other programs."""
 
+import os
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
 
-from wcwidth import wcwidth
-
+from alexnet.comparison.columns import Column, find_common_parent
 from alexnet.comparison.compare import choose_metrics
 from alexnet.comparison.groups import name_data
+from alexnet.comparison.layout import cut_end, fit_runs, measure, wrap
 from alexnet.comparison.metrics import is_higher_better
 from alexnet.comparison.records import Record, format_value
 from alexnet.comparison.tables import render
@@ -35,7 +35,7 @@ def sort_records(records: Sequence[Record], key: str | None) -> list[Record]:
     if key not in names:
         known = sorted({*names, *own, "started"})
         raise Mistake(
-            f"--sort {key}: expected a key or a metric of these runs, folder, status or started{nearest(key, known)}"
+            f"--sort {key}: expected a key or a number of these runs, folder, status or started{nearest(key, known)}"
         )
     return sorted(by_start, key=lambda each: _rank(each, key))
 
@@ -50,20 +50,48 @@ def _rank(record: Record, key: str) -> tuple[bool, bool, Any]:
 
 
 def list_runs(records: Sequence[Record], width: int | None) -> str:
-    """A line for each run under the headers. width: of the terminal, at which lines are cut; None: in full."""
+    """A line for each run under the headers, the folder last. width: of the terminal; None: all in full."""
+    columns = _list_columns(records)
+    table = _render(columns)
+    if width is None or measure(table) <= width:
+        return table
+    common = find_common_parent(records)
+    folders = [make_printable(os.path.relpath(each.run.folder, common or ".")) for each in records]
+    shown, spared = fit_runs([*columns[:-1], Column("folder", "folder", folders)], width)
+    lines = [cut_end(line, width) for line in _render(shown).splitlines()]
+    notes = [f"folders are in {make_printable(common)}"] if common.strip("/") else []
+    notes += [f"not shown: {', '.join(spared)}; --json, a pipe or a wider terminal has all"] if spared else []
+    return "\n".join([*lines, *([""] if notes else []), *(wrap(note, width) for note in notes)])
+
+
+def _list_columns(records: Sequence[Record]) -> list[Column]:
+    """Tags and notes only if a run has one."""
     accuracies = [name for name in ACCURACIES if any(name in each.metrics for each in records)]
-    noted = any(each.config.get("note") for each in records)
-    headers = ["folder", "status", *(ACCURACIES[name] for name in accuracies), "data set", "model"]
-    headers += ["epochs", "seconds", "tags", *(["note"] if noted else [])]
-    rows = []
-    for each, data in zip(records, name_data(records), strict=True):
-        shares = [f"{100 * each.metrics[name]:.2f}" if name in each.metrics else "-" for name in accuracies]
-        seconds = f"{each.metrics['seconds']:.4g}" if "seconds" in each.metrics else "-"
-        row = [str(each.run.folder), each.status, *shares, data, format_value(each.config.get("model"))]
-        row += [_count_epochs(each), seconds, ",".join(map(str, _get_tags(each))) or "-"]
-        rows.append(list(map(make_printable, [*row, *([each.config.get("note") or ""] if noted else [])])))
-    lines = render("text", headers, rows).splitlines()
-    return "\n".join(line.rstrip() if width is None else _cut(line.rstrip(), width) for line in lines)
+    cells = {"status": [each.status for each in records]}
+    for name in accuracies:
+        cells[ACCURACIES[name]] = [
+            f"{100 * each.metrics[name]:.2f}" if name in each.metrics else "-" for each in records
+        ]
+    cells |= {
+        "data set": name_data(records),
+        "model": [format_value(each.config.get("model")) for each in records],
+        "epochs": list(map(_count_epochs, records)),
+        "seconds": [f"{each.metrics['seconds']:.4g}" if "seconds" in each.metrics else "-" for each in records],
+        "tags": [",".join(map(str, _get_tags(each))) or "-" for each in records],
+        "note": [str(each.config.get("note") or "-") for each in records],
+        "folder": [str(each.run.folder) for each in records],
+    }
+    return [
+        Column(kind, kind, list(map(make_printable, found)))
+        for kind, found in cells.items()
+        if kind not in ("tags", "note") or any(cell != "-" for cell in found)
+    ]
+
+
+def _render(columns: Sequence[Column]) -> str:
+    rows = [list(row) for row in zip(*(column.cells for column in columns), strict=True)]
+    lines = render("text", [column.header for column in columns], rows).splitlines()
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def list_values(records: Sequence[Record], form: str) -> str:
@@ -148,12 +176,4 @@ def _count_epochs(record: Record) -> str:
         done = str(len(record.run.epochs()))
     except Damaged:
         done = "?"
-    return f"{done} of {format_value(record.config.get('epochs'))}"
-
-
-def _cut(line: str, width: int) -> str:
-    """The line, or its beginning and an ellipsis. width: columns; a Chinese letter takes two."""
-    columns = list(accumulate(max(0, wcwidth(letter)) for letter in line))
-    if not columns or columns[-1] <= width:
-        return line
-    return line[: sum(column < width for column in columns)] + "…"
+    return done if record.finished else f"{done} of {format_value(record.config.get('epochs'))}"

@@ -20,6 +20,7 @@ MADE_WITH = {
     "precisions": "precision",
     "data hashes of": "data_hashed",  # contents or lengths: see _align_data
 }
+MOST_VALUES = 8  # that a message lists
 UNFINISHED = {"status": "unfinished", "reason": "no result.json: it is running, or was killed"}
 
 
@@ -189,7 +190,9 @@ def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list
         kept = [record for record in records if key in record.config and _holds(key, wanted, record.config[key])]
         if not kept:
             there = sorted({format_value(record.config[key]) for record in records if key in record.config})
-            raise Mistake(f"--where {condition}: no run has that value. Here {key} is {' or '.join(there)}.")
+            more = f" or {len(there) - MOST_VALUES} more" if len(there) > MOST_VALUES else ""
+            values = " or ".join(shorten(value, 60) for value in there[:MOST_VALUES])
+            raise Mistake(f"--where {condition}: no run has that value. Here {key} is {values}{more}.")
         records = kept
     return list(records)
 

@@ -52,10 +52,10 @@ def test_each_run_has_a_line_and_the_newest_is_the_last(list_runs, tmp_path):
     ended = list_runs()
     assert (ended.status, ended.err) == (0, "")
     headers, *lines = ended.out.splitlines()
-    assert [line.split()[0] for line in lines] == [f"outputs/{name}" for name in ("2", "9", "10", "11")]
-    assert " ".join(headers.split()) == "folder status test % data set model epochs seconds tags note"
-    assert " ".join(lines[1].split()) == "outputs/9 finished 70.00 cifar10 alexnet_cifar 2 60 wide Try 1"
-    assert " ".join(lines[3].split()) == "outputs/11 diverged - cifar10 alexnet_cifar 2 of 2 - -"
+    assert [line.split()[-1] for line in lines] == [f"outputs/{name}" for name in ("2", "9", "10", "11")]
+    assert " ".join(headers.split()) == "status test % data set model epochs seconds tags note folder"
+    assert " ".join(lines[1].split()) == "finished 70.00 cifar10 alexnet_cifar 2 60 wide Try 1 outputs/9"
+    assert " ".join(lines[3].split()) == "diverged - cifar10 alexnet_cifar 2 of 2 - - - outputs/11"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,34 @@ def test_a_terminal_gets_no_line_longer_than_its_width(tmp_path):
     make(tmp_path / "图像", {"tags": ["词" * 30], "note": "\x1b[31m" + "长" * 300})
     records = read_all([str(tmp_path)], print)
     for width in (20, 80, 81, 140):
-        assert all(wcswidth(line) <= width for line in listing.list_runs(records, width).splitlines())
+        shown = listing.list_runs(records, width)
+        assert all(wcswidth(line) <= width for line in shown.splitlines())
+        assert width == 20 or ("词词词" in shown and "长长" in shown and "图像" in shown)
     text = listing.list_runs(records, None)
     assert "\\x1b" in text and "\x1b" not in text
+
+
+def test_tags_and_note_are_seen_at_80_columns_and_everything_at_140(tmp_path):
+    """Seconds, epochs and the model go first, and the folder is shortened."""
+    changes = {**DIGITS, **VALIDATED, "tags": ["baseline", "digits"], "note": "lower rate, as in the paper"}
+    make(tmp_path / "2026-11-27/09-10-03/3", changes, 0.9, {"validation_accuracy": 0.91})
+    make(tmp_path / "2026-11-27/15-40-00", {"dataset._target_": "alexnet.data.image_folder.image_folder"}, None)
+    records = read_all([str(tmp_path)], print)
+    shown = listing.list_runs(records, 80)
+    row = next(line for line in shown.splitlines() if "91.00" in line)
+    assert "  baseline,digits  lower rate, as" in row and row.endswith("  09-10-03/3") and "not shown: seconds" in shown
+    assert f"folders are in {tmp_path}/2026-11-27" in " ".join(shown.split())
+    for width in (140, 1000, None):
+        shown = listing.list_runs(records, width)
+        words = [
+            "seconds",
+            "alexnet_cifar",
+            "unfinished",
+            "image_folder data",
+            "baseline,digits  lower rate, as in the paper",
+        ]
+        assert all(word in shown for word in words) and "…" not in shown
+    assert str(records[0].run.folder) in shown
 
 
 @pytest.mark.parametrize(
@@ -142,10 +167,20 @@ def test_a_terminal_gets_no_line_longer_than_its_width(tmp_path):
     [
         (["nowhere"], "nowhere: there is no such folder"),
         ([".", "--sort", "test_acuracy"], "did you mean test_accuracy?"),
+        ([".", "--sort", "foo"], "there are test_accuracy, best_loss, final_loss, seconds, epochs, "),
+        (
+            [".", "--where", "foo=1"],
+            "there are epochs, batch_size, dataset, model, optimizer, optimizer.lr, seed, tags ",
+        ),
         ([".", "--where", "tags=x"], "Here tags is [wide]"),
+        ([".", "--where", "optimizer.lr=9"], " or 0.6 or 13 more."),
     ],
 )
-def test_a_mistake_is_one_sentence(list_runs, tmp_path, arguments, words):
+def test_a_mistake_is_one_sentence_of_a_few_lines(list_runs, tmp_path, arguments, words):
     make_day(tmp_path)
+    for number in range(20):  # a hundred other metrics and keys
+        result = {f"per_class_accuracy.{number}.{each}": 1.0 for each in range(5)}
+        make(tmp_path / f"more{number}", {f"model.option{number}": 1, "optimizer.lr": number / 10}, 0.5, result)
     ended = list_runs(*arguments)
     assert ended.status == 2 and words in ended.err and ended.err.count("\n") == 1 and ended.out == ""
+    assert len(ended.err) < 4 * 80
