@@ -77,8 +77,8 @@ def _list_columns(records: Sequence[Record]) -> list[Column]:
         "model": [format_value(each.config.get("model")) for each in records],
         "epochs": list(map(_count_epochs, records)),
         "seconds": [f"{each.metrics['seconds']:.4g}" if "seconds" in each.metrics else "-" for each in records],
-        "tags": [",".join(map(str, _get_tags(each))) or "-" for each in records],
-        "note": [str(each.config.get("note") or "-") for each in records],
+        "tags": [",".join(map(str, each.tags)) or "-" for each in records],
+        "note": [each.note or "-" for each in records],
         "folder": [str(each.run.folder) for each in records],
     }
     return [
@@ -108,10 +108,10 @@ def list_values(records: Sequence[Record], form: str) -> str:
         row |= {name: each.metrics.get(name) for name in (*ACCURACIES, "epochs", "seconds")}
         row |= {"checkpoint": each.checkpoint, "note": each.config.get("note")}
         if form == "json":
-            row |= {"tags": _get_tags(each), "metrics": each.metrics, "config": each.config}
+            row |= {"tags": each.tags, "metrics": each.metrics, "config": each.config}
         else:
             row = {name: make_printable("" if value is None else value) for name, value in row.items()}
-            row["tags"] = make_printable(",".join(map(str, _get_tags(each))))
+            row["tags"] = make_printable(",".join(map(str, each.tags)))
         rows.append(row)
     return render(form, list(rows[0]), [list(row.values()) for row in rows])
 
@@ -161,11 +161,6 @@ def locate(record: Record, what: str) -> str:
     if make_printable(path) != str(path):
         raise Mistake(f"The best run is {path}, whose name would change a terminal: rename that folder.")
     return str(path)
-
-
-def _get_tags(record: Record) -> Sequence[Any]:
-    tags = record.config.get("tags", ())
-    return tags if isinstance(tags, tuple) else (tags,)
 
 
 def _count_epochs(record: Record) -> str:

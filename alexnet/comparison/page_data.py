@@ -17,6 +17,7 @@ from alexnet.comparison.groups import Group
 from alexnet.comparison.metrics import METRICS, is_higher_better, is_share
 from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record, flatten_config, format_value, is_usable, read_curves
+from alexnet.config.keys import NOTES
 from alexnet.errors import Damaged, make_printable, shorten
 
 MOST_POINTS = 150_000  # of all curves together
@@ -47,6 +48,8 @@ def collect(groups: Sequence[Group]) -> dict[str, Any]:
             "status": make_printable(record.status),
             "reason": make_printable(record.reason),
             "started": make_printable(record.started),
+            "tags": [make_printable(shorten(str(tag))) for tag in record.tags],
+            "note": make_printable(shorten(record.note, 1000)),
             "metrics": _keep_metrics(record, names),
             "config": config,
             "environment": environment,
@@ -101,8 +104,8 @@ def factor_out(dicts: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[di
 
 
 def _list_config(record: Record) -> dict[str, Any]:
-    config = list(record.config.items())[:MOST_FACTS]
-    return {make_printable(key): to_plain(value) for key, value in config}
+    config = [(key, value) for key, value in record.config.items() if key not in NOTES]
+    return {make_printable(key): to_plain(value) for key, value in config[:MOST_FACTS]}
 
 
 def to_plain(value: Any) -> Any:

@@ -46,6 +46,16 @@ class Record:
         return self.config.get("seed")
 
     @property
+    def tags(self) -> Sequence[Any]:
+        tags = self.config.get("tags", ())
+        return tags if isinstance(tags, tuple) else (tags,)
+
+    @property
+    def note(self) -> str:
+        """ "" if there is none."""
+        return str(self.config.get("note") or "")
+
+    @property
     def checkpoint(self) -> Path | None:
         """The weights that were tested: best.pt if images were held out, else last.pt. None if they aren't there."""
         path = self.run.checkpoints / ("best.pt" if self.config.get("dataset.validation") else "last.pt")

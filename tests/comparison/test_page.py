@@ -113,6 +113,28 @@ def test_a_run_is_reached_by_keys_and_has_its_section(page, tmp_path):
     assert browser.switch_to.active_element.text == "run 1"
 
 
+def test_tags_and_note_are_columns_stand_in_the_section_and_are_filtered_as_in_where(page, tmp_path):
+    typed = {"tags": ["baseline", "digits"], "note": "Lower rate, as in the paper"}
+    browser = page(
+        make(tmp_path / "a", {**typed, "optimizer.lr": 2}, 0.9),
+        make(tmp_path / "b", {"optimizer.lr": 3, "tags": [], "note": None}, 0.8),
+    )
+    for typed, left in (
+        ("tags=digits", ["a"]),
+        ("tags!=digits", ["b"]),
+        ("tags=digit", []),
+        ('note="lower rate"', ["a"]),
+        ('"in the paper"', ["a"]),
+        ("", ["a", "b"]),
+    ):
+        type_filter(browser, typed)
+        assert names(browser) == left
+    assert column(browser, "tags") == ["baseline, digits", "-"] and column(browser, "note")[1] == "-"
+    find(browser, "#scroller tbody a").send_keys(Keys.ENTER)
+    wait_for(browser, "#run-curve .main-svg")
+    assert texts(browser, "#run .noted") == ["tags: baseline, digits", "note: Lower rate, as in the paper"]
+
+
 def test_no_text_of_a_run_folder_becomes_part_of_the_page(page, tmp_path):
     quoted = f"'\"> {HOSTILE} &lt;"
     browser = page(

@@ -54,6 +54,7 @@ const describe = (run, keys) => keys.map(key => `${shortKey(key)}=${formatNumber
 const nameOf = row => !state.averaged ? row.run.name : describe(row.run, state.group.keys) || row.configuration.name;
 const valueOfKey = (run, key) => Object.hasOwn(run.config, key) ? run.config[key]
   : Object.hasOwn(DATA.config, key) ? DATA.config[key] : undefined;
+const listRuns = ({runs}) => runs.map(number => DATA.runs[number]);
 const statusOf = row => state.averaged ? row.configuration.status : row.run.status;
 
 // The mean of a metric, as a number to sort and draw by.
@@ -66,7 +67,8 @@ function metricValue(row, metric) {
 function valueOf(row, column) {
   if (column.kind === "metric") return metricValue(row, column.name);
   if (column.kind === "key") return valueOfKey(row.run, column.name);
-  return {name: nameOf(row), status: statusOf(row), started: row.run.started, n: row.runs.length}[column.name];
+  return {name: nameOf(row), status: statusOf(row), started: row.run.started, n: row.runs.length,
+          tags: row.run.tags.join(", "), note: row.run.note}[column.name];
 }
 
 function textOf(row, column) {
@@ -79,7 +81,7 @@ function textOf(row, column) {
 
 // The options that differ within the group, those that tell its configurations apart first.
 function listKeys() {
-  const runs = state.group.configurations.flatMap(each => each.runs).map(number => DATA.runs[number]);
+  const runs = state.group.configurations.flatMap(listRuns);
   const differs = key => runs.some(run => valueOfKey(run, key) !== valueOfKey(runs[0], key));
   state.group.allKeys ??= [...new Set([...state.group.keys, ...DATA.keys.filter(differs)])];
   return state.group.allKeys;
@@ -88,7 +90,9 @@ function listKeys() {
 // Every column that can be shown, in the table's order.
 function listColumns() {
   const keys = listKeys().filter(key => !(state.averaged && key === "seed"));
-  const facts = state.averaged ? ["n", "status"] : ["status", "started"];
+  const runs = state.group.configurations.flatMap(listRuns);
+  const typed = state.group.typed ??= ["tags", "note"].filter(name => runs.some(run => run[name].length));
+  const facts = state.averaged ? ["n", "status"] : ["status", "started", ...typed];
   return [
     ...state.group.metrics.map(name => ({id: `metric ${name}`, kind: "metric", name})),
     ...keys.map(name => ({id: `key ${name}`, kind: "key", name})),
@@ -104,12 +108,12 @@ function chooseColumns() {
   const keys = state.group.keys.slice(0, 10);
   return new Set(listColumns().filter(({kind, name}) =>
     kind === "metric" ? usual.includes(name) : kind === "key" ? keys.includes(name) || name === "seed"
-      : ["n", "status"].includes(name)).map(column => column.id));
+      : ["n", "status", "tags", "note"].includes(name)).map(column => column.id));
 }
 
 // "lr" means optimizer.lr. null if no column is called so.
 function findColumn(name) {
-  const facts = ["status", "started", "n", "name"].map(each => ({kind: "fact", name: each}));
+  const facts = ["status", "started", "n", "name", "tags", "note"].map(each => ({kind: "fact", name: each}));
   const keys = [...Object.keys(DATA.config), ...DATA.keys].map(each => ({kind: "key", name: each}));
   const metrics = Object.keys(DATA.metrics).map(each => ({kind: "metric", name: each}));
   const all = [...facts, ...keys, ...metrics];
@@ -128,6 +132,8 @@ function parseCondition(text) {
   const [, name, sign, wanted] = parts;
   const column = findColumn(name);
   if (!column) throw new Error(fill(TEXT.unknown_key, name));
+  if (column.kind === "fact" && ["tags", "note"].includes(column.name) && ["=", "!="].includes(sign))
+    return row => listRuns(row.runs.length ? row : row.configuration).some(run => isNoted(run, column.name, wanted)) === (sign === "=");
   const value = row => valueOf(row, column);
   if (sign === "=") return row => isEqual(shownNumber(value(row), column), wanted);
   if (sign === "!=") return row => !isEqual(shownNumber(value(row), column), wanted);
@@ -137,12 +143,18 @@ function parseCondition(text) {
   return row => typeof value(row) === "number" && holds(shownNumber(value(row), column));
 }
 
+// As compare.py --where has it: tags=A if A is one of the tags, note=A if A is in the note.
+function isNoted(run, name, wanted) {
+  if (name === "tags") return run.tags.some(tag => plain(tag) === plain(wanted)) || (!run.tags.length && wanted === "");
+  return wanted === "" ? !run.note : run.note.toLowerCase().includes(wanted.toLowerCase());
+}
+
 // Shares are compared as they are shown, in percent.
 const shownNumber = (value, column) => column.kind === "metric" && value !== undefined ? scaled(value, column.name) : value ?? "-";
 
 function searchText(row) {
   const values = [...state.group.keys, "seed"].map(key => valueOfKey(row.run, key));
-  return [nameOf(row), ...row.runs.map(number => DATA.runs[number].folder), statusOf(row), ...values].join(" ").toLowerCase();
+  return [nameOf(row), ...listRuns(row.runs.length ? row : row.configuration).flatMap(run => [run.folder, ...run.tags, run.note]), statusOf(row), ...values].join(" ").toLowerCase();
 }
 
 function parseFilter(text) {

@@ -32,7 +32,7 @@ function drawRun(run, number, configuration) {
     makePairsCard(TEXT.options, {...run.config, ...DATA.config}, Object.keys(run.config)),
     makePairsCard(TEXT.environment, {...run.environment, ...DATA.environment}, Object.keys(run.environment)),
   ].filter(Boolean));
-  section.querySelector("div").replaceChildren(makeMoves(), makeStatus(run, number, configuration), makeCommand(run),
+  section.querySelector("div").replaceChildren(makeMoves(), makeStatus(run, number, configuration), ...makeNoted(run), makeCommand(run),
     makeRepeats(number, configuration), cards);
   drawRunCurve(run);
 }
@@ -57,6 +57,12 @@ function makeStatus(run, number, configuration) {
   const left = configuration.left_out[number];
   const words = [run.status, run.reason, left === run.reason ? "" : left, run.started].filter(Boolean);
   return make("p", {className: run.status === "finished" ? "hint" : "hint bad"}, words.join(" · "));
+}
+
+// The tags and the note, which a person typed.
+function makeNoted(run) {
+  const parts = [["tags", run.tags.join(", ")], ["note", run.note]].filter(([, text]) => text);
+  return parts.map(([name, text]) => make("p", {className: "noted"}, make("strong", {}, `${TEXT[name]}: `), text));
 }
 
 function makeCommand(run) {
