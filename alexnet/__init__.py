@@ -1,1 +1,26 @@
-"""Trains AlexNet and compares the runs, configured with Hydra. docs/architecture.md has the map of the folders."""
+"""Trains AlexNet and compares the runs, configured with Hydra. docs/architecture.md has the map of the folders.
+
+import alexnet
+trained = alexnet.load("outputs/2026-11-27/15-19-30/3")
+trained.predict("photograph.jpg").top(5)
+"""
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alexnet.inference.trained import Trained
+
+
+def load(source: "str | PathLike[str]", weights: str | None = None, device: str | None = None) -> "Trained":
+    """The trained network in a run's folder, or in a file of weights that torchvision publishes for its AlexNet.
+
+    It needs no data, and runs no code from the folder. weights: best (of the best validation epoch) or last; None:
+    those that the run itself was tested with. device: auto, cpu, cuda or mps; None: the run's own if it is here.
+
+    Raises errors.Mistake if there is no such run, or it lacks what is needed, and errors.Damaged, which is one, if a
+    file in it isn't as the run wrote it.
+    """
+    from alexnet.inference.trained import load as load_trained  # torch takes seconds to import
+
+    return load_trained(source, weights=weights, device=device)

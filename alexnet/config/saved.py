@@ -1,5 +1,6 @@
 """Loads the configuration in a run's folder. It may be untrusted, so it is checked before anything is built."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def _load_saved(run: Run) -> DictConfig:
             config[key] = options.default_of(config, key)
             saved_as = make_printable(run.folder / "config.yaml")
             if key not in keys.WITHOUT_EFFECT:
-                print(f"{saved_as} has no {key}: the default, {config[key]}, is used.")
+                print(f"{saved_as} has no {key}: the default, {config[key]}, is used.", file=sys.stderr)
     return config
 
 

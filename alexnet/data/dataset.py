@@ -56,6 +56,12 @@ class Dataset:
     train: Split
     test: Split
 
+    @classmethod
+    def without_images(cls, classes: Sequence[str], channels: int, size: int) -> "Dataset":
+        """What a network is built for, if only that is known."""
+        none = Split(torch.empty(0, channels, size, size, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
+        return cls(classes, channels, size, none, none)
+
     def fingerprint(self) -> dict[str, str]:
         """What identifies the data in environment.json.
 

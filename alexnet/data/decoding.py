@@ -32,8 +32,8 @@ TRANSPOSITIONS = {  # that turn an image of each orientation upright
 warnings.filterwarnings("ignore", module="PIL")
 
 
-def decode(path: str, size: int, sha256: bytes | None = None) -> Tensor:
-    """One image file as RGB, upright, (3, size, size) uint8.
+def decode(path: str, size: int, sha256: bytes | None = None, mode: str = "RGB") -> Tensor:
+    """One image file, upright, as `fit` makes it: (C, size, size) uint8.
 
     Raises Mistake if it can't be read, or if its contents no longer have the SHA-256 that is given.
     """
@@ -44,15 +44,23 @@ def decode(path: str, size: int, sha256: bytes | None = None) -> Tensor:
             f"touch {path}"
         )
     try:
-        image = _reduce_to_8_bits(_open_upright(content)).convert("RGB")
-        # A strip of 30,000 x 2 pixels would take gigabytes when resized, and at most its middle, 4:1, is of use.
-        image = _cut_centre(image, min(image.width, 4 * image.height), min(image.height, 4 * image.width))
-        shorter = min(image.size)
-        width, height = (size * side // shorter for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-        return torch.from_numpy(np.array(_cut_centre(image, size, size))).permute(2, 0, 1)
+        return fit(_open_upright(content), size, mode)
     except Exception as error:  # what Pillow raises for damaged files has no common kind
         raise _refuse(path, error) from error
+
+
+def fit(image: Image.Image, size: int, mode: str = "RGB") -> Tensor:
+    """The image with its shorter side resized to `size`, and of that the centre: (C, size, size) uint8.
+
+    mode: RGB, or L for grey. Raises ValueError for a kind of numbers whose black and white isn't known.
+    """
+    image = _reduce_to_8_bits(image).convert(mode)
+    # A strip of 30,000 x 2 pixels would take gigabytes when resized, and at most its middle, 4:1, is of use.
+    image = _cut_centre(image, min(image.width, 4 * image.height), min(image.height, 4 * image.width))
+    shorter = min(image.size)
+    width, height = (size * side // shorter for side in image.size)
+    pixels = np.array(_cut_centre(image.resize((width, height), Image.Resampling.BILINEAR), size, size))
+    return torch.from_numpy(pixels).view(size, size, -1).permute(2, 0, 1)
 
 
 def read(path: str) -> bytes:

@@ -1,9 +1,10 @@
 """Finds image files, and gives their images, decoded or as they were kept."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class ImageFiles(Dataset["ImageFiles"]):
         some = np.asarray(indices)
         return ImageFiles(self.paths[some], self.size, self.hashes[some], self.pixels, self.rows[some])
 
-    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, int] | Mistake:
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Any] | Mistake:
         """As `load` gives them, or the Mistake of a broken file: what a worker raises arrives as a stack trace."""
         try:
             return self[indices].load()
@@ -71,8 +72,11 @@ class ImageFiles(Dataset["ImageFiles"]):
                 advance(len(some))
         return images
 
-    def load(self) -> tuple[Tensor, int]:
-        """All of them, and how many had to be decoded again. Raises Mistake for a broken file."""
+    def load(self) -> tuple[Tensor, Any]:
+        """All of them, and what `tell` is to be told: how many had to be decoded again.
+
+        Raises Mistake for a broken file.
+        """
         images = np.empty((len(self), self.image_bytes), np.uint8)
         if self.pixels is None:
             self._decode(images, np.arange(len(self)))
@@ -84,7 +88,7 @@ class ImageFiles(Dataset["ImageFiles"]):
             again = len(missing)
         return torch.from_numpy(images).view(-1, 3, self.size, self.size), again
 
-    def tell(self, again: int) -> None:
+    def tell(self, again: Any) -> None:
         """Warns that so many images had to be decoded again."""
         if self.pixels is not None:
             self.pixels.tell(again)
@@ -96,9 +100,14 @@ class ImageFiles(Dataset["ImageFiles"]):
             image = decode(self.paths[index], self.size, self.hashes[index].tobytes())
             images[index] = image.reshape(-1).numpy()
 
-        if len(some) > 0:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the interpreter lock
-                list(pool.map(decode_one, some))
+        decode_in_threads(decode_one, some)
+
+
+def decode_in_threads(decode_one: Callable[[int], None], some: Sequence[int] | np.ndarray) -> None:
+    """Calls it for each of the indices, several at a time. Raises what it raises."""
+    if len(some) > 0:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the interpreter lock
+            list(pool.map(decode_one, some))
 
 
 def get_class_and_name(path: str) -> str:

@@ -42,8 +42,7 @@ def evaluate(
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
     recorded, chosen = run.result() or {}, _choose_weights(config)
-    name = _check_weights(folder, weights or chosen, chosen)
-    known = _list_known_classes(run, recorded)
+    name, known = _check_weights(folder, weights or chosen, chosen), run.classes()
     from alexnet.training.evaluation import compute_figures, load_weights  # torch takes seconds to import
     from alexnet.training.network import build_for_test
 
@@ -77,12 +76,6 @@ def _find_expected(figures: dict[str, Any], recorded: dict[str, Any], split: str
     if split == "train":
         return {}
     return {key: recorded[key] for key in figures if key in recorded and (split == "test" or key.startswith(split))}
-
-
-def _list_known_classes(run: Run, recorded: dict[str, Any]) -> list[str] | None:
-    """The classes that the run was trained to tell apart. Version 0.1.0 noted them at the end only."""
-    known = run.environment().get("classes", recorded.get("per_class_accuracy"))
-    return list(map(str, known)) if isinstance(known, (list, dict)) else None
 
 
 def _check_classes(run: Run, known: Sequence[str] | None, classes: Sequence[str]) -> None:

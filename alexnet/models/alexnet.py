@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet.models.limits import check_size, find_weights_file
+from alexnet.models.limits import check_size
+from alexnet.models.weight_files import read_weights
 
 
 class AlexNet(nn.Module):
@@ -72,7 +73,7 @@ class AlexNet(nn.Module):
         return self.classifier(torch.flatten(maps, 1))
 
     def _load(self, file: str) -> None:
-        saved, own = _read(file), self.state_dict()
+        saved, own = read_weights(file), self.state_dict()
         if own["classifier.1.weight"].is_meta:  # a network without values, built for its shapes
             return
         for name in [*own, *saved]:
@@ -89,18 +90,3 @@ class AlexNet(nn.Module):
 
 def _describe_shape(value: Any) -> str:
     return str(tuple(value.shape)) if isinstance(value, Tensor) else "missing"
-
-
-def _read(file: str) -> dict[str, Any]:
-    """The state dict in the file. Never runs code from the file. Raises ValueError if the file holds no state dict."""
-    path = find_weights_file(file)
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler raises many kinds for a file that isn't one of torch's
-        raise ValueError(
-            f"weights={file} can't be read as weights ({type(error).__name__}): expected a state dict, as "
-            f"torch.save(model.state_dict(), FILE) writes it"
-        ) from error
-    if not isinstance(saved, dict) or not saved:
-        raise ValueError(f"weights={file} holds no state dict, but an object of type {type(saved).__name__}")
-    return saved

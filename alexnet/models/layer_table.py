@@ -11,8 +11,9 @@ import torch
 from tabulate import tabulate
 from torch import nn
 
-from alexnet.models.columns import Columns, Cross, Merge
+from alexnet.models.columns import Cross, Merge
 from alexnet.models.layers import MaxPoolTo
+from alexnet.models.named_layers import group_columns
 
 NAMES = {
     nn.MaxPool2d: "max-pool",
@@ -48,17 +49,13 @@ class Call(NamedTuple):
 
 def list_layers(network: nn.Module, channels: int, size: int) -> list[Layer]:
     """The layers, in the order in which an image passes them. network: on the meta device. size: pixels a side."""
-    prefixes = [f"{name}." for name, module in network.named_modules() if isinstance(module, Columns)]
     calls: dict[str, list[Call]] = {}  # one call per column, under the layer's name without the column's number
 
     def record(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        for prefix in prefixes:
-            if name.startswith(prefix):
-                name = f"{prefix}*.{name.removeprefix(prefix).partition('.')[2]}"
         return lambda module, arguments, output: calls.setdefault(name, []).append(Call(module, arguments[0], output))
 
-    for name, module in network.named_modules():
-        if not list(module.children()):
+    for name, modules in group_columns(network).items():
+        for module in modules:
             module.register_forward_hook(record(name))
     with torch.no_grad():
         network.eval()(torch.zeros(1, channels, size, size, device="meta"))

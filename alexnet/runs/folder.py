@@ -225,6 +225,11 @@ class Run:
         way_out = f"train again without it: rm {quote(str(path))} and python scripts/reproduce.py {folder}"
         return without_digest(path, environment, way_out)
 
+    def classes(self) -> list[str] | None:
+        """The classes that the run tells apart; None if it doesn't say, as version 0.1.0 does at its end only."""
+        known = self.environment().get("classes", (self.result() or {}).get("per_class_accuracy"))
+        return list(map(str, known)) if isinstance(known, (list, dict)) else None
+
     def _refuse_without_environment(self) -> Damaged:
         return Damaged(
             f"{self.folder / 'environment.json'} is missing, which has the hashes of the run's files: bring it back."

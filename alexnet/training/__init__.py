@@ -1,1 +1,1 @@
-"""A run built, trained and tested. Imports all folders but comparison and launch."""
+"""A run built, trained and tested. Imports all folders but comparison, inference and launch."""

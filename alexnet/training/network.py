@@ -52,13 +52,29 @@ class Network:
 
 
 def build_for_test(config: DictConfig, split: str, classes: Sequence[str] | None) -> tuple[Network, Batches]:
-    """The configuration's network, whose weights are still to be loaded, and the images of that split to test it on:
-    test, validation or train, whose images are prepared like those of the test.
+    """The configuration's network, whose weights are still to be loaded, and the images of that split to test it on.
 
-    classes: those that the network tells apart, if they are known. Then a test reads no training images, where a source
-    can do without. Raises Mistake for what can't be built, and for a split without images.
+    Split and classes as in `load_split`, which raises the same; also raises Mistake for what can't be built.
     """
     engine = choose_engine(config)
+    dataset, batches = load_split(config, engine, split, classes)
+    return build_network(config, engine, dataset), batches
+
+
+def build_network(config: DictConfig, engine: Engine, dataset: Dataset) -> Network:
+    """The configuration's network for that dataset's classes and images. Its weights are still to be loaded."""
+    model = engine.place(build_model(config, dataset))
+    return Network(engine, dataset, model, engine.forward(model, engine.capture), config.batch_size)
+
+
+def load_split(
+    config: DictConfig, engine: Engine, split: str, classes: Sequence[str] | None
+) -> tuple[Dataset, Batches]:
+    """The dataset, and the images of one split: test, validation or train, whose images are prepared like the test's.
+
+    classes: those that the network tells apart, if they are known. Then a test reads no training images, where a source
+    can do without. Raises Mistake for a split without images.
+    """
     only_test = split == "test" and config.dataset.get("mean", 0) is not None  # else it is measured in training images
     dataset = load_dataset(config.dataset, classes if only_test else None)
     preparation = choose_preparation(OmegaConf.create({**config.dataset, "colour": 0}), dataset)
@@ -70,10 +86,8 @@ def build_for_test(config: DictConfig, split: str, classes: Sequence[str] | None
         if split == "validation" and held_out is None:
             raise Mistake("dataset.validation=0: no images were held out. Give --split test, or --split train.")
         chosen = splits.train if split == "train" or held_out is None else held_out
-    model = engine.place(build_model(config, dataset))
     prepared = preparation.for_validation() if split == "validation" else preparation.for_test()
-    batches = configure_batches(config, engine, dataset.size)(chosen, prepared)
-    return Network(engine, dataset, model, engine.forward(model, engine.capture), config.batch_size), batches
+    return dataset, configure_batches(config, engine, dataset.size)(chosen, prepared)
 
 
 def configure_batches(config: DictConfig, engine: Engine, size: int) -> Callable[..., Batches]:

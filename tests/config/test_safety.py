@@ -144,7 +144,7 @@ def test_a_key_that_is_newer_than_the_run_has_its_default(saved, capsys):
     folder = saved(lambda config: [config.pop(key) for key in ("label_smoothing", "checkpoint_minutes")])
     config, _ = load_run_config(Run(folder), [])
     assert (config.label_smoothing, config.checkpoint_minutes) == (0, 10)
-    (printed,) = capsys.readouterr().out.splitlines()
+    (printed,) = capsys.readouterr().err.splitlines()
     assert printed.endswith("has no label_smoothing: the default, 0, is used.")
 
 

@@ -1,0 +1,263 @@
+"""A trained network with all that it needs to be used: from a run's folder alone, or from a published weight file."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+from torch import Tensor
+
+from alexnet.config.overrides import with_overrides
+from alexnet.config.saved import load_run_config
+from alexnet.data import facts
+from alexnet.data.batches import Batches
+from alexnet.data.dataset import Dataset, Split
+from alexnet.data.decoding import decode, fit
+from alexnet.data.photographs import MODES, Photographs
+from alexnet.data.preparation import Preparation
+from alexnet.errors import Mistake
+from alexnet.inference.weight_file import compose_published, list_categories, name_classes
+from alexnet.runs.folder import Run
+from alexnet.training.evaluation import average_views, load_weights
+from alexnet.training.network import Network, build_network, choose_engine, configure_batches, load_split
+from alexnet.training.result import hash_weights
+
+logger = logging.getLogger(__name__)
+
+AnImage = str | PathLike[str] | Image.Image | np.ndarray | Tensor
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network sees in N images, of K classes.
+
+    classes: the most probable one of each image. probabilities: (N, K) float32; known_classes: the names of the K.
+    """
+
+    classes: list[str]
+    probabilities: Tensor
+    known_classes: Sequence[str]
+
+    def top(self, count: int = 5) -> list[list[tuple[str, float]]]:
+        """The `count` most probable classes of each image with their probabilities, the most probable first."""
+        values, numbers = self.probabilities.topk(min(count, len(self.known_classes)))
+        return [
+            [(self.known_classes[number], value) for number, value in zip(*row, strict=True)]
+            for row in zip(numbers.tolist(), values.tolist(), strict=True)
+        ]
+
+
+class Trained:
+    """A trained network in use.
+
+    source: the run's folder, or the weight file. run: the folder; None for a weight file. model: the network, on its
+    device, with dropout off. classes: their names. config: the run's configuration, plain and nested. result: the
+    content of result.json; None if the run hasn't ended. weights: best or last. epoch: after which the weights were
+    saved. weights_sha256: as in result.json.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        network: Network,
+        config: DictConfig,
+        *,
+        run: Run | None = None,
+        weights: str | None = None,
+        epoch: int | None = None,
+    ):
+        """network: with its weights. config: of the whole run.
+
+        Raises Mistake if the configuration doesn't say how images are prepared.
+        """
+        self.source, self.run, self.weights, self.epoch = source, run, weights, epoch
+        self.network = network
+        self.model = network.model.eval()
+        self.classes = list(network.dataset.classes)
+        self.channels, self.size = network.dataset.channels, network.dataset.size
+        self.options, dataset = config, config.dataset
+        if dataset.mean is None:
+            raise Mistake(f"{source} doesn't say the mean of its images: resume the run, which measures and notes it.")
+        self.preparation = Preparation(dataset.mean, dataset.std, crop=dataset.crop, views=dataset.views)
+        self.side = dataset.get("resize") or dataset.size  # of the decoded images, out of which the views are cut
+        plain: Any = OmegaConf.to_container(config)
+        self.config: dict[str, Any] = plain
+        self.result = None if run is None else run.result()
+        self.weights_sha256 = hash_weights(self.model)
+
+    def preprocess(self, image: AnImage, invert: bool = False) -> Tensor:
+        """An image as the network expects it: (channels, size, size) float32, its centre, normalised, on the device.
+
+        image: a path, a PIL image, an array (H, W) or (H, W, 3), or a tensor (1 or 3, H, W); pixels are uint8. invert:
+        dark becomes light. Raises Mistake for anything else, and for a file that can't be read.
+        """
+        batches = self.make_batches(self._decode([image], invert), views=1)
+        return next(batches.epoch())[0][0]
+
+    def predict(
+        self, images: AnImage | Sequence[AnImage] | Tensor, views: int | None = None, invert: bool = False
+    ) -> Predictions:
+        """What the network sees in the images.
+
+        images: one, or several, each as `preprocess` takes it; an array (N, H, W, 3) or a tensor (N, 1 or 3, H, W) is
+        several, too. views: 1 or 10 of each image; None: as the run was tested. invert: dark becomes light.
+
+        Raises Mistake like `preprocess`, Failure if a batch finds too little memory.
+        """
+        decoded = self._decode(_list_images(images), invert)
+        logits = torch.cat([each.cpu() for each in self.compute_logits(self.make_batches(decoded, views))])
+        names = [self.classes[number] for number in logits.argmax(1).tolist()]
+        return Predictions(names, logits.softmax(1), self.classes)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes as people call them: ImageNet's synsets have names."""
+        return name_classes(self.classes)
+
+    @torch.no_grad()
+    def compute_logits(self, batches: Batches) -> Iterator[Tensor]:
+        """The logits (B, K) float32 of each batch; their softmax is the mean of the views' (§4.1).
+
+        Raises Failure if a batch finds too little memory.
+        """
+        self.model.eval()
+        with self.network.enough_memory():
+            for images, labels in batches.epoch():
+                yield average_views(self.network.forward(images), len(labels))
+
+    def make_batches(
+        self, images: Tensor | Photographs, views: int | None = None, batch_size: int | None = None
+    ) -> Batches:
+        """The batches of images, prepared as the run's test images are; all labels are 0.
+
+        images: (N, channels, side, side) uint8, or the files. views: of each; None: as the run was tested. batch_size:
+        views a batch; None: the run's own, which gives the same bits.
+        """
+        preparation = self.preparation.for_test()
+        if views is not None:
+            preparation = Preparation(**{**vars(preparation), "views": views})
+        split = Split(images, torch.zeros(len(images), dtype=torch.int64))
+        settings = OmegaConf.create({**self.options, "batch_size": batch_size or self.options.batch_size})
+        return configure_batches(settings, self.network.engine, self.size)(split, preparation)
+
+    def open_files(self, paths: Sequence[str], invert: bool = False) -> Photographs:
+        """Image files that are decoded batch by batch, one that can't be read as black. invert: dark becomes light."""
+        return Photographs(paths, self.side, self.channels, invert)
+
+    def load_split(self, split: str = "test") -> tuple[Dataset, Batches]:
+        """The run's dataset, and its test, validation or train images, prepared as for a test, with their labels.
+
+        Raises Mistake if the data isn't there, or its classes aren't the run's.
+        """
+        if self.run is None:
+            raise Mistake(f"{self.source} is a file of weights, and has no images: give a run's folder.")
+        dataset, batches = load_split(self.options, self.network.engine, split, self.classes)
+        if list(dataset.classes) != self.classes:
+            raise Mistake(f"The data of {self.source} has other classes than the run: {', '.join(dataset.classes)}.")
+        return dataset, batches
+
+    def _decode(self, images: Sequence[AnImage], invert: bool) -> Tensor:
+        """The images as (N, channels, side, side) uint8."""
+        mode = MODES[self.channels]
+        decoded = [
+            decode(str(image), self.side, mode=mode)
+            if isinstance(image, (str, PathLike))
+            else fit(_as_picture(image), self.side, mode)
+            for image in images
+        ]
+        if not decoded:
+            return torch.empty(0, self.channels, self.side, self.side, dtype=torch.uint8)
+        return 255 - torch.stack(decoded) if invert else torch.stack(decoded)
+
+
+def _list_images(images: Any) -> Sequence[AnImage]:
+    """One image as a list of it. An array or a tensor with four dimensions has several."""
+    single = isinstance(images, (str, PathLike, Image.Image)) or (
+        isinstance(images, (np.ndarray, Tensor)) and images.ndim != 4
+    )
+    return [images] if single else list(images)
+
+
+def _as_picture(image: Any) -> Image.Image:
+    """Raises Mistake if it is no image of one or three channels with uint8 pixels."""
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, Tensor):
+        image = image.detach().cpu().numpy()
+        if image.ndim == 3:
+            image = image.transpose(1, 2, 0)
+    if not isinstance(image, np.ndarray):
+        raise Mistake(f"{type(image).__name__} is no image: expected a path, a PIL image, an array or a tensor.")
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.dtype != np.uint8 or image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise Mistake(
+            f"{image.dtype} of shape {tuple(image.shape)} is no image: expected uint8 from 0 to 255, an array (H, W) "
+            f"or (H, W, 3), or a tensor (1, H, W) or (3, H, W)."
+        )
+    return Image.fromarray(image)
+
+
+def load(
+    source: str | PathLike[str],
+    overrides: Sequence[str] = (),
+    weights: str | None = None,
+    device: str | None = None,
+) -> Trained:
+    """The trained network in a run's folder, or in a weight file that torchvision publishes for its AlexNet.
+
+    It needs no data, and runs no code from the folder. overrides: of the run's configuration, such as
+    dataset.root=FOLDER. weights: best or last; None: those that the run itself was tested with. device: auto, cpu, cuda
+    or mps; None: the run's own, or auto if that isn't here.
+
+    Raises Mistake if it is neither of the two, or lacks what is needed; Damaged if a file in the folder isn't as it was
+    written.
+    """
+    if Path(source).is_file():
+        return _load_published(str(source), overrides, device)
+    run = Run(Path(source))
+    config, _ = load_run_config(run, overrides, trains=False)
+    classes = run.classes()
+    if classes is None:
+        raise Mistake(
+            f"{run.folder} doesn't name its classes: version 0.1.0 did so at the end only. To finish it: "
+            f"python scripts/resume.py {quote(str(run.folder))}"
+        )
+    channels = run.environment().get("channels", facts.get_facts(config.dataset._target_).channels or 3)
+    network = _build(config, classes, channels, device)
+    chosen = "best" if config.dataset.get("validation", 0) > 0 else "last"
+    epoch = load_weights(network, run, weights or chosen, overrides)
+    return Trained(str(source), network, config, run=run, weights=weights or chosen, epoch=epoch)
+
+
+def _load_published(file: str, overrides: Sequence[str], device: str | None) -> Trained:
+    config, _ = with_overrides(compose_published(file), overrides)
+    return Trained(file, _build(config, list_categories(), 3, device), config)
+
+
+def _build(config: DictConfig, classes: Sequence[str], channels: int, device: str | None) -> Network:
+    """The network, without its weights unless model.weights names a file of them."""
+    engine = choose_engine(_use_what_is_here(config, device))
+    return build_network(config, engine, Dataset.without_images(classes, channels, config.dataset.size))
+
+
+def _use_what_is_here(config: DictConfig, name: str | None) -> DictConfig:
+    """The configuration for another device, if one is named or the run's own isn't here. Nothing is compiled: that
+    takes longer than most predictions.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    own = {**config.device, "compile": False}
+    wanted = {str(device).partition(":")[0] for device in [own["name"], *(own["columns"] or [])]}
+    if name is not None or not all(here.get(device, True) for device in wanted):
+        if name is None:
+            logger.warning("The run was trained on a device that isn't here: it is used on another one.")
+        own |= {"name": name or "auto", "columns": None}
+        own["precision"] = "auto" if own["precision"] == "tf32" else own["precision"]
+    return OmegaConf.create({**config, "device": own})

@@ -1,0 +1,141 @@
+"""A run's folder alone is enough to use its network, with the figures that the run had."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+import alexnet
+from alexnet.config.compose import compose_config
+from alexnet.errors import Damaged, Mistake
+from alexnet.runs.folder import Run
+from alexnet.training.job import execute
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The folder of a run on digits that held out images, and its test images as PNG files."""
+    folder = tmp_path_factory.mktemp("digits")
+    (folder / "run").mkdir()
+    given = ["model=cuda_convnet", "dataset=digits", "dataset.validation=0.1", "optimizer.lr=0.05", "epochs=2"]
+    assert execute(compose_config([*given, "device=cpu"])[0], Run(folder / "run")) == 0
+    (folder / "images").mkdir()
+    for number, image in enumerate(alexnet.load(folder / "run").load_split("test")[0].test.images):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / "images" / f"{number:03}.png")
+    return folder
+
+
+@pytest.mark.parametrize("views", [None, 10])
+def test_predicts_the_test_images_as_the_run_did_at_its_end(digits, views):
+    trained = alexnet.load(digits / "run")
+    files = sorted((digits / "images").iterdir())
+    labels = trained.load_split("test")[1].labels.tolist()
+    predicted = trained.predict(files, views=views)
+    right = sum(name == trained.classes[label] for name, label in zip(predicted.classes, labels, strict=True))
+    if views is None:
+        assert right / len(labels) == trained.result["test_accuracy"]
+    assert trained.result["test_accuracy"] > 0.5 and right / len(labels) > 0.5
+    assert torch.allclose(predicted.probabilities.sum(1), torch.ones(len(labels)))
+    best = predicted.top(3)
+    assert [row[0][0] for row in best] == predicted.classes and all(a >= b >= c for (_, a), (_, b), (_, c) in best)
+
+
+def test_every_kind_of_image_is_seen_alike(digits):
+    trained, path = alexnet.load(str(digits / "run")), digits / "images" / "007.png"
+    picture = Image.open(path)
+    array = np.array(picture)
+    tensor = torch.from_numpy(array).permute(2, 0, 1)
+    seen = [trained.preprocess(each) for each in (path, str(path), picture, array, tensor, picture.convert("L"))]
+    assert all(torch.equal(each, seen[0]) for each in seen) and seen[0].shape == (3, 32, 32)
+    torch.testing.assert_close(seen[0].cpu(), (tensor / 255 - 0.5) / 0.5)
+    several = trained.predict(torch.stack([tensor, 255 - tensor]))
+    assert several.classes == trained.predict([array, 255 - array]).classes and several.probabilities.shape == (2, 10)
+    assert torch.equal(several.probabilities[1], trained.predict([path, path], invert=True).probabilities[1])
+
+
+def test_holds_what_the_run_says_and_the_weights_that_validation_chose(digits):
+    trained = alexnet.load(digits / "run")
+    assert trained.classes == list("0123456789") and trained.config["dataset"]["size"] == 32
+    assert trained.weights == "best" and trained.weights_sha256 == trained.result["weights_sha256"]
+    assert trained.epoch == trained.result["chosen_epoch"]
+    assert alexnet.load(digits / "run", weights="last").epoch == 2
+
+
+def test_needs_no_data_no_result_and_no_working_directory(digits, tmp_path):
+    """A run that was stopped is enough, too; and `import alexnet` alone is quick."""
+    folder = shutil.copytree(digits / "run", tmp_path / "run")
+    (folder / "result.json").unlink()
+    program = (
+        "import sys, alexnet; assert not {'torch', 'hydra', 'omegaconf'} & set(sys.modules); "
+        f"trained = alexnet.load({str(folder)!r}); assert 'sklearn' not in sys.modules; "
+        f"print(trained.result, trained.predict({str(digits / 'images' / '000.png')!r}).classes)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.startswith("None ['"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8), torch.zeros(3, 4, 4), 5]
+)
+def test_refuses_what_is_no_image_of_bytes(digits, image):
+    with pytest.raises(Mistake, match="expected"):
+        alexnet.load(digits / "run").preprocess(image)
+
+
+def test_refuses_a_folder_that_lacks_something_or_was_changed(digits, tmp_path):
+    with pytest.raises(Mistake, match="isn't the folder of a run"):
+        alexnet.load(tmp_path)
+    folder = shutil.copytree(digits / "run", tmp_path / "run")
+    (folder / "checkpoints" / "best.pt").write_bytes(b"x" * 100)
+    with pytest.raises(Damaged, match=r"best\.pt can't be read"):
+        alexnet.load(folder)
+    (folder / "checkpoints" / "best.pt").unlink()
+    with pytest.raises(Mistake, match=r"best\.pt is missing"):
+        alexnet.load(folder)
+    with pytest.raises(Mistake, match=r"broken\.png can't be read as an image"):
+        (tmp_path / "broken.png").write_bytes(b"no image")
+        alexnet.load(digits / "run").predict(tmp_path / "broken.png")
+
+
+def test_a_run_that_does_not_name_its_classes_says_what_to_do(digits, tmp_path):
+    """Version 0.1.0 wrote them into result.json only, and no hash into environment.json."""
+    folder = shutil.copytree(digits / "run", tmp_path / "run")
+    environment = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps({"data_sha256": environment["data_sha256"]}))
+    for name in ("result.json", "checkpoints/best.pt"):
+        (folder / name).unlink()
+    with pytest.raises(Mistake, match=r"doesn't name its classes.*scripts/resume.py"):
+        alexnet.load(folder)
+
+
+def test_a_published_file_predicts_as_torchvision_does(tmp_path):
+    """The same classes and the same probabilities, on photographs of other shapes and sizes."""
+    torch.manual_seed(0)
+    theirs = torchvision.models.alexnet().eval()
+    torch.save(theirs.state_dict(), tmp_path / "alexnet.pth")
+    prepare = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
+    names = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["categories"]
+    random = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(random.integers(256, size=(*side, 3), dtype=np.uint8)) for side in ((301, 420), (256, 199))
+    ]
+    trained = alexnet.load(tmp_path / "alexnet.pth", device="cpu")
+    with torch.no_grad():
+        for picture in pictures:
+            assert torch.equal(trained.preprocess(picture), prepare(picture))
+            expected = theirs(prepare(picture)[None]).softmax(1)
+            seen = trained.predict(picture)
+            torch.testing.assert_close(seen.probabilities, expected, rtol=1e-4, atol=1e-7)
+            assert seen.classes == [names[int(expected.argmax())]]
+
+
+def test_the_folder_names_what_prediction_needs_from_its_first_step(digits):
+    environment, config = Run(digits / "run").environment(), Run(digits / "run").config()
+    assert environment["classes"] == list("0123456789") and environment["channels"] == 3
+    assert {"size", "mean", "std", "crop", "views"} <= set(config["dataset"])
