@@ -1,12 +1,13 @@
 """Shows lines and bars on the console: as many as `console` asks for, in the language that `language` asks for."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from alexnet.messages.chinese import CHINESE
 
@@ -42,12 +43,14 @@ def is_quiet() -> bool:
 def say(text: str, *values: Any) -> None:
     """Prints a line that train.log needn't have, with values in place of each {}."""
     if not is_quiet():
-        print(translate(text).format(*values), flush=True)
+        with _above_bars(sys.stdout):
+            print(translate(text).format(*values), flush=True)
 
 
 def warn(text: str, *values: Any) -> None:
     """Prints a line to stderr, with values in place of each {}."""
-    print(translate(text).format(*values), file=sys.stderr, flush=True)
+    with _above_bars(sys.stderr):
+        print(translate(text).format(*values), file=sys.stderr, flush=True)
 
 
 def from_here(path: str | Path) -> Path:
@@ -62,9 +65,14 @@ class Console(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
         if not _is_wanted(record):
             return
-        module = sys.modules.get("tqdm")
-        with nullcontext() if module is None else module.tqdm.external_write_mode(self.stream):
+        with _above_bars(self.stream):
             super().emit(record)
+
+
+def _above_bars(stream: TextIO) -> AbstractContextManager[None]:
+    """What is written meanwhile appears above the bars, if there are any."""
+    module = sys.modules.get("tqdm")
+    return nullcontext() if module is None else module.tqdm.external_write_mode(stream)
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
@@ -74,11 +82,23 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 
 
 def make_bar(total: float | None, unit: str, **options: Any) -> "tqdm[Any]":
-    """A bar on stderr; a disabled one if that is no terminal, or with console=quiet. unit: in English."""
+    """A bar on stderr that is wiped at its end; a disabled one if that is no terminal, or with console=quiet.
+
+    unit: in English.
+    """
     from tqdm import tqdm  # imported here, so that --help and mistakes are answered sooner
 
     disable = True if is_quiet() else None  # None: unless it is a terminal
-    return tqdm(total=total, unit=translate(unit), disable=disable, dynamic_ncols=True, **options)
+    return tqdm(total=total, unit=translate(unit), disable=disable, leave=False, **_choose_size(), **options)
+
+
+def _choose_size() -> dict[str, Any]:
+    """tqdm's options for the size of a bar. It shows none in a terminal that says it has no rows, as some say."""
+    try:
+        columns, rows = os.get_terminal_size(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # no terminal
+        return {"dynamic_ncols": True}
+    return {"dynamic_ncols": True} if columns and rows else {"ncols": (columns or 80) - 1, "nrows": 24}
 
 
 @contextmanager
@@ -113,5 +133,8 @@ def progress(text: str, total: int | None, unit: str, done: int = 0) -> Iterator
             line = translate("{}: {} of {}, {} left").format(text, write(done), write(total), left)
         logger.info(line, extra=None if bar.disable else LOG_ONLY)
 
-    with make_bar(total, unit, desc=text, initial=done, leave=False, unit_scale=scale, delay=1) as bar:
-        yield advance
+    with make_bar(total, unit, desc=text, initial=done, unit_scale=scale, delay=1) as bar:
+        try:
+            yield advance
+        finally:
+            bar.clear()  # tqdm doesn't in the first second, in which a log line makes it appear

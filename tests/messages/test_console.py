@@ -11,6 +11,7 @@ import pytest
 from alexnet.messages import console
 from alexnet.messages.chinese import CHINESE
 from support.programs import ROOT
+from support.terminal import opened, show
 
 SPEAKING = {"translate", "say", "warn", "progress", "make_bar"}
 
@@ -129,3 +130,62 @@ def test_a_slow_pass_is_a_bar_in_a_terminal_that_ends_with_it(clock, monkeypatch
         assert hasattr(caplog.records[0], "log_only")
         assert terminal.written.endswith("\r")  # the bar is wiped
         assert "100/1000" in terminal.written.replace(" ", "")
+
+
+@pytest.fixture
+def in_terminal(monkeypatch):
+    """in_terminal(action, rows, columns) gives all that the action wrote to a real terminal: stdout and stderr."""
+
+    def run(action, rows=24, columns=80):
+        with opened(rows, columns) as (terminal, read), monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", terminal)
+            patch.setattr("sys.stderr", terminal)
+            logger = logging.Logger("some")
+            logger.addHandler(console.Console(terminal))
+            action(logger)
+        return read()
+
+    return run
+
+
+def work_with_bars(logger):
+    """Two bars, as in training with a validation, and all that writes lines meanwhile."""
+    with console.make_bar(10, "batch") as bar:
+        for step in range(10):
+            bar.update()
+            bar.refresh()
+            logger.info(f"line {step}")
+            if step == 4:
+                with console.progress("Testing", 5, "batch") as advance:
+                    logger.info("while another pass is young")
+                    for _ in range(5):
+                        advance(1)
+                console.say("said")
+                console.warn("warned")
+
+
+@pytest.mark.parametrize("rows, columns", [(24, 80), (24, 60), (0, 80), (0, 0)])
+def test_a_bar_is_seen_in_any_terminal_and_only_whole_lines_remain(in_terminal, rows, columns):
+    """Some terminals say that they have no rows: those of a container, of `script`, of CI."""
+    written = in_terminal(work_with_bars, rows, columns)
+    assert "| 5/10 [" in written
+    said = ["while another pass is young", "said", "warned"]
+    assert show(written) == [*(f"line {step}" for step in range(5)), *said, *(f"line {step}" for step in range(5, 10))]
+    widest = max(len(part) for part in re.split(r"[\r\n]", re.sub(r"\x1b\[\w", "", written)))
+    assert widest < (columns or 80)
+
+
+@pytest.mark.parametrize("work_seconds", [0, 5])
+def test_lines_during_a_pass_leave_no_bar_behind(in_terminal, clock, monkeypatch, work_seconds):
+    """Neither of a slow pass nor of one that takes less than a second."""
+    monkeypatch.setattr("tqdm.std.time", lambda: clock[0])
+
+    def work(logger):
+        with console.progress("Decoding", 2, "image") as advance:
+            for _ in range(2):
+                logger.info("a line")
+                console.warn("{} is odd", "it")
+                clock[0] += work_seconds
+                advance(1)
+
+    assert show(in_terminal(work)) == ["a line", "it is odd"] * 2
