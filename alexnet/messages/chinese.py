@@ -9,17 +9,17 @@ CHINESE = {
     "Device: {} ({}), {}": "设备: {} ({}), {}",
     "{:,} to train": "训练 {:,} 张",
     ", {:,} to validate": ", 验证 {:,} 张",
-    "Images: {}, {:,} to test; {:,} classes": "图像: {}, 测试 {:,} 张; 共 {:,} 类",
+    "Images: {}, {:,} to test; classes: {:,}": "图像: {}, 测试 {:,} 张; 共 {:,} 类",
     "Network: {}, {:,} parameters": "网络: {}, {:,} 个参数",
-    "Epochs: {}, each {:,} batches of {} images": "训练: {} 轮, 每轮 {:,} 批, 每批 {} 张图像",
+    "Epochs: {}; batches an epoch: {:,}; images a batch: {:,}": "训练: {} 轮, 每轮 {:,} 批, 每批 {:,} 张图像",
     "The first steps compile the network, which can take minutes.": "最初几步要编译网络, 可能需要几分钟。",
     "Versions: {}": "版本: {}",
     "Source: commit {}{}": "源代码: 提交 {}{}",
     ", changed since": ", 之后有改动",
     "Data: SHA-256 {}": "数据: SHA-256 {}",
     "Threads: {} of {}": "线程: {} / {}",
-    "Optimizer: {}, {}": "优化器: {}, {}",
-    "Schedule: {}, {}": "学习率计划: {}, {}",
+    "Optimizer: {}": "优化器: {}",
+    "Schedule: {}": "学习率计划: {}",
     "Weights: {} {} = {:,}": "权重: {} {} = {:,}",
     "Resuming after epoch {}.": "从第 {} 轮之后继续训练。",
     "Resuming in epoch {}, after batch {}.": "从第 {} 轮第 {} 批之后继续训练。",
@@ -56,14 +56,17 @@ CHINESE = {
         "{} 已损坏或丢失。其中不完整的图像从原文件重新解码, 至今 {} 张。"
     ),
     # training
-    "Epoch {}/{}:": "第 {}/{} 轮:",
-    "train {:.3f} {:.1f}%": "训练 {:.3f} {:.1f}%",
+    "Epoch {}/{}:": "轮次 {}/{}:",
+    "train loss {:.3f} acc {:.1f}%": "训练损失 {:.3f} 准确率 {:.1f}%",
     "val {:.3f} {:.1f}%": "验证 {:.3f} {:.1f}%",
     "lr {:.3g}": "lr {:.3g}",
     "{:.0f} img/s": "{:.0f} 张/秒",
     "{} left": "剩余 {}",
     "Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.": (
         "尚未学到任何东西: 损失 {:.3f}, 随机猜测为 {:.3f}。请换一个 optimizer.lr。"
+    ),
+    "Loss {:.4g} is far above that of guessing, {:.3f}. Try a lower optimizer.lr.": (
+        "损失 {:.4g} 远高于随机猜测的 {:.3f}。请降低 optimizer.lr。"
     ),
     "Checkpoint: epoch {}, {:.2f} s": "检查点: 第 {} 轮, {:.2f} 秒",
     # the end
@@ -76,6 +79,8 @@ CHINESE = {
     "Weights saved to: {} (epoch {})": "权重已保存为: {} (第 {} 轮)",
     "Test them again: {}": "重新测试: {}",
     "Not tested yet (test=false). To test: {}": "尚未测试 (test=false)。测试: {}",
+    "The test deletes the weights (keep=none).": "测试后权重将被删除 (keep=none)。",
+    "No weights are kept (keep=none). To train them again: {}": "未保留权重 (keep=none)。重新训练: {}",
     "To resume it: {}": "继续训练: {}",
     "{}/result.json can't be written: {}": "{}/result.json 无法写入: {}",
     "{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.": (

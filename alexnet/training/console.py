@@ -4,6 +4,7 @@ import logging
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import DictConfig
 from tqdm import tqdm
 
 from alexnet.config.options import find_option
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 COLUMNS = 80
 
 
-def log_start(run: Run, training: "Training", environment: dict[str, Any]) -> None:
+def log_start(run: Run, training: "Training", environment: dict[str, Any], config: DictConfig) -> None:
     """Logs what is about to be trained, and on what. environment: as in environment.json."""
     batches, train, model = training.batches, training.batches.train, type(training.model)
     images = translate("{:,} to train").format(len(train.labels))
@@ -31,20 +32,22 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any]) -> No
         translate("Device: {} ({}), {}").format(
             training.engine.device, environment["device_name"], environment["precision"]
         ),
-        translate("Images: {}, {:,} to test; {:,} classes").format(
+        translate("Images: {}, {:,} to test; classes: {:,}").format(
             images, len(batches.test.labels), len(training.dataset.classes)
         ),
         translate("Network: {}, {:,} parameters").format(name, sum(p.numel() for p in training.model.parameters())),
-        translate("Epochs: {}, each {:,} batches of {} images").format(training.epochs, len(train), train.batch_size),
+        translate("Epochs: {}; batches an epoch: {:,}; images a batch: {:,}").format(
+            training.epochs, len(train), train.batch_size
+        ),
     ]
     for line in lines:
         logger.info(line)
-    _log_details(training, environment)
+    _log_details(training, environment, config)
     if training.engine.compile:
         logger.info(translate("The first steps compile the network, which can take minutes."))
 
 
-def _log_details(training: "Training", environment: dict[str, Any]) -> None:
+def _log_details(training: "Training", environment: dict[str, Any], config: DictConfig) -> None:
     """What a person looks for when something is odd: console=verbose shows it, train.log always has it."""
     packages = {"python": environment["python"], **environment["packages"]}
     versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version is not None)
@@ -55,8 +58,8 @@ def _log_details(training: "Training", environment: dict[str, Any]) -> None:
         translate("Source: commit {}{}").format(source["commit"], changed),
         translate("Data: SHA-256 {}").format(environment["data_sha256"]),
         translate("Threads: {} of {}").format(environment["threads"], environment["cpu_count"]),
-        translate("Optimizer: {}, {}").format(type(training.optimizer).__name__, training.optimizer.defaults),
-        translate("Schedule: {}, {}").format(training.schedule.func.__name__, training.schedule.keywords),
+        translate("Optimizer: {}").format(_list_options("optimizer", config.optimizer)),
+        translate("Schedule: {}").format(_list_options("schedule", config.schedule)),
         *(
             translate("Weights: {} {} = {:,}").format(name, "x".join(map(str, weights.shape)), weights.numel())
             for name, weights in training.model.named_parameters()
@@ -66,43 +69,60 @@ def _log_details(training: "Training", environment: dict[str, Any]) -> None:
         logger.debug(line)
 
 
+def _list_options(group: str, config: DictConfig) -> str:
+    """'sgd, lr=0.01, momentum=0.9': as a person types them."""
+    given = [f"{key!s}={value}" for key, value in config.items() if key != "_target_"]
+    return ", ".join([find_option(group, config["_target_"]), *given])
+
+
 def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None:
     """Logs the figures of the epoch that has just ended, and the time to the end. row: as in epochs.csv."""
     left = state.seconds() / state.epoch * (training.epochs - state.epoch)
-    validation, speed = "", translate("{:.0f} img/s").format(row["images_per_second"])
-    if row["validation_accuracy"] is not None:
-        loss, accuracy = row["validation_loss"], 100 * row["validation_accuracy"]
-        validation = translate("val {:.3f} {:.1f}%").format(loss, accuracy)
+    rate, speed = translate("lr {:.3g}"), translate("{:.0f} img/s")
+    rate, speed = rate.format(row["learning_rate"]), speed.format(row["images_per_second"])
     figures = [
         translate("Epoch {}/{}:").format(state.epoch, training.epochs),
-        translate("train {:.3f} {:.1f}%").format(row["loss"], 100 * row["accuracy"]),
-        validation,
-        translate("lr {:.3g}").format(row["learning_rate"]),
-        speed,
-        translate("{} left").format(tqdm.format_interval(left)),
+        translate("train loss {:.3f} acc {:.1f}%").format(row["loss"], 100 * row["accuracy"]),
+        "|",
     ]
-    line = " ".join(filter(None, figures))
-    if len(line.encode("gbk", "replace")) > COLUMNS:  # a Chinese character is two columns wide
-        line = line.replace(f" {speed}", "")
+    if row["validation_accuracy"] is not None:
+        loss, accuracy = row["validation_loss"], 100 * row["validation_accuracy"]
+        figures += [translate("val {:.3f} {:.1f}%").format(loss, accuracy), "|"]
+    figures += [rate, speed, translate("{} left").format(tqdm.format_interval(left))]
+    line = " ".join(figures)
+    for least in (f" {speed}", " |", " |", f" {rate}"):  # what a line that is too long does without, one by one
+        if _count_columns(line) > COLUMNS:
+            before, _, after = line.rpartition(least)
+            line = before + after
     logger.info(line)
+
+
+def _count_columns(line: str) -> int:
+    return len(line.encode("gbk", "replace"))  # a Chinese character is two columns wide
+
+
+def describe_test(result: dict[str, Any]) -> list[str]:
+    """The accuracies that there are, a line each. result: as in result.json."""
+    lines = []
+    if result.get("validation_accuracy") is not None:
+        figures = result["chosen_epoch"], result["epochs"], 100 * result["validation_accuracy"]
+        lines.append(translate("Validation chose epoch {} of {}: validation accuracy {:.2f}%").format(*figures))
+    if "test_accuracy" in result:
+        lines.append(translate("Test accuracy: {:.2f}%").format(100 * result["test_accuracy"]))
+    return lines
 
 
 def log_test(result: dict[str, Any], alone: bool) -> None:
     """Logs the accuracies. result: as in result.json. alone: no sweep's table will have them."""
-    extra = RESULT if alone else None
-    if result["validation_accuracy"] is not None:
-        figures = result["chosen_epoch"], result["epochs"], 100 * result["validation_accuracy"]
-        chosen = translate("Validation chose epoch {} of {}: validation accuracy {:.2f}%").format(*figures)
-        logger.info(chosen, extra=extra)
-    if "test_accuracy" in result:
-        accuracy = translate("Test accuracy: {:.2f}%").format(100 * result["test_accuracy"])
-        logger.info(accuracy, extra=extra)
+    for line in describe_test(result):
+        logger.info(line, extra=RESULT if alone else None)
 
 
 def log_end(run: Run, training: "Training", result: dict[str, Any], alone: bool) -> None:
     """Logs where the results are and, if the run is `alone`, what to type next."""
     logger.info(translate("Training curve saved to: {}").format(run.curve))
-    if training.keep == "none":
+    if training.keep == "none" and training.test:
+        log_deletion(run, alone)
         return
     weights = run.checkpoints / ("last.pt" if result["validation_accuracy"] is None else "best.pt")
     extra = RESULT if alone else None
@@ -113,3 +133,12 @@ def log_end(run: Run, training: "Training", result: dict[str, Any], alone: bool)
     elif alone:
         text = translate("Not tested yet (test=false). To test: {}")
         logger.info(text.format(f"python scripts/resume.py {folder} test=true"))
+        if training.keep == "none":
+            logger.info(translate("The test deletes the weights (keep=none)."))
+
+
+def log_deletion(run: Run, alone: bool) -> None:
+    """Logs that a run with keep=none has no weights any more and, if it is `alone`, how to get them back."""
+    text = translate("No weights are kept (keep=none). To train them again: {}")
+    if alone:
+        logger.info(text.format(f"python scripts/reproduce.py {shlex.quote(str(run.folder))} keep=weights"))

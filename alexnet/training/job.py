@@ -131,7 +131,7 @@ def _run(run: Run, prepared: Prepared, signals: Signals, alone: bool) -> dict[st
     from alexnet.training.result import compute_result
 
     training, state = prepared.training, prepared.state
-    log_start(run, training, prepared.environment)
+    log_start(run, training, prepared.environment, prepared.config)
     try:
         train(run, training, state, signals)
     finally:

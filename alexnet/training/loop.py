@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import log
+from math import log, sqrt
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -137,7 +138,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     state.epoch, state.batch = state.epoch + 1, 0
     state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
     log_epoch(training, state, row)
-    warn_if_nothing_is_learnt(training, state, figures["loss"], row["validation_loss"])
+    warn_if_nothing_is_learnt(training, state, row)
     state.window_losses = []
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
@@ -148,22 +149,42 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
         save_checkpoint(run, training, state)
 
 
-def warn_if_nothing_is_learnt(
-    training: Training, state: State, epoch_loss: float, validation_loss: float | None = None
-) -> None:
+def warn_if_nothing_is_learnt(training: Training, state: State, row: dict[str, Any]) -> None:
     """Warns once if neither an epoch's last windows nor validation have a lower loss than ln K, that of guessing among
-    K classes.
+    K classes, and no more images are recognised than by chance. row: the epoch's, as in epochs.csv.
 
-    The network then gives every image the same answer: it hasn't begun to learn, or has died.
+    The network then gives every image the same answer: it hasn't begun to learn, or has died. A loss that is far above
+    ln K is warned about whatever the accuracy.
     """
-    last = state.window_losses[-3:] or [epoch_loss]  # none if training was resumed after the last of them
+    if state.warned:
+        return
+    last = state.window_losses[-3:] or [row["loss"]]  # none if training was resumed after the last of them
     loss, guessing = sum(last) / len(last), log(len(training.dataset.classes))
-    if validation_loss is not None:
-        loss = min(loss, validation_loss)  # without dropout, and of the end of the epoch
-    if loss > 0.99 * guessing and not state.warned:
-        state.warned = True
+    if row["validation_loss"] is not None:
+        loss = min(loss, row["validation_loss"])  # without dropout, and of the end of the epoch
+    if loss > 1.2 * guessing:
+        text = translate("Loss {:.4g} is far above that of guessing, {:.3f}. Try a lower optimizer.lr.")
+    elif loss > 0.99 * guessing and not recognises_images(training, row):
         text = translate("Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.")
-        logger.warning(text.format(loss, guessing))
+    else:
+        return
+    state.warned = True
+    logger.warning(text.format(loss, guessing))
+
+
+def recognises_images(training: Training, row: dict[str, Any]) -> bool:
+    """Whether an epoch's training or validation accuracy is four standard errors above chance: above the accuracy of
+    giving every image the class that most images have.
+    """
+    splits = [(row["accuracy"], training.batches.train)]
+    if training.batches.validation is not None:
+        splits.append((row["validation_accuracy"], training.batches.validation))
+    for accuracy, batches in splits:
+        count = len(batches.labels)
+        chance = torch.bincount(batches.labels).max().item() / count
+        if accuracy > chance + 4 * sqrt(chance * (1 - chance) / count):
+            return True
+    return False
 
 
 @contextmanager

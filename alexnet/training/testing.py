@@ -1,20 +1,17 @@
 """Tests a run that finished with test=false: in its own folder, as it would have been tested at its end."""
 
-import logging
 from typing import Any
 
 from omegaconf import DictConfig
 
 from alexnet.config.machine import check_machine
 from alexnet.errors import Damaged, Mistake
-from alexnet.messages.console import RESULT, translate
 from alexnet.runs.folder import Run
+from alexnet.training.console import log_deletion, log_test
 from alexnet.training.job import log_to
 from alexnet.training.pictures import draw_confusion
 from alexnet.training.pruning import prune
 from alexnet.training.resumable import refuse_other_data_or_precision
-
-logger = logging.getLogger(__name__)
 
 
 def add_test_figures(config: DictConfig, run: Run) -> None:
@@ -35,6 +32,8 @@ def add_test_figures(config: DictConfig, run: Run) -> None:
         result |= _measure(config, run, result)
         run.write_result(result)
     prune(run)
+    if run.config().get("keep") == "none":
+        log_deletion(run, alone=True)
 
 
 def _measure(config: DictConfig, run: Run, result: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +50,6 @@ def _measure(config: DictConfig, run: Run, result: dict[str, Any]) -> dict[str, 
     if hash_weights(network.model) != result.get("weights_sha256"):
         raise Damaged(f"{run.checkpoints} hasn't the weights that {run.folder} ended with: bring them back.")
     figures, seconds = measure_test(network, batches)
-    accuracy = translate("Test accuracy: {:.2f}%").format(100 * figures["test_accuracy"])
-    logger.info(accuracy, extra=RESULT)
+    log_test(figures, alone=True)
     draw_confusion(run, network.dataset.classes, figures, TEXTS[config.language])
     return {**figures, **measure_gap(result["training_accuracy"], figures), **seconds}

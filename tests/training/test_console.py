@@ -3,8 +3,11 @@
 import logging
 import re
 from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from alexnet.messages import console as messages
 from alexnet.runs.folder import Run
@@ -16,28 +19,76 @@ from alexnet.training.state import State, Tally
 from support.runs import run_in
 
 
+@pytest.fixture
+def speaking():
+    """speaking("quiet", "zh") sets what the console shows, for this test."""
+    before = dict(messages.asked_for)
+    yield messages.configure
+    messages.asked_for.update(before)
+
+
 def test_a_loss_that_never_leaves_chance_is_warned_about_once(compose, tmp_path, small, caplog):
     with caplog.at_level(logging.WARNING):
         run_in(tmp_path / "run", compose(*small, "optimizer.lr=1e-12"))
     assert caplog.text.count("guessing has 0.693") == 1
 
 
+NOT_VALIDATED = {"loss": 0.70, "accuracy": 0.5, "validation_loss": None, "validation_accuracy": None}
+
+
 @pytest.mark.parametrize(
-    "losses, warned",
+    "losses, warning",
     [
-        ([0.72, 0.70, 0.69, 0.62, 0.60, 0.58], False),  # its mean is near chance, and it has begun to learn
-        ([0.69, 0.68, 0.69, 0.69, 0.69, 0.69], True),
-        ([0.69, 0.90, 1.20, 1.10, 1.30, 1.20], True),
-        ([], True),  # resumed after the epoch's last window: its mean counts, which is 0.70 here
+        ([0.72, 0.70, 0.69, 0.62, 0.60, 0.58], None),  # its mean is near chance, and it has begun to learn
+        ([0.69, 0.68, 0.69, 0.69, 0.69, 0.69], "Nothing is learnt yet: loss 0.690, guessing has 0.693. Try another"),
+        ([0.69, 0.90, 1.20, 1.10, 1.30, 1.20], "Loss 1.2 is far above that of guessing, 0.693. Try a lower"),
+        ([0.69, 0.90, 1e30, 1e30, 1e30, 1e30], "Loss 1e+30 is far above that of guessing, 0.693. Try a lower"),
+        ([], "Nothing is learnt yet: loss 0.700"),  # resumed after the epoch's last window: its mean counts
     ],
 )
-def test_the_last_windows_of_an_epoch_tell_whether_anything_is_learnt(compose, small, caplog, losses, warned):
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_last_windows_of_an_epoch_tell_once_whether_anything_is_learnt(
+    compose, small, caplog, speaking, language, losses, warning
+):
     training = assemble(compose(*small))
-    tally = Tally(training.engine.device)
+    state = State(*[Tally(training.engine.device)] * 2, window_losses=losses)
+    speaking("normal", language)
     with caplog.at_level(logging.WARNING):
-        training_module.warn_if_nothing_is_learnt(training, State(tally, tally, window_losses=losses), 0.70)
-    assert ("Nothing is learnt yet" in caplog.text) == warned
-    assert all(len(message) <= 80 for message in caplog.messages)
+        for _ in range(2):
+            training_module.warn_if_nothing_is_learnt(training, state, NOT_VALIDATED)
+    assert len(caplog.messages) == (warning is not None)
+    assert all(len(message.encode("gbk")) <= 80 for message in caplog.messages)
+    assert language == "zh" or warning is None or caplog.messages[0].startswith(warning)
+
+
+@pytest.mark.parametrize(
+    "loss, accuracy, validation_accuracy, warned",
+    [
+        (2.307, 0.12, 0.31, False),
+        (2.286, 0.12, 0.51, False),
+        (2.300, 0.31, None, False),
+        (2.300, 0.12, 0.11, True),
+        (2.300, 0.12, None, True),
+        (2.300, 0.52, 0.51, True),  # half of the images are of one class: this is what answering it gives
+        (3.079, 0.12, 0.11, True),
+        (3.079, 0.52, 0.51, True),
+    ],
+)
+def test_an_accuracy_above_chance_is_learning(caplog, loss, accuracy, validation_accuracy, warned):
+    """At a loss that is that of guessing. 10 classes, 1,000 images to train and 400 to validate."""
+    half = accuracy == 0.52
+
+    def label(count):
+        return SimpleNamespace(labels=torch.arange(count) % 10 * (torch.arange(count) % 2 if half else 1))
+
+    batches = SimpleNamespace(train=label(1000), validation=None if validation_accuracy is None else label(400))
+    training = SimpleNamespace(batches=batches, dataset=SimpleNamespace(classes=range(10)))
+    state = State(*[Tally(torch.device("cpu"))] * 2, window_losses=[loss])
+    row = {"loss": loss, "accuracy": accuracy, "validation_accuracy": validation_accuracy}
+    row["validation_loss"] = None if validation_accuracy is None else loss
+    with caplog.at_level(logging.WARNING):
+        training_module.warn_if_nothing_is_learnt(training, state, row)
+    assert len(caplog.messages) == warned
 
 
 @pytest.mark.parametrize(
@@ -51,40 +102,59 @@ def test_the_log_says_where_training_resumes(compose, small, caplog, epoch, batc
         assert caplog.messages == lines
 
 
-@pytest.fixture
-def speaking():
-    """speaking("quiet", "zh") sets what the console shows, for this test."""
-    before = dict(messages.asked_for)
-    yield messages.configure
-    messages.asked_for.update(before)
-
-
 ROW = {
-    "loss": 2.303,
-    "accuracy": 0.9999,
-    "validation_loss": 2.303,
-    "validation_accuracy": 0.9999,
-    "learning_rate": 1e-3,
+    "loss": 0.559,
+    "accuracy": 0.857,
+    "validation_loss": 0.612,
+    "validation_accuracy": 0.833,
+    "learning_rate": 0.0164,
+    "images_per_second": 333.3,
 }
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
-    "language, learning_rate, validated", [("en", 1.23e-05, True), ("zh", 0.001, True), ("en", 0.1, False)]
+    "epochs, seconds, changed, shown",
+    [
+        (4, 5, {}, "Epoch 3/4: train loss 0.559 acc 85.7% | val 0.612 83.3% | lr 0.0164 00:01 left"),
+        (100, 5, {}, "Epoch 3/100: train loss 0.559 acc 85.7% | val 0.612 83.3% | lr 0.0164 02:41 left"),
+        (90, 300, {"loss": 12.5, "accuracy": 1.0}, ""),
+        (90, 300, {"learning_rate": 1.23e-05, "validation_accuracy": 1.0, "images_per_second": 123456.7}, ""),
+        (
+            90,
+            300,
+            {"validation_accuracy": None},
+            "Epoch 3/90: train loss 0.559 acc 85.7% | lr 0.0164 333 img/s 2:25:00 left",
+        ),
+    ],
 )
-def test_an_epochs_line_fits_80_columns(compose, small, caplog, speaking, language, learning_rate, validated):
-    """Its speed is left out if there is no room. A Chinese character takes two columns."""
-    training = assemble(compose(*small, "epochs=100"))
-    tally = Tally(training.engine.device)
+def test_an_epochs_line_names_its_figures_in_80_columns(
+    caplog, speaking, monkeypatch, language, epochs, seconds, changed, shown
+):
+    """Speed, then lines between, then learning rate are left out if there is no room. A Chinese character takes two
+    columns."""
     speaking("normal", language)
-    row = {**ROW, "learning_rate": learning_rate, "images_per_second": 12345.6}
+    state = State(*[Tally(torch.device("cpu"))] * 2, epoch=3)
+    monkeypatch.setattr(State, "seconds", lambda self: seconds)
     with caplog.at_level(logging.INFO):
-        console.log_epoch(training, State(tally, tally, epoch=100), row)
-        console.log_epoch(
-            training, State(tally, tally, epoch=3), row if validated else {**row, "validation_accuracy": None}
-        )
-    assert all(len(line.encode("gbk")) <= 80 for line in caplog.messages)
-    assert all("2.303 100.0%" in line and "00:00" in line for line in caplog.messages)
-    assert ("12346 img/s" in caplog.messages[1]) == (language == "en" and not validated)
+        console.log_epoch(SimpleNamespace(epochs=epochs), state, {**ROW, **changed})
+    (line,) = caplog.messages
+    assert len(line.encode("gbk")) <= 80 and ("left" in line or "剩余" in line)
+    assert ("train loss" if language == "en" else "训练损失") in line
+    assert language == "zh" or not shown or line == shown
+
+
+def test_the_time_left_counts_the_time_before_a_resume_and_no_pause(caplog):
+    """200 seconds for 4 epochs, days before, and 50 for the fifth: 5 more of 10 epochs take 250."""
+    device = torch.device("cpu")
+    state = State(*[Tally(device)] * 2, epoch=4, since=perf_counter() - 200)
+    saved = state.to_plain()
+    resumed = State.from_plain(saved, device)
+    resumed.since -= 50
+    resumed.epoch = 5
+    with caplog.at_level(logging.INFO):
+        console.log_epoch(SimpleNamespace(epochs=10), resumed, ROW)
+    assert "04:10 left" in caplog.text
 
 
 def test_validation_that_is_better_than_guessing_is_learning(compose, small, caplog):
@@ -92,10 +162,11 @@ def test_validation_that_is_better_than_guessing_is_learning(compose, small, cap
     training = assemble(compose(*small))
     state = State(*[Tally(training.engine.device)] * 2, window_losses=[0.70])
     with caplog.at_level(logging.WARNING):
-        training_module.warn_if_nothing_is_learnt(training, state, 0.70, validation_loss=0.60)
-        assert not caplog.messages
-        training_module.warn_if_nothing_is_learnt(training, state, 0.70, validation_loss=0.69)
-    assert len(caplog.messages) == 1
+        for loss, count in [(0.60, 0), (0.69, 1)]:
+            training_module.warn_if_nothing_is_learnt(
+                training, state, {**NOT_VALIDATED, "validation_accuracy": 0.5, "validation_loss": loss}
+            )
+            assert len(caplog.messages) == count
 
 
 def execute_in(folder, config):
@@ -114,14 +185,15 @@ def execute_in(folder, config):
 def test_the_console_and_the_log_say_what_was_trained_and_what_was_chosen(compose, small, tmp_path, capsys, speaking):
     log = execute_in(tmp_path / "run", compose(*small, "epochs=1", "dataset.validation=0.2"))
     shown = capsys.readouterr().out.splitlines()
-    assert "Images: 19 to train, 5 to validate, 8 to test; 2 classes" in shown
+    assert "Images: 19 to train, 5 to validate, 8 to test; classes: 2" in shown
     assert any(line.startswith("Network: cuda_convnet, ") for line in shown)
     assert any(
-        re.fullmatch(r"Epoch 1/1: train \d\.\d{3} .*% val \d\.\d{3} \d+\.\d% lr .* left", line) for line in shown
+        re.fullmatch(r"Epoch 1/1: train loss \d\.\d{3} .*% \| val \d\.\d{3} \d+\.\d% .* left", line) for line in shown
     )
     (chosen,) = [line for line in shown if line.startswith("Validation chose epoch 1 of 1: validation accuracy ")]
     assert shown.index(chosen) < next(number for number, line in enumerate(shown) if line.startswith("Test accuracy"))
     assert all(f"[INFO] {line}\n" in log for line in shown if not line.startswith("Nothing"))
+    assert "[DEBUG] Optimizer: sgd, lr=0.001, momentum=0.9, " in log and "[DEBUG] Schedule: constant\n" in log
     assert "[DEBUG] Versions: python" in log and "Weights: " in log and not any("Versions" in line for line in shown)
 
 
@@ -135,3 +207,21 @@ def test_quiet_chinese_is_two_lines_and_train_log_has_no_english_sentence(
     lines = [line.split("] ", 2)[-1] for line in log.splitlines() if "[DEBUG]" not in line]
     assert len(lines) > 8
     assert not [line for line in lines if re.search(r"[A-Za-z]{3,}( [A-Za-z]{3,}){2,}", line)]
+
+
+@pytest.mark.parametrize(
+    "keep, test, said",
+    [
+        ("none", "true", ["No weights are kept (keep=none). To train them again: python scripts/reproduce.py run"]),
+        ("none", "false", ["Weights saved to: ", "Not tested yet (test=false). To test: ", "The test deletes the"]),
+        ("weights", "false", ["Weights saved to: ", "Not tested yet (test=false). To test: "]),
+        ("weights", "true", ["Weights saved to: ", "Test them again: "]),
+    ],
+)
+def test_the_end_says_what_can_still_be_done(compose, small, tmp_path, capsys, monkeypatch, keep, test, said):
+    monkeypatch.chdir(tmp_path)
+    execute_in(Path("run"), compose(*small, "epochs=1", f"keep={keep}", f"test={test}"))
+    shown = capsys.readouterr().out.splitlines()
+    end = shown[1 + next(number for number, line in enumerate(shown) if line.startswith("Training curve")) :]
+    assert len(end) == len(said) and all(line.startswith(text) for line, text in zip(end, said, strict=True))
+    assert (Path("run/checkpoints/last.pt").exists()) == (end[0].startswith("Weights saved"))
