@@ -20,6 +20,7 @@ from alexnet.data import facts
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split
 from alexnet.data.decoding import decode, fit
+from alexnet.data.image_files import ImageFiles
 from alexnet.data.photographs import MODES, Photographs
 from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
@@ -133,17 +134,21 @@ class Trained:
                 yield average_views(self.network.forward(images), len(labels))
 
     def make_batches(
-        self, images: Tensor | Photographs, views: int | None = None, batch_size: int | None = None
+        self,
+        images: Tensor | ImageFiles,
+        views: int | None = None,
+        batch_size: int | None = None,
+        labels: Tensor | None = None,
     ) -> Batches:
-        """The batches of images, prepared as the run's test images are; all labels are 0.
+        """The batches of images, prepared as the run's test images are.
 
         images: (N, channels, side, side) uint8, or the files. views: of each; None: as the run was tested. batch_size:
-        views a batch; None: the run's own, which gives the same bits.
+        views a batch; None: the run's own, which gives the same bits. labels: (N,) int64; None: all are 0.
         """
         preparation = self.preparation.for_test()
         if views is not None:
             preparation = Preparation(**{**vars(preparation), "views": views})
-        split = Split(images, torch.zeros(len(images), dtype=torch.int64))
+        split = Split(images, torch.zeros(len(images), dtype=torch.int64) if labels is None else labels)
         settings = OmegaConf.create({**self.options, "batch_size": batch_size or self.options.batch_size})
         return configure_batches(settings, self.network.engine, self.size)(split, preparation)
 
