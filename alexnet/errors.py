@@ -1,4 +1,4 @@
-"""The ways in which a program ends early: one sentence and an exit status, no stack trace. Imports nothing.
+"""The ways in which a program ends early: one sentence and an exit status, no stack trace. Imports messages.lines only.
 
 `status` goes into result.json, `exit_status` to the shell.
 """
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EPIPE, EROFS
 from typing import Any
+
+from alexnet.messages.lines import show
 
 MOST_CHARACTERS = 2000  # of a message
 MOST_NAMES = 25  # that are all listed
@@ -108,7 +110,7 @@ def mistakes_end_the_program() -> Iterator[None]:
         except (Mistake, Failure) as error:
             if WANTS_TRACE and error.__cause__ is not None:
                 traceback.print_exception(error.__cause__)
-            print(error, file=sys.stderr)
+            show(error, sys.stderr)
             sys.exit(error.exit_status)
         except KeyboardInterrupt:
             print("stopped by SIGINT", file=sys.stderr)
@@ -122,7 +124,7 @@ def mistakes_end_the_program() -> Iterator[None]:
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed to the reader again
         if error.errno in DISK:
-            print(describe_disk(error), file=sys.stderr)
+            show(describe_disk(error), sys.stderr)
             sys.exit(1)
         ended = error.__context__
         sys.exit(ended.code if isinstance(ended, SystemExit) else 0)

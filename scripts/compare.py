@@ -16,6 +16,7 @@ from alexnet.comparison.groups import compare_groups
 from alexnet.comparison.records import filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.arguments import Parser
+from alexnet.messages.lines import measure_terminal, show
 
 
 def parse() -> Namespace:
@@ -63,11 +64,11 @@ def main() -> None:
     given = parse()
     if (given.title or given.label) and not given.plot:
         raise Mistake("--title and --label are of a plot: give --plot curves.png, too.")
-    records = filter_records(read_all(given.folders, lambda line: print(line, file=sys.stderr)), given.where)
+    records = filter_records(read_all(given.folders, lambda line: show(line, sys.stderr)), given.where)
     if given.diff:
         if given.plot or given.html:
             raise Mistake("--diff draws nothing: give --plot and --html in a call without it.")
-        print(tables.describe_differences(given.form, records, tables.measure_terminal()))
+        print(tables.describe_differences(given.form, records, measure_terminal(sys.stdout)))
         return
     groups = compare_groups(records, given.metric, given.sort, given.best_of, given.across_models)
     # Here and not above: matplotlib and plotly take longer to import than a table takes to make.
@@ -79,7 +80,7 @@ def main() -> None:
         from alexnet.comparison.page import write
 
         write(groups, given.html)
-    print(tables.describe(given.form, groups, given.verbose, tables.measure_terminal()))
+    print(tables.describe(given.form, groups, given.verbose, measure_terminal(sys.stdout)))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from argparse import Namespace
 
 from alexnet.comparison import listing
 from alexnet.comparison.records import filter_records, read_all
-from alexnet.comparison.tables import measure_terminal
 from alexnet.errors import mistakes_end_the_program
 from alexnet.launch.arguments import Parser
+from alexnet.messages.lines import measure_terminal, show
 
 
 def parse() -> Namespace:
@@ -41,16 +41,16 @@ def parse() -> Namespace:
 
 def main() -> None:
     given = parse()
-    records = filter_records(read_all(given.folders, lambda line: print(line, file=sys.stderr)), given.where)
+    records = filter_records(read_all(given.folders, lambda line: show(line, sys.stderr)), given.where)
     records = listing.sort_records(records, given.sort)
     if given.best:
         best, note = listing.find_best(records)
         path = listing.locate(best, given.best)
         if note:
-            print(note, file=sys.stderr)
+            show(note, sys.stderr)
         print(path)
     elif given.form == "text":
-        print(listing.list_runs(records, measure_terminal()))
+        print(listing.list_runs(records, measure_terminal(sys.stdout)))
     else:
         print(listing.list_values(records, given.form))
 

@@ -42,6 +42,18 @@ def test_a_mistake_is_one_line_on_stderr(capsys):
     assert (end.value.code, capsys.readouterr()) == (2, ("", "lr=\\x1b[31m 2: expected less.\n"))
 
 
+def test_in_a_terminal_a_mistake_is_as_wide_as_it(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    names = "alexnet, alexnet_2012, alexnet_cifar, cuda_convnet"
+    with pytest.raises(SystemExit), mistakes_end_the_program():
+        raise Mistake(f"model=resnet18: there is no such model; there are {names}. Try: python scripts/x.py a=1 b/c")
+    assert capsys.readouterr().err.splitlines() == [
+        "model=resnet18: there is no such model; there are alexnet, alexnet_2012,",
+        "  alexnet_cifar, cuda_convnet. Try: python scripts/x.py a=1 b/c",
+    ]
+
+
 @pytest.mark.parametrize(
     "ending, status",
     [("print('x' * 99999)", 0), ("sys.exit(1)", 1), ("raise Mistake('given: expected')", 2)],

@@ -13,7 +13,7 @@ from support.programs import ROOT
 BELOW_CONFIG = {"errors", "disk", "messages", "models", "data", "engine", "runs"}
 MAY_IMPORT = {
     "__init__": {"inference"},
-    "errors": set(),
+    "errors": {"messages"},
     "messages": set(),
     "disk": {"errors"},
     "models": {"errors"},

@@ -110,7 +110,10 @@ def choose_metrics(records: Sequence[Record]) -> Sequence[str]:
 
     Runs without it come last, and a note counts them. Everything that chooses by itself chooses by the first.
     """
-    if any("validation_accuracy" in record.metrics for record in records):
+    validated = any("validation_accuracy" in record.metrics for record in records)
+    if not any(record.finished for record in records):  # a sweep that was stopped in its first job: as it will be
+        validated = any(record.config.get("dataset.validation") for record in records)
+    if validated:
         return "validation_accuracy", *METRICS[:1]
     return METRICS[:1]
 

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
-from wcwidth import wcswidth, wcwidth
+from wcwidth import wcwidth
 
 from alexnet.comparison.columns import Column
 from alexnet.comparison.compare import Comparison
 from alexnet.errors import make_printable
 from alexnet.messages.console import translate
+from alexnet.messages.lines import measure, wrap
 
 GAP = 2  # spaces between two columns
 LEAST_FOLDERS = 12  # with less room, the folders are left out
@@ -95,31 +96,6 @@ def fit_cells(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int)
         for row in table:
             row[number] = wrap(row[number], room, "")
     return table
-
-
-def wrap(text: str, width: int, indent: str = "  ") -> str:
-    """The text in lines of that width; a word is broken only if it is longer. textwrap counts no wide characters."""
-    lines: list[str] = []
-    line = ""
-    for word in text.split():
-        if line and measure(f"{line} {word}") > _count_room(width, indent, lines):
-            lines.append(line)
-            line = ""
-        line = f"{line} {word}".lstrip()
-        while measure(line) > (room := _count_room(width, indent, lines)):
-            end = next(end for end in range(len(line), 0, -1) if measure(line[:end]) <= room)
-            lines.append(line[:end])
-            line = line[end:]
-    return f"\n{indent}".join([*lines, line])
-
-
-def _count_room(width: int, indent: str, lines: Sequence[str]) -> int:
-    return max(width - (len(indent) if lines else 0), 2)
-
-
-def measure(text: str) -> int:
-    """The columns that the text takes in a terminal: two for a Chinese character."""
-    return max(max(wcswidth(line), 0) for line in text.split("\n"))
 
 
 def _measure(columns: Sequence[Column]) -> int:

@@ -7,12 +7,13 @@ from typing import Any
 from alexnet.comparison.columns import Column, find_common_parent
 from alexnet.comparison.compare import choose_metrics
 from alexnet.comparison.groups import name_data
-from alexnet.comparison.layout import cut_end, fit_runs, measure, wrap
+from alexnet.comparison.layout import cut_end, fit_runs, measure
 from alexnet.comparison.metrics import is_higher_better
 from alexnet.comparison.records import Record, format_value
 from alexnet.comparison.tables import render
 from alexnet.config.keys import DATA
 from alexnet.errors import Damaged, Failure, Mistake, make_printable, nearest
+from alexnet.messages.lines import wrap
 from alexnet.runs.folder import natural_sort_key
 
 ACCURACIES = {"validation_accuracy": "val %", "test_accuracy": "test %"}

@@ -5,6 +5,18 @@ from collections.abc import Sequence
 from math import inf
 
 METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_second")  # columns of every table
+# All numbers that a finished run can have, but those of each class. Without validation there is no validation_accuracy.
+NUMBERS = (
+    *METRICS,
+    *("epochs", "chosen_epoch", "validation_accuracy", "training_accuracy", "error_gap"),
+    *("test_images", "test_loss", "test_top5_accuracy", "test_error", "test_top5_error"),
+    *("parameters", "bytes_crossed_per_image", "training_seconds", "test_seconds"),
+)
+
+
+def may_be_there(metric: str) -> bool:
+    """Whether a run that isn't trained yet can have the metric."""
+    return metric in NUMBERS or is_epochs_to(metric) or metric.startswith("per_class_accuracy.")
 
 
 def is_epochs_to(metric: str) -> bool:

@@ -10,6 +10,7 @@ from alexnet.comparison.records import format_value
 from alexnet.comparison.verdicts import Verdict, judge
 from alexnet.errors import make_printable
 from alexnet.messages.console import translate
+from alexnet.messages.lines import join_sentences
 
 MOST_PAIRS = 5
 
@@ -128,7 +129,7 @@ def _note_verdicts(comparison: Comparison, verbose: bool) -> list[str]:
     verdicts = judge(comparison)
     if not verdicts:
         single = [each for each in comparison.configurations if len(each.get_values(comparison.metric)) == 1]
-        return [f"{translate('n=1: one run has no spread.')} {more_seeds()}"] if single else []
+        return [join_sentences(translate("n=1: one run has no spread."), more_seeds())] if single else []
     repeated = [verdict for verdict in verdicts if len(verdict.seeds) > 1]
     unrepeated = [verdict for verdict in verdicts if len(verdict.seeds) < 2]
     best = comparison.name(verdicts[0].best)
@@ -145,7 +146,7 @@ def _note_verdicts(comparison: Comparison, verbose: bool) -> list[str]:
         text = translate(
             "{} of the others share fewer than two seeds with {}: with n=1 a difference can't be told from chance."
         )
-        lines.append(f"{text.format(len(unrepeated), best)} {more_seeds()}")
+        lines.append(join_sentences(text.format(len(unrepeated), best), more_seeds()))
     return lines
 
 
@@ -158,13 +159,13 @@ def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
     pair = translate("{} against {}").format(comparison.name(best, other), comparison.name(other, best))
     if difference is None:
         text = translate("{}: they share no seed, so there is no paired difference.")
-        return f"{text.format(pair)} {more_seeds()}"
+        return join_sentences(text.format(pair), more_seeds())
     seeds = translate("seed {}") if difference.n == 1 else translate("seeds {}")
     amount = _format_signed(difference.mean, metric) + (translate(" points") if is_share(metric) else "")
     start = f"{pair}, {seeds.format(', '.join(map(format_value, verdict.seeds)))}: {metric} {amount}"
     if difference.low is None or difference.high is None:
         text = translate("{}; with n=1 a difference can't be told from chance.")
-        return f"{text.format(start)} {more_seeds()}"
+        return join_sentences(text.format(start), more_seeds())
     interval = f"[{_format_signed(difference.low, metric)}, {_format_signed(difference.high, metric)}]"
     if difference.contains_zero:
         judgement = translate("not distinguishable")

@@ -55,6 +55,7 @@ ENGLISH = {
     "metric": "Metric",
     "over": "Over",
     "swept_help": "Small points are runs, large ones the means of a configuration with 95% intervals.",
+    "gap": " ",  # between two sentences
     "swept_grey": "Lines without a ticked row, or one of the first, are grey and have no intervals.",
     "swept_none": "No option differs between these runs.",
     "others_equal": "all other options equal",
@@ -140,6 +141,7 @@ CHINESE = {
     "metric": "指标",
     "over": "横轴",
     "swept_help": "小点是单次运行, 大点是配置的均值及其 95% 区间。",
+    "gap": "",
     "swept_grey": "没有勾选行或前几行的线为灰色, 不显示区间。",
     "swept_none": "这些运行没有不同的选项。",
     "others_equal": "其他选项相同",

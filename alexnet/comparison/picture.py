@@ -26,6 +26,7 @@ from alexnet.comparison.styles import (
 )
 from alexnet.comparison.wording import Wording, parse_labels
 from alexnet.errors import Mistake, make_printable
+from alexnet.messages.lines import join_sentences
 from alexnet.runs.plots import use_fonts
 from alexnet.runs.texts import Texts
 
@@ -134,7 +135,7 @@ def _write_note(comparison: Comparison, texts: Texts, with_bands: bool, panels: 
         notes += [texts.seeds_note.format(*counts)] if len(counts) == 1 else []
     if without and counts:
         notes.append(texts.left_out_note.format(without))
-    return " ".join(notes)
+    return join_sentences(*notes)
 
 
 def _style_configurations(wording: Wording) -> tuple[dict[int, Style], Key]:

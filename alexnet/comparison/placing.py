@@ -204,7 +204,7 @@ def break_lines(content: str, length: int) -> list[str]:
     while content and len(lines) < LINES:
         part = content[:length]
         if len(content) > length:
-            space = max(part.rfind(mark) for mark in (" ", ",", "，", "/", "_", "-"))
+            space = max(part.rfind(mark) for mark in (" ", ",", "，", "。", "/", "_", "-"))
             if space > length // 2:
                 part = part[: space + 1]
         lines.append(part.rstrip())

@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import re
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +14,13 @@ from alexnet.comparison.columns import Column, format_mean, label_metric, list_c
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.difference import list_differences, list_values
 from alexnet.comparison.groups import Group
-from alexnet.comparison.layout import fit, fit_cells, fit_overview, measure, wrap
+from alexnet.comparison.layout import fit, fit_cells, fit_overview
 from alexnet.comparison.notes import more_seeds, note_choice, write_notes
 from alexnet.comparison.records import Record
 from alexnet.comparison.values import list_everything, list_numbers
 from alexnet.errors import UNPRINTABLE
 from alexnet.messages.console import translate
+from alexnet.messages.lines import measure, wrap
 
 
 def describe(form: str, groups: Sequence[Group], verbose: bool = False, width: int | None = None) -> str:
@@ -42,7 +41,7 @@ def describe(form: str, groups: Sequence[Group], verbose: bool = False, width: i
     for group in groups:
         notes = [note for note in write_notes(group.comparison, verbose) if note not in note_choice(group.comparison)]
         hint |= any(more_seeds() in note for note in notes)
-        notes = [note.replace(f" {more_seeds()}", "") for note in notes]
+        notes = [note.removesuffix(more_seeds()).rstrip() for note in notes]
         parts += [_write_heading(form, group.name), _describe_group(form, group.comparison, notes, width)]
     return "\n\n".join([*parts, *([_join(form, "", [more_seeds()], width).lstrip()] if hint else [])])
 
@@ -63,11 +62,6 @@ def describe_differences(form: str, records: Sequence[Record], width: int | None
         headers, *rows = fit_cells(*list_values(records, rows), width)
         text = format_text(headers, rows)
     return text if rows else "Nothing differs."
-
-
-def measure_terminal() -> int | None:
-    """The columns of the terminal that stdout goes to. None for a file or a pipe."""
-    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def _render_overview(form: str, groups: Sequence[Group], width: int | None) -> str:

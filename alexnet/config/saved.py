@@ -12,6 +12,7 @@ from alexnet.config.checks import check_run
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import with_overrides
 from alexnet.errors import Mistake, make_printable
+from alexnet.messages.lines import show
 from alexnet.runs.folder import Run
 
 
@@ -52,7 +53,7 @@ def _load_saved(run: Run) -> DictConfig:
             config[key] = options.default_of(config, key)
             saved_as = make_printable(run.folder / "config.yaml")
             if key not in keys.WITHOUT_EFFECT:
-                print(f"{saved_as} has no {key}: the default, {config[key]}, is used.", file=sys.stderr)
+                show(f"{saved_as} has no {key}: the default, {config[key]}, is used.", sys.stderr)
     return config
 
 

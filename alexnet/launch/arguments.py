@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, NoReturn
 
 from alexnet.errors import make_printable, mistakes_end_the_program
+from alexnet.messages.lines import fit
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,6 +22,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(make_printable(message))
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        super().exit(status, message and fit(message, sys.stderr))
 
 
 def above_zero(kind: type) -> Callable[[str], float]:

@@ -22,6 +22,7 @@ from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import count_statuses, say_where_the_report_is, write_report
 from alexnet.launch.sweep_resume import find_existing_sweep
 from alexnet.messages.console import configure, from_here, say, translate, warn
+from alexnet.messages.lines import show
 from alexnet.runs.claim import claim
 
 WAY_OUT = "give a folder on another disk with hydra.{}.dir=FOLDER"
@@ -42,7 +43,7 @@ class Launch(Callback):
                     f"python scripts/resume.py {config.resume}"
                 )
             if config.dry_run:
-                print(sweep.describe_plan([config.hydra.overrides.task], describe([config]), config.hydra.run.dir))
+                show(sweep.describe_plan([config.hydra.overrides.task], describe([config]), config.hydra.run.dir))
                 sys.exit()
             check_machine(config)
             check_options([config])
@@ -64,6 +65,8 @@ class Launch(Callback):
                 configs.append(without_hydra(each))
                 checks.check_run(configs[-1])
             configure(config.get("console"), config.get("language"))
+            if not config.resume:
+                sweep.check_metrics(config.report, configs)
             searches = config.hydra.sweeper._target_ == search.TARGET  # its jobs lie between these extremes
             if not searches:
                 sweep.check_subdirs(subdirs)
@@ -71,7 +74,7 @@ class Launch(Callback):
             at_once = parallel.count_at_once(config)
             PLAN.begin(planned, config.hydra.sweeper.trials if searches else None)
             if config.dry_run:
-                print(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
+                show(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
                 check_machine(each)
@@ -92,7 +95,6 @@ class Launch(Callback):
         """Prints the table of all jobs. Exits with 1 if a job didn't finish; in a search, to diverge is a result."""
         say("")
         print(write_report(config.hydra.sweep.dir, config.report))
-        say("")
         say_where_the_report_is(config.hydra.sweep.dir)
         counts = count_statuses(config.hydra.sweep.dir)
         print(translate("{} of {} ok").format(counts["finished"], counts.total()))

@@ -24,9 +24,12 @@ from alexnet.launch.job_process import STOP, dump_hydra, start
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
 from alexnet.messages.console import from_here, say, translate, warn
+from alexnet.messages.lines import measure
 from alexnet.runs.folder import Run
 from alexnet.training.pruning import prune
 from alexnet.training.signals import Interrupted, Signals
+
+COLUMNS = 80
 
 
 class Started(NamedTuple):
@@ -45,6 +48,7 @@ class Parallel(Launcher):
 
     def __init__(self, jobs: int | None = None):
         self.jobs = jobs
+        self.said_threads: list[int] = []
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.settings = hydra_context, task_function, config
@@ -64,6 +68,7 @@ class Parallel(Launcher):
             for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
         waiting = [config for config in configs if not report_if_done(config)]
+        self.say_threads(waiting, at_once)
         running: Running = {}
         with Signals() as signals:
             try:
@@ -78,12 +83,25 @@ class Parallel(Launcher):
                 raise
             except Interrupted as interrupted:
                 stop(running, interrupted.exit_status - 128)
-                print(f"\n{self.write_report()}\n")
+                print(f"\n{self.write_report()}")
                 folder = self.settings.hydra.sweep.dir
                 say_where_the_report_is(folder)
                 warn("To resume it: {}", f"python scripts/resume.py {quote(str(from_here(folder)))}")
                 sys.exit(interrupted.exit_status)
         return [make_job_return(config) for config in configs]
+
+    def say_threads(self, configs: Sequence[DictConfig], at_once: int) -> None:
+        """Prints how many threads each of these jobs has, unless they are as many as of the jobs before."""
+        from alexnet.engine.device import THREADS
+
+        threads = sorted({config.device.threads for config in configs})
+        if threads in ([], self.said_threads):
+            return
+        self.said_threads = threads
+        given = " or ".join(f"device.threads={number}" for number in threads)
+        say("{} jobs at a time, each with {}", at_once, given)
+        if threads != [THREADS] and not self.gpus and self.settings.device.threads is None:
+            say("Another number gives slightly other weights: to get these in a serial sweep, give {}", given)
 
     def start_jobs(self, waiting: list[DictConfig], running: Running, at_once: int, hydra_state: bytes) -> None:
         """Starts waiting jobs in the free slots."""
@@ -206,7 +224,10 @@ def print_end(config: DictConfig, exit_status: int) -> None:
     elif result and "reason" in result and (result["status"] != "interrupted" or exit_status > 128):
         warn("{} ended early: {}", name, result["reason"])
     elif result and exit_status == 0:
-        say("{} finished{}{}", name, _describe_accuracy(result), PLAN.time_left())
+        figures = _describe_accuracy(result), PLAN.time_left()
+        if measure(translate("{} finished{}{}").format(name, *figures)) > COLUMNS:
+            name = PLAN.name(config.hydra.job.num)  # its start has said what it is
+        say("{} finished{}{}", name, *figures)
     else:
         why = translate("; {} says why").format(run.log) if run.log.is_file() and run.log.stat().st_size else ""
         warn("{} ended early, with exit status {}{}.", name, exit_status, why)
@@ -216,8 +237,8 @@ def _describe_accuracy(result: dict[str, Any]) -> str:
     """The accuracies that it has: with test=false none in test."""
     test, validation = result.get("test_accuracy"), result.get("validation_accuracy")
     texts = [
-        "" if validation is None else translate("validation accuracy {:.2f}%").format(100 * validation),
-        "" if test is None else translate("test accuracy {:.2f}%").format(100 * test),
+        "" if validation is None else translate("val {:.2f}%").format(100 * validation),
+        "" if test is None else translate("test {:.2f}%").format(100 * test),
     ]
     return "".join(f": {text}" if number == 0 else f", {text}" for number, text in enumerate(filter(None, texts)))
 

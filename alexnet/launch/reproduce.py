@@ -11,6 +11,7 @@ from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
 from alexnet.disk import check_space
 from alexnet.errors import Damaged, make_printable, shorten
+from alexnet.messages.lines import show
 from alexnet.runs.claim import claim
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute, log_to
@@ -47,15 +48,15 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     check_options(config)
     check_space(Path("outputs"), estimate(config).peak, "call this in a folder on another disk")
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
-    print(f"Reproducing {make_printable(folder)} in {run.folder}")
+    show(f"Reproducing {make_printable(folder)} in {run.folder}")
     for key, before, after in differences:
-        print(f"intended difference: {key}: {make_printable(shorten(f'{before} -> {after}'))}")
+        show(f"intended difference: {key}: {make_printable(shorten(f'{before} -> {after}'))}")
     log_to(run)
     exit_status = execute(config, run, parent=original)
     if not run.is_done():
         return exit_status
     identical, verdict = compare_runs(original, run)
-    print(make_printable(verdict))
+    show(make_printable(verdict))
     if not identical:
         _print_causes(original, run)
     return 0 if identical else 1
@@ -109,10 +110,10 @@ def _describe_difference(before: Sequence[float], after: Sequence[float]) -> str
 def _print_causes(original: Run, run: Run) -> None:
     """What may explain a difference: an extended original, another environment."""
     for shorter in original.environment().get("extended_from", []):
-        print(f"the original was extended: it had the learning rates of a run with {format_fact(shorter)}")
+        show(f"the original was extended: it had the learning rates of a run with {format_fact(shorter)}")
     changes = list_environment_changes(original, run)
     for key, before, after in changes[:MOST_CAUSES]:
-        print(f"environment differs: {make_printable(key)}: {format_fact(before)} -> {format_fact(after)}")
+        show(f"environment differs: {make_printable(key)}: {format_fact(before)} -> {format_fact(after)}")
     if len(changes) > MOST_CAUSES:
         print(f"... and in {len(changes) - MOST_CAUSES} more keys.")
 

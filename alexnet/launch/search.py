@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -13,9 +13,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alexnet.config.saved import load_run_config
-from alexnet.errors import Damaged, Diverged, Failure, Mistake, shorten
+from alexnet.errors import Damaged, Diverged, Failure, Mistake, make_printable, shorten
 from alexnet.launch.plan import PLAN
 from alexnet.messages.console import say, translate, warn
+from alexnet.messages.lines import show
 from alexnet.runs.folder import Run, Sweep
 from alexnet.training.pruning import prune
 
@@ -59,6 +60,8 @@ class Search(Sweeper):
         if done >= self.trials and not list_open(study):
             say("The search is done; for more trials: hydra.sweeper.trials=N with N above {}.", done)
         last = max(done, self.trials)
+        if PLAN.ended < last:
+            say("Searching for the best validation accuracy in {} trials: {}", last, describe_space(space))
         for first in range(0, last, at_once):
             batch = range(first, min(first + at_once, last))
             for number in batch:
@@ -86,9 +89,9 @@ class Search(Sweeper):
         best = find_best(study)
         if best is None:
             return
-        values = " ".join(f"{key}={value}" for key, value in best.params.items())
+        values = " ".join(f"{key}={_format_value(value)}" for key, value in best.params.items())
         text = translate("best of {} trials: job {}, validation accuracy {:.2f}%: {}")
-        print(text.format(len(finished), best.number + 1, 100 * (best.value or 0.0), values), flush=True)
+        show(text.format(len(finished), best.number + 1, 100 * (best.value or 0.0), values))
         if self.settings.test:
             test(self.locate(best, fixed), best.number)
             others = [trial for trial in finished if trial.number != best.number]
@@ -236,6 +239,23 @@ def split_space(config: DictConfig) -> tuple[list[str], Space]:
 def _get_span(override: Override) -> IntervalSweep | list[str]:
     span = override.value()
     return span if isinstance(span, IntervalSweep) else list(override.sweep_string_iterator())
+
+
+def describe_space(space: Space) -> str:
+    """'optimizer.lr 0.0001 to 0.1 (log); batch_size 32, 64'."""
+    parts = []
+    for key, span in space.items():
+        if isinstance(span, IntervalSweep):
+            low, high = map(_format_value, get_ends(span))
+            text = translate("{} {} to {} (log)" if "log" in span.tags else "{} {} to {}")
+            parts.append(text.format(key, low, high))
+        else:
+            parts.append(f"{key} {', '.join(span)}")
+    return make_printable("; ".join(parts))
+
+
+def _format_value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def get_ends(span: IntervalSweep) -> tuple[float, float]:

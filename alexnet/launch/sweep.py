@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
+from alexnet.comparison.metrics import NUMBERS, may_be_there
 from alexnet.config import options
 from alexnet.config.compose import without_hydra
 from alexnet.config.keys import LAUNCH, WITHOUT_EFFECT, flatten, without_launch
@@ -67,6 +68,20 @@ def _check_report(config: DictConfig) -> None:
         raise Mistake(
             f"report.best_of={report.best_of}: not a key that tells runs apart{nearest(report.best_of, known)}"
         )
+
+
+def check_metrics(report: DictConfig, configs: Sequence[DictConfig]) -> None:
+    """Raises Mistake if the report is to show a number that no run will have. configs: of the jobs, if they are known.
+
+    A sweep that an earlier version started is resumed with any names, so those aren't checked again.
+    """
+    given = list(map(str, report.metrics or []))
+    unknown = [name for name in given if not may_be_there(name)]
+    if unknown:
+        near = nearest(unknown[0], sorted({*NUMBERS, "epochs_to_25"}))
+        raise Mistake(f"report.metrics=[{','.join(given)}]: no run has {unknown[0]}{near}")
+    if "validation_accuracy" in given and configs and all(each.dataset.validation == 0 for each in configs):
+        raise Mistake("report.metrics: validation_accuracy needs held-out images: give dataset.validation=0.1.")
 
 
 def _check_experiments(given: str) -> None:

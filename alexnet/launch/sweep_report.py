@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 
 from alexnet.disk import replace_text, replacing
 from alexnet.errors import DISK, Damaged, nearest
-from alexnet.messages.console import from_here, say, warn
+from alexnet.messages.console import from_here, translate, warn
+from alexnet.messages.lines import measure_terminal, show
 from alexnet.runs.folder import Run, Sweep, find_runs
 
 
@@ -35,10 +36,10 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
     from alexnet.comparison.metrics import METRICS, is_epochs_to
     from alexnet.comparison.picture import draw
     from alexnet.comparison.records import read_all
-    from alexnet.comparison.tables import describe, measure_terminal
+    from alexnet.comparison.tables import describe
 
     sweep = Sweep(sweep_folder)
-    records = read_all([str(sweep.folder)], lambda line: print(line, file=sys.stderr))
+    records = read_all([str(sweep.folder)], lambda line: show(line, sys.stderr))
     known = {*METRICS, *(name for record in records for name in record.metrics)}
     given = asked.metrics or []
     metrics = [name for name in given if name in known or is_epochs_to(name)]
@@ -56,16 +57,16 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
         if error.errno not in DISK:
             raise
         warn("The report in {} isn't complete: {}.", from_here(sweep.folder), error.strerror)
-    return describe("text", groups, width=measure_terminal())
+    return describe("text", groups, width=measure_terminal(sys.stdout))
 
 
 def say_where_the_report_is(folder: str | Path) -> None:
-    """Names the files of the report that are there."""
+    """Names the files of the report that are there, also with console=quiet."""
     sweep = Sweep(from_here(folder))
     there = [path for path in (sweep.markdown, sweep.csv, sweep.picture) if path.is_file()]
     if there:
         first, *others = there
-        say("Report: {}", ", ".join([str(first), *(path.name for path in others)]))
+        show("\n" + translate("Report: {}").format(", ".join([str(first), *(path.name for path in others)])))
 
 
 def count_statuses(folder: str | Path) -> Counter[str]:

@@ -106,7 +106,7 @@ def job(config: DictConfig) -> float | None:
     if serial:
         table = write_report(settings.sweep.dir, config.report)
         if exit_status > 128:
-            print(f"\n{table}\n")
+            print(f"\n{table}")
             say_where_the_report_is(settings.sweep.dir)
             warn("To resume it: {}", f"python scripts/resume.py {quote(str(from_here(settings.sweep.dir)))}")
     else:  # alone, or in a process of its own, which ends with it; the process that started it writes the report

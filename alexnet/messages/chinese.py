@@ -96,8 +96,15 @@ CHINESE = {
     "Jobs {} and {} are the same: {}": "任务 {} 和 {} 相同: {}",
     "{} starts in {}{}": "{} 开始于 {}{}",
     "{} finished{}{}": "{} 完成{}{}",
-    "test accuracy {:.2f}%": "测试集准确率 {:.2f}%",
-    "validation accuracy {:.2f}%": "验证集准确率 {:.2f}%",
+    "test {:.2f}%": "测试 {:.2f}%",
+    "val {:.2f}%": "验证 {:.2f}%",
+    "{} jobs at a time, each with {}": "同时运行 {} 个任务, 各用 {}",
+    "Another number gives slightly other weights: to get these in a serial sweep, give {}": (
+        "线程数不同, 权重会略有不同: 要在串行扫描中得到同样的权重, 请给出 {}"
+    ),
+    "Searching for the best validation accuracy in {} trials: {}": "搜索最好的验证集准确率, 共 {} 次试验: {}",
+    "{} {} to {}": "{} {} 到 {}",
+    "{} {} to {} (log)": "{} {} 到 {} (对数)",
     "{} is done: {}": "{} 早已结束: {}",
     "{} ended early: {}": "{} 提前结束: {}",
     "{} ended early, with exit status {}{}.": "{} 提前结束, 退出码 {}{}。",

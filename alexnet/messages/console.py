@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from alexnet.messages.chinese import CHINESE
+from alexnet.messages.lines import fit, show
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -44,13 +45,13 @@ def say(text: str, *values: Any) -> None:
     """Prints a line that train.log needn't have, with values in place of each {}."""
     if not is_quiet():
         with _above_bars(sys.stdout):
-            print(translate(text).format(*values), flush=True)
+            show(translate(text).format(*values))
 
 
 def warn(text: str, *values: Any) -> None:
     """Prints a line to stderr, with values in place of each {}."""
     with _above_bars(sys.stderr):
-        print(translate(text).format(*values), file=sys.stderr, flush=True)
+        show(translate(text).format(*values), sys.stderr)
 
 
 def from_here(path: str | Path) -> Path:
@@ -67,6 +68,10 @@ class Console(logging.StreamHandler):
             return
         with _above_bars(self.stream):
             super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.exc_info else fit(text, self.stream)
 
 
 def _above_bars(stream: TextIO) -> AbstractContextManager[None]:

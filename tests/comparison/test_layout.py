@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from alexnet.comparison.groups import compare_groups
-from alexnet.comparison.layout import measure, wrap
 from alexnet.comparison.records import read_all
-from alexnet.comparison.tables import describe, measure_terminal
+from alexnet.comparison.tables import describe
+from alexnet.messages.lines import measure, measure_terminal, wrap
 from support.run_folders import make
 
 
@@ -68,7 +68,7 @@ def test_a_terminal_gives_its_width_and_a_pipe_has_none(monkeypatch):
     for is_terminal, width in ((True, 97), (False, None)):
         monkeypatch.setattr(sys, "stdout", io.StringIO())
         monkeypatch.setattr(sys.stdout, "isatty", lambda is_terminal=is_terminal: is_terminal, raising=False)
-        assert measure_terminal() == width
+        assert measure_terminal(sys.stdout) == width
 
 
 def test_only_a_word_longer_than_a_line_is_broken_and_a_chinese_character_is_two_columns():

@@ -157,6 +157,24 @@ def test_a_job_that_goes_on_keeps_its_number_of_threads(tmp_path, monkeypatch):
     assert [launcher.compose_job([], number, at_once=1).device.threads for number in (0, 1)] == [device.THREADS, 77]
 
 
+def test_the_threads_of_each_job_are_told_and_how_a_serial_sweep_gives_the_same(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(device, "THREADS", 8)
+    told = []
+    for threads in ("null", "4"):
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            overrides = [f"hydra.sweep.dir={tmp_path}", "dataset=digits", f"device.threads={threads}"]
+            config = hydra.compose("train", overrides, return_hydra_config=True)
+        launcher = parallel.Parallel()
+        launcher.setup(hydra_context=HydraContext(Loader(), Callbacks()), task_function=note_gpu, config=config)
+        for _ in range(2):  # the batches of a search
+            launcher.say_threads([launcher.compose_job([], 0, at_once=2)], 2)
+        told.append(capsys.readouterr().out.splitlines())
+    first = "2 jobs at a time, each with device.threads=4"
+    second = "Another number gives slightly other weights: to get these in a serial sweep, give device.threads=4"
+    assert told == [[first, second], [first]]
+
+
 def test_a_job_that_is_refused_to_go_on_is_not_told_as_it_ended_before(tmp_path, capsys):
     Run(tmp_path).write_result({"status": "interrupted", "reason": "stopped by SIGTERM"})
     Run(tmp_path).log.write_text("The data is not what it was.")

@@ -258,6 +258,24 @@ def test_a_search_that_was_killed_takes_the_values_of_an_unbroken_one(search_in,
     assert search_in(tmp_path / "extended", 5, Scoring(at_once=2)) == unbroken
 
 
+def test_a_search_says_before_its_first_trial_what_it_searches_and_at_the_end_what_it_found(
+    search_in, tmp_path, capsys
+):
+    class Telling(Scoring):
+        def launch(self, jobs, initial_job_idx):
+            print("trial")
+            return super().launch(jobs, initial_job_idx)
+
+    ((_, found, _),) = search_in(tmp_path, 1, Telling(1))
+    first, trial, last = capsys.readouterr().out.splitlines()
+    assert first == (
+        "Searching for the best validation accuracy in 1 trials: optimizer.lr 0.0001 to 0.1 (log); "
+        "optimizer.momentum 0.5 to 0.99; optimizer.weight_decay 1e-06 to 0.01 (log); "
+        "batch_size 32, 64, 128, 256"
+    )
+    assert trial == "trial" and f" optimizer.momentum={found['optimizer.momentum']:.4g} " in last
+
+
 def test_a_trial_of_which_only_some_values_were_stored_gets_the_others(search_in, tmp_path):
     """An earlier version stored them one by one. Without them the job would take the values of conf/."""
     pytest.importorskip("optuna", reason="pip install -e '.[search]'")

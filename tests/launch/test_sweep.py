@@ -9,10 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from alexnet.launch.sweep import warn_of_repeats
+from alexnet.comparison.metrics import NUMBERS
+from alexnet.comparison.records import read
+from alexnet.errors import Mistake
+from alexnet.launch.sweep import check_metrics, warn_of_repeats
+from alexnet.launch.sweep_report import write_report
 from alexnet.runs.folder import Run
 from support.programs import ROOT, list_run_folders, run_script, train_command
+from support.run_folders import make
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 
@@ -33,10 +39,8 @@ def without_times(rows):
 @pytest.mark.slow
 def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path):
     """Three jobs, one diverges: numbered folders, one line with its cause, a table best first, '2 of 3 ok', exit 1."""
-    metrics = "report.metrics=[test_accuracy,test_eror]"
-    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001", metrics)
+    done = train("-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001")
     assert done.returncode == 1
-    assert "metrics: no run here has test_eror; did you mean test_error?" in done.stderr
     assert sorted(folder.name for folder in list_run_folders(tmp_path)) == ["0", "1", "2"]
     (sweep,) = {folder.parent for folder in list_run_folders(tmp_path)}
     assert sweep.parent.parent == tmp_path / "outputs"
@@ -56,6 +60,36 @@ def test_failing_jobs_are_told_at_once_and_the_others_run(train, small, tmp_path
         assert float(row["test_accuracy"]) == Run(tmp_path / row["folders"]).result()["test_accuracy"]
         assert row["optimizer.lr"] in done.stdout and Path(row["folders"]).name in done.stdout
     assert (sweep / "sweep.png").stat().st_size > 10_000 and "| optimizer.lr" in (sweep / "sweep.md").read_text()
+
+
+def test_a_number_that_no_run_will_have_is_refused_in_a_dry_run_too(train, tmp_path):
+    done = train("-m", "dataset=digits", "seed=0,1", "report.metrics=[test_accuracy,test_eror]", "dry_run=true")
+    assert done.returncode == 2 and done.stdout == "" and not list(tmp_path.iterdir())
+    told = "report.metrics=[test_accuracy,test_eror]: no run has test_eror; did you mean test_error?"
+    assert done.stderr == f"{told}\n"
+
+
+def test_every_number_of_a_finished_run_may_be_in_the_report_that_of_validation_only_with_it(trained, compose):
+    run = trained("dataset.validation=0.3")
+    numbers = {name for name in read(run).metrics if not name.startswith("per_class_accuracy.")}
+    assert numbers == set(NUMBERS)
+    report = OmegaConf.create({"metrics": [*read(run).metrics, "epochs_to_12.5"]})
+    configs = [compose("dataset=digits", f"dataset.validation={share}") for share in (0, 0.1)]
+    check_metrics(report, configs)
+    check_metrics(report, [])  # of a sweeper whose jobs aren't known
+    with pytest.raises(Mistake, match=r"validation_accuracy needs held-out images: give dataset.validation=0\.1"):
+        check_metrics(report, configs[:1])
+
+
+def test_a_sweep_that_was_stopped_in_its_first_job_reports_by_validation_as_when_it_is_complete(tmp_path, capsys):
+    (tmp_path / "multirun.yaml").touch()
+    stopped = {"status": "interrupted", "reason": "stopped by SIGINT"}
+    make(tmp_path / "0", {"dataset.validation": 0.1}, accuracy=None, result=stopped)
+    report = OmegaConf.create({"metrics": None, "best_of": None})
+    assert list(map(str.strip, re.findall("[a-z]+_accuracy", write_report(tmp_path, report)))) == [
+        "validation_accuracy",
+        "test_accuracy",
+    ]
 
 
 @pytest.mark.slow
@@ -228,4 +262,5 @@ def test_a_sweeps_console_counts_its_jobs_ends_with_its_report_and_is_chinese_if
     assert not [line for line in done.stderr.splitlines() if ENGLISH.search(line)]
     again = train(*sweep, "console=quiet", "resume=s")
     assert again.returncode == 0 and again.stdout.startswith("optimizer.weight_decay  n")
+    assert "\n\n报告: s/sweep.md, sweep.csv, sweep.png\n" in again.stdout
     assert again.stdout.endswith("4 / 4 成功\n") and "任务" not in again.stdout

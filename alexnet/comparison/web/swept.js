@@ -45,7 +45,7 @@ function drawSwept() {
     yaxis: {title: {text: escapeName(label(metric))}},
   });
   drawLegend("swept", lines.length > 1 ? named : []);
-  hint.textContent = [TEXT.swept_help, ...(grey.length ? [TEXT.swept_grey] : [])].join(" ");
+  hint.textContent = [TEXT.swept_help, ...(grey.length ? [TEXT.swept_grey] : [])].join(TEXT.gap);
 }
 
 // A colour for each line. If there are too many, for those with one of the first rows, or a ticked one.
