@@ -7,15 +7,19 @@ is known for datasets such as cifar10; for your own dataset give --classes.
 from argparse import Namespace
 
 from alexnet.config.compose import checking
-from alexnet.launch.arguments import Parser
+from alexnet.launch.arguments import Parser, above_zero
 from alexnet.launch.summary import summarise
 
 
 def parse() -> Namespace:
     parser = Parser(description=__doc__)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as model=NAME, dataset=NAME")
-    parser.add_argument("--classes", type=int, metavar="N", help="default: those of the dataset if known, else 1000")
-    parser.add_argument("--channels", type=int, metavar="N", help="default: those of the dataset if known, else 3")
+    parser.add_argument(
+        "--classes", type=above_zero(int), metavar="N", help="default: those of the dataset if known, else 1000"
+    )
+    parser.add_argument(
+        "--channels", type=above_zero(int), metavar="N", help="default: those of the dataset if known, else 3"
+    )
     parser.add_argument("--out", metavar="PATH", help="draws PATH.png and PATH.svg; default: outputs/summary/MODEL")
     return parser.parse_intermixed_args()
 

@@ -4,10 +4,11 @@ ranges.py has the range of each option, combinations.py the values that exclude 
 about the datasets. An option that isn't in conf/ is checked only by the class that takes it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config.combinations import check_combinations, check_images
 from alexnet.config.keys import LAUNCH, flatten
@@ -105,16 +106,21 @@ def _check_value(config: DictConfig, path: str, value: Any) -> None:
     if value == "???":
         raise Mistake(f"{path} has no value: give {path}=VALUE{f', {rule.text}' if rule else ''}.")
     if rule is not None and not rule.allows(value):
-        example = _format_example(config, path)
-        kind = "list" if isinstance(value, ListConfig) else type(value).__name__
-        raise Mistake(f"{path}={value} ({kind}): expected {rule.text}{example}.")
+        raise Mistake(f"{path}={_format(value)}: expected {rule.text}{_format_example(config, path)}.")
+
+
+def _format(value: Any) -> str:
+    """As it is typed; marked as text if it looks like something else, such as '3'."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str) and re.fullmatch(r"(?i)[-+]?\.?\d[\d.e_+-]*|true|false|null", value):
+        return f"'{value}' (text)"
+    return str(value)
 
 
 def _format_example(config: DictConfig, path: str) -> str:
     default = default_of(config, path)
-    if default in (None, []):
-        return ""
-    return f", for example {path}={str(default).lower() if isinstance(default, bool) else default}"
+    return "" if default in (None, []) else f", for example {path}={_format(default)}"
 
 
 def _check_options(group: str, config: DictConfig) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import hydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from alexnet.config import options
 from alexnet.config.keys import flatten
@@ -70,8 +70,18 @@ def explain(error: Exception) -> str:
     if unknown_group is not None:
         return f"{unknown_group[1]} isn't a group{nearest(unknown_group[1], [*options.GROUPS, 'experiment'])}"
     if "Config group override must be" in str(error):
-        return f"Expected a group and the name of one of its options, for example model=alexnet_cifar. ({error})"
+        return "Expected a group and the name of one of its options, for example model=alexnet_cifar."
+    merged = re.match(r"Error merging override (.*)", str(error))
+    if merged is not None and isinstance(cause, ValidationError):
+        return f"{merged[1]}: expected {_find_expected(str(cause))}."
     return " ".join(f"{error} {'' if cause is None else cause}".split())
+
+
+def _find_expected(refusal: str) -> str:
+    """What Hydra expects of one of its own settings, from OmegaConf's message, which has names of Python's types."""
+    words = {"Integer": "a whole number", "Float": "a number", "bool": "true or false", "string": "one text"}
+    found = re.search(rf"\b({'|'.join(words)})\b", refusal.partition("full_key")[0])
+    return "another value" if found is None else words[found[1]]
 
 
 def _explain_option(missing: str, known: Sequence[str]) -> str:

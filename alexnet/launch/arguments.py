@@ -2,12 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, NoReturn
 
-from alexnet.errors import make_printable, mistakes_end_the_program
+from alexnet.errors import Mistake, make_printable, mistakes_end_the_program
 from alexnet.messages.lines import fit
+
+CONSOLE = {
+    **dict.fromkeys(("-v", "--verbose"), "console=verbose"),
+    **dict.fromkeys(("-q", "--quiet"), "console=quiet"),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,16 +32,26 @@ class Parser(argparse.ArgumentParser):
         super().exit(status, message and fit(message, sys.stderr))
 
 
+def refuse_console_flags(arguments: Sequence[str]) -> None:
+    """Raises Mistake for what a person types who knows other programs."""
+    for given in arguments:
+        if given in CONSOLE:
+            raise Mistake(f"{given}: an option has no dashes: give {CONSOLE[given]}")
+
+
 def above_zero(kind: type) -> Callable[[str], float]:
     """The argparse type of an option that takes a finite int or float above 0."""
 
     def number(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
         if not 0 < value < inf:
-            raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text}: expected a {what} above 0")
         return value
 
-    number.__name__ = kind.__name__  # argparse's own message names it
     return number
 
 
@@ -52,6 +67,7 @@ def run_on_folder(description: str, action: Callable[..., int], **flags: str | d
     for name, effect in flags.items():
         settings = {"action": "store_true", "help": effect} if isinstance(effect, str) else effect
         parser.add_argument(f"--{name.replace('_', '-')}", **settings)
-    arguments = parser.parse_intermixed_args()  # options may stand anywhere
     with mistakes_end_the_program():
+        refuse_console_flags(sys.argv[1:])
+        arguments = parser.parse_intermixed_args()  # options may stand anywhere
         sys.exit(action(**vars(arguments)))

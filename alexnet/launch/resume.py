@@ -11,11 +11,13 @@ from alexnet.config.keys import MAY_CHANGE, NOTES
 from alexnet.config.machine import check_machine
 from alexnet.config.ranges import RANGES
 from alexnet.config.saved import load_run_config
-from alexnet.errors import Mistake, make_printable
+from alexnet.errors import Damaged, Mistake, make_printable
 from alexnet.launch import train
 from alexnet.launch.sweep_resume import rebuild_command
 from alexnet.messages.console import configure, say
+from alexnet.messages.lines import show
 from alexnet.runs.folder import Run, Sweep
+from alexnet.training.console import describe_test
 from alexnet.training.job import execute, log_to
 from alexnet.training.prepare import as_yaml
 from alexnet.training.pruning import prune
@@ -49,7 +51,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
             add_test_figures(config, run)
         else:
             prune(run)  # the run may have been killed before that
-            say("{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.", make_printable(folder), epochs)
+            _say_how_it_ended(folder, config, result or {})
         return 0
     if not from_start:
         _check_checkpoints(run, overrides)
@@ -57,6 +59,21 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     run.check_writable()
     log_to(run)
     return execute(config, run, from_start=from_start)
+
+
+def _say_how_it_ended(folder: str, config: DictConfig, result: dict[str, Any]) -> None:
+    """Prints the accuracies of a run that is finished, with console=quiet, too, and what can still be done with it."""
+    try:
+        lines = describe_test(result)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Damaged(f"{folder}/result.json can't be read: expected the figures of a run.") from error
+    shown = make_printable(folder)
+    if config.get("keep", "all") == "all":
+        say("{0} is finished, with epochs={1}. To extend it: epochs=N with N above {1}.", shown, config.epochs)
+    else:
+        say("{} is finished, with epochs={}.", shown, config.epochs)
+    for line in lines:
+        show(make_printable(line))
 
 
 def _check_changes(

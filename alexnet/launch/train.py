@@ -27,6 +27,7 @@ from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
 from alexnet.launch import parallel, search, sweep
+from alexnet.launch.arguments import refuse_console_flags
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
 from alexnet.messages.console import configure, from_here, say, warn
@@ -67,7 +68,8 @@ def run_hydra() -> NoReturn:
 
 
 def _refuse_dashes(arguments: Sequence[str]) -> None:
-    """Raises Mistake for an option of this project that is given as a flag, such as --epochs=3."""
+    """Raises Mistake for an option of this project that is given as a flag, such as --epochs=3 or --verbose."""
+    refuse_console_flags(arguments)
     for given in arguments:
         name, _, value = given.lstrip("-").partition("=")
         name = name.replace("-", "_")

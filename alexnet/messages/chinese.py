@@ -83,9 +83,10 @@ CHINESE = {
     "No weights are kept (keep=none). To train them again: {}": "未保留权重 (keep=none)。重新训练: {}",
     "To resume it: {}": "继续训练: {}",
     "{}/result.json can't be written: {}": "{}/result.json 无法写入: {}",
-    "{0} is finished: {1} epochs. To extend it: epochs=N with N above {1}.": (
-        "{0} 已完成: {1} 轮。要延长训练: epochs=N, N 大于 {1}。"
+    "{0} is finished, with epochs={1}. To extend it: epochs=N with N above {1}.": (
+        "{0} 已完成, epochs={1}。要延长训练: epochs=N, N 大于 {1}。"
     ),
+    "{} is finished, with epochs={}.": "{} 已完成, epochs={}。",
     # sweeps
     "{} is there already: this is {}.": "{} 已存在: 这次是 {}。",
     "Sweep of {} jobs in {}": "扫描: {} 个任务, 目录 {}",

@@ -48,9 +48,9 @@ def test_both_loops_are_measured_by_turns(tmp_path):
     [
         (["--batch-size", "0"], "batch_size=0"),
         (["--batch-size", "50001"], "batch_size=50001 is more than the 50000 images"),
-        (["--pairs", "0"], "--pairs: 0: expected a number above 0"),
+        (["--pairs", "0"], "--pairs: 0: expected a whole number above 0"),
         (["--seconds", "nan"], "--seconds: nan: expected a number above 0"),
-        (["device.winograd=off"], "device.winograd=off (str): expected true or false, or null"),
+        (["device.winograd=off"], "device.winograd=off: expected true or false, or null"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, said):

@@ -63,7 +63,7 @@ def test_a_point_is_measured_with_the_models_own_counts(compose):
     "typed, said",
     [
         (["model=alexnet"], "model=alexnet: the points have their own models and images"),
-        (["device.threads=0"], "device.threads=0 (int): expected a whole number from 1 to 1024"),
+        (["device.threads=0"], "device.threads=0: expected a whole number from 1 to 1024"),
     ],
 )
 def test_a_mistake_is_one_message_before_anything_is_measured(typed, said):

@@ -262,7 +262,7 @@ def test_a_signal_ends_the_run_with_what_was_trained_saved(small, tmp_path, numb
 )
 def test_without_the_callback_a_job_still_checks_its_values(train, small, tmp_path, sweep, changed):
     done = train(*sweep, *small, "cutmix=5", changed)
-    assert "cutmix=5 (int): expected a number from 0 to 1" in done.stderr and "Traceback" not in done.stderr
+    assert "cutmix=5: expected a number from 0 to 1" in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.glob("**/losses.csv"))
 
 

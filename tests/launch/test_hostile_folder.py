@@ -112,7 +112,7 @@ def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(folder, tmp_path):
 
 def test_a_folder_name_does_not_control_the_terminal(folder, script):
     status, out, _ = script("resume", folder.rename(folder.parent / ESCAPE))
-    assert status == 0 and "\\x1b]0;owned" in out and "is finished: 2 epochs" in out
+    assert status == 0 and "\\x1b]0;owned" in out and "is finished, with epochs=2" in out
 
 
 def write_sweep(folder, *overrides):

@@ -117,7 +117,7 @@ def test_interrupted_then_resumed_then_extended(compose, settings, tmp_path):
         assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "three", tmp_path / "four")
     again = run_script([*RESUME, "three"], tmp_path)
-    assert again.returncode == 0 and "finished: 4 epochs" in again.stdout
+    assert again.returncode == 0 and "finished, with epochs=4" in again.stdout
     for arguments, said in (
         (["optimizer.lr=1"], "reproduce.py"),
         (["epochs=2"], "expected more"),

@@ -28,8 +28,15 @@ def test_a_run_that_is_tested_later_has_the_result_of_one_that_was_tested_at_onc
     assert resume(str(later.folder), ["test=true"]) == 0
     assert without_times(later.result()) == tested and later.confusion.exists()
     assert list(later.checkpoints.iterdir()) == []
-    assert "Test accuracy: " in later.log.read_text()
-    assert resume(str(later.folder), ["test=true"]) == 0 and "is finished" in capsys.readouterr().out
+    log, accuracy = later.log.read_text(), f"Test accuracy: {100 * tested['test_accuracy']:.2f}%"
+    assert accuracy in log and "No weights are kept (keep=none). To train them again: " in log
+    capsys.readouterr()
+    assert resume(str(later.folder), ["test=true"]) == 0
+    finished, validation, test = capsys.readouterr().out.splitlines()
+    assert finished.endswith("is finished, with epochs=1.")  # with keep=none it can't be extended
+    assert validation.startswith("Validation chose epoch ") and test == accuracy
+    assert resume(str(later.folder), ["test=true", "console=quiet"]) == 0
+    assert capsys.readouterr().out.splitlines() == [validation, test] and later.log.read_text() == log
 
 
 def test_an_untested_run_is_reproduced_by_its_weights(trained, tmp_path, monkeypatch, capsys):
