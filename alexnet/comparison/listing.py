@@ -126,7 +126,7 @@ def find_best(records: Sequence[Record]) -> tuple[Record, str]:
     metric = choose_metrics(records)[0]
     measured = [each for each in records if any(name in each.metrics for name in ACCURACIES)]
     if not measured:
-        raise Failure(f"None of these {len(records)} runs has an accuracy: none of them is the best.")
+        raise Failure(f"None of these runs ({len(records)}) has an accuracy: none of them is the best.")
     having = [each for each in measured if metric in each.metrics]
     names = sorted(set(name_data(measured)))
     if len(names) > 1:

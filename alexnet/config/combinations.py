@@ -52,7 +52,8 @@ def _check_channels(dataset: DictConfig) -> None:
     for name in ("mean", "std"):
         value = dataset.get(name)
         if isinstance(value, ListConfig) and len(value) not in (1, channels):
-            raise Mistake(f"dataset.{name}={value}: expected one number, or one for each of {channels} channels.")
+            each = f", or one for each of {channels} channels" if channels > 1 else ""
+            raise Mistake(f"dataset.{name}={value}: expected one number{each}.")
     components = dataset.get("components")
     if components is not None and len(components) != channels:
         raise Mistake(

@@ -58,9 +58,8 @@ def count_taken(images: int, share: float) -> int:
 def check_batch(batch_size: int, images: int) -> None:
     """Raises Mistake if a batch is more than the images to train on."""
     if batch_size > images:
-        raise Mistake(
-            f"batch_size={batch_size} is more than the {images} images to train on: give batch_size={images} or less."
-        )
+        some = "one image" if images == 1 else f"{images} images"
+        raise Mistake(f"batch_size={batch_size} is more than the {some} to train on: give batch_size={images} or less.")
 
 
 def find_image_folders(root: str) -> tuple[Path, Path]:

@@ -86,7 +86,11 @@ class Launch(Callback):
                 check_space(Path(config.hydra.sweep.dir), needed, WAY_OUT.format("sweep"))
                 folder = _claim(config.hydra.sweep.dir)
             config.hydra.sweep.dir = folder
-            say("Sweep of {} jobs in {}", PLAN.total or "?", from_here(folder))
+            say(
+                "Sweep of 1 job in {1}" if PLAN.total == 1 else "Sweep of {0} jobs in {1}",
+                PLAN.total or "?",
+                from_here(folder),
+            )
             config.hydra.overrides.hydra.append(
                 f"hydra.sweep.dir={quote(folder)}"
             )  # for the jobs, which are composed again

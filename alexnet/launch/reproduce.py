@@ -78,7 +78,7 @@ def compare_runs(original: Run, run: Run) -> tuple[bool, str]:
         if a != b:
             return False, f"{_describe_difference(a, b)}; {equal} of {total} windows equal"
     if len(before) != len(after):
-        return False, f"different: {len(before)} windows -> {len(after)}; the first {equal} are equal"
+        return False, f"different: windows: {len(before)} -> {len(after)}; the first {equal} are equal"
     if stopped:
         return True, f"identical as far as the original went: {equal} of {total} windows (it is {ended['status']})"
     if ended["status"] != result["status"]:

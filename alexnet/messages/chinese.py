@@ -26,8 +26,8 @@ CHINESE = {
     "Resuming from the checkpoint before it.": "从前一个检查点继续训练。",
     "Training from epoch 1.": "从第 1 轮开始训练。",
     "No checkpoint is left: training from epoch 1.": "没有剩下的检查点: 从第 1 轮开始训练。",
-    "{} so far as in a run of {} epochs: the end will differ from that of a run with epochs={} from the start.": (
-        "{} 至今按 {} 轮的训练变化: 结果将不同于一开始就用 epochs={} 的训练。"
+    "{} so far as in a run with epochs={}: the end will differ from that of a run with epochs={} from the start.": (
+        "{} 至今按 epochs={} 的训练变化: 结果将不同于一开始就用 epochs={} 的训练。"
     ),
     # the data
     "Listing": "查找文件",
@@ -89,7 +89,8 @@ CHINESE = {
     "{} is finished, with epochs={}.": "{} 已完成, epochs={}。",
     # sweeps
     "{} is there already: this is {}.": "{} 已存在: 这次是 {}。",
-    "Sweep of {} jobs in {}": "扫描: {} 个任务, 目录 {}",
+    "Sweep of 1 job in {1}": "扫描: 1 个任务, 目录 {1}",
+    "Sweep of {0} jobs in {1}": "扫描: {0} 个任务, 目录 {1}",
     "job {}": "任务 {}",
     "job {} of {}": "任务 {}/{}",
     "job {}: {}": "任务 {}: {}",

@@ -43,7 +43,7 @@ def cut(folder: Path, described: dict[str, list[Any]]) -> dict[Path, str]:
         kept = lines[: rows + 1] if rows > 0 else []
         if rows > _describe(kept)[0]:
             found = _describe(lines)[0]
-            raise _refuse(path, f"the run wrote {rows} rows, and {found} are there")
+            raise _refuse(path, f"expected rows: {rows}, found: {found}")
         if _describe(kept)[1] != digest:
             raise _refuse(path, "its rows aren't those that the run wrote (their SHA-256 differs)")
         texts[path] = b"".join(kept).decode()
@@ -59,7 +59,7 @@ def cut_by_column(folder: Path, epoch: int, step: int) -> dict[Path, str]:
     texts = {losses: _cut_by_column(losses, "step", step), epochs: _cut_by_column(epochs, "epoch", epoch)}
     windows, ends = (_read_numbers(path, text) for path, text in texts.items())
     if len(ends) != epoch:
-        raise _refuse(epochs, f"the run finished {epoch} epochs, and {len(ends)} rows are there")
+        raise _refuse(epochs, f"expected a row for each epoch, rows: {epoch}, found: {len(ends)}")
     batches = int(ends[-1]["step"]) // epoch if epoch > 0 else step  # of an epoch
     length = batches  # of a window, in batches; log_every may have been another one in another epoch
     for number in range(1, epoch + 2):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from alexnet.config.options import find_option
 from alexnet.messages.console import RESULT, translate
+from alexnet.messages.lines import measure
 from alexnet.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -91,14 +92,10 @@ def log_epoch(training: "Training", state: "State", row: dict[str, Any]) -> None
     figures += [rate, speed, translate("{} left").format(tqdm.format_interval(left))]
     line = " ".join(figures)
     for least in (f" {speed}", " |", " |", f" {rate}"):  # what a line that is too long does without, one by one
-        if _count_columns(line) > COLUMNS:
+        if measure(line) > COLUMNS:
             before, _, after = line.rpartition(least)
             line = before + after
     logger.info(line)
-
-
-def _count_columns(line: str) -> int:
-    return len(line.encode("gbk", "replace"))  # a Chinese character is two columns wide
 
 
 def describe_test(result: dict[str, Any]) -> list[str]:

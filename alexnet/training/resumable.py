@@ -117,7 +117,7 @@ def _describe_extension(run: Run, training: "Training", state: "State") -> str |
     if not others:
         return None
     text = translate(
-        "{} so far as in a run of {} epochs: the end will differ from that of a run with epochs={} from the start."
+        "{} so far as in a run with epochs={}: the end will differ from that of a run with epochs={} from the start."
     )
     logger.warning(text.format(", ".join(others), epochs, training.epochs))
     return f"epochs={epochs} until step {done}"

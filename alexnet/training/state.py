@@ -159,7 +159,7 @@ def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -
         training.scaler.load_state_dict(saved["scaler"])
         state = State.from_plain(saved["state"], training.engine.device)
         if state.batch > len(training.batches.train) or state.epoch > training.epochs:
-            raise ValueError(f"it has {state.epoch} finished epochs and {state.batch} batches of the next")
+            raise ValueError(f"it stands in epoch {state.epoch + 1}, after batch {state.batch}")
         if "folder" in saved:  # version 0.1.0 had none
             run.check_seal(saved["folder"])
             state.sealed = saved["folder"]

@@ -119,7 +119,7 @@ MISTAKES = [
         "there are none. If an experiment set it, remove it with ~schedule.rise ~schedule.start",
     ),
     (["dataset=digits", "dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
-    (["dataset=fashion_mnist", "dataset.std=[0.1,0.2,0.3]"], "one for each of 1 channels"),
+    (["dataset=fashion_mnist", "dataset.std=[0.1,0.2,0.3]"], "expected one number."),
     (["dataset.components=[[1,2],[3,4]]"], "expected 3 rows of 3 numbers"),
     (["dataset=digits", "dataset.validation=0.0001"], "dataset.validation=0.1"),
     (["dataset=digits", "dataset.validation=0.9999"], "dataset.validation=0.1"),

@@ -71,11 +71,11 @@ def flip(text):
 
 
 TABLE_DAMAGES = {
-    "a row less": (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "rows, and"),
-    "half a row": (lambda text: text[:-5], "rows, and"),
-    "only its header": (lambda text: text.splitlines(keepends=True)[0], "rows, and 0 are there"),
-    "emptied": (lambda text: "", "rows, and 0 are there"),
-    "deleted": (None, "rows, and 0 are there"),
+    "a row less": (lambda text: "".join(text.splitlines(keepends=True)[:-1]), ", found: "),
+    "half a row": (lambda text: text[:-5], ", found: "),
+    "only its header": (lambda text: text.splitlines(keepends=True)[0], ", found: 0"),
+    "emptied": (lambda text: "", ", found: 0"),
+    "deleted": (None, ", found: 0"),
     "another digit": (flip, "aren't those that the run wrote"),
     "another header": (lambda text: text.replace("loss", "lose"), "aren't those that the run wrote"),
 }

@@ -124,7 +124,7 @@ def test_without_a_finished_run_there_is_no_best(list_runs, tmp_path):
     make(tmp_path / "a", accuracy=None)
     for what in ("folder", "checkpoint"):
         ended = list_runs(".", "--best", what)
-        assert (ended.status, ended.out) == (1, "") and "None of these 1 runs has an accuracy" in ended.err
+        assert (ended.status, ended.out) == (1, "") and "None of these runs (1) has an accuracy" in ended.err
     assert "unfinished" in list_runs(".").out
 
 
