@@ -61,7 +61,7 @@ class Search(Sweeper):
             say("The search is done; for more trials: hydra.sweeper.trials=N with N above {}.", done)
         last = max(done, self.trials)
         if PLAN.ended < last:
-            say("Searching for the best validation accuracy in {} trials: {}", last, describe_space(space))
+            say("Searching for the best validation accuracy (trials: {}): {}", last, describe_space(space))
         for first in range(0, last, at_once):
             batch = range(first, min(first + at_once, last))
             for number in batch:

@@ -104,7 +104,7 @@ CHINESE = {
     "Another number gives slightly other weights: to get these in a serial sweep, give {}": (
         "线程数不同, 权重会略有不同: 要在串行扫描中得到同样的权重, 请给出 {}"
     ),
-    "Searching for the best validation accuracy in {} trials: {}": "搜索最好的验证集准确率, 共 {} 次试验: {}",
+    "Searching for the best validation accuracy (trials: {}): {}": "搜索最好的验证集准确率, 共 {} 次试验: {}",
     "{} {} to {}": "{} {} 到 {}",
     "{} {} to {} (log)": "{} {} 到 {} (对数)",
     "{} is done: {}": "{} 早已结束: {}",

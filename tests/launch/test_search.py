@@ -269,7 +269,7 @@ def test_a_search_says_before_its_first_trial_what_it_searches_and_at_the_end_wh
     ((_, found, _),) = search_in(tmp_path, 1, Telling(1))
     first, trial, last = capsys.readouterr().out.splitlines()
     assert first == (
-        "Searching for the best validation accuracy in 1 trials: optimizer.lr 0.0001 to 0.1 (log); "
+        "Searching for the best validation accuracy (trials: 1): optimizer.lr 0.0001 to 0.1 (log); "
         "optimizer.momentum 0.5 to 0.99; optimizer.weight_decay 1e-06 to 0.01 (log); "
         "batch_size 32, 64, 128, 256"
     )
