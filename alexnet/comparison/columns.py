@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration
-from alexnet.comparison.metrics import is_share
+from alexnet.comparison.metrics import get_bounds, is_share
 from alexnet.comparison.records import Record
 from alexnet.comparison.spread import Spread
 from alexnet.errors import make_printable
@@ -67,9 +67,13 @@ def format_mean(spread: Spread | None, metric: str) -> str:
 
 
 def format_interval(spread: Spread | None, metric: str) -> str:
-    if spread is None or spread.low is None or spread.high is None:
+    """'[92.84, 93.58]', 'n too small' if it would cover all that can be, '-' for a single run and none."""
+    if spread is None or spread.n < 2:
         return "-"
-    return f"[{_format_number(spread.low, metric)}, {_format_number(spread.high, metric)}]"
+    interval = spread.get_interval(get_bounds(metric))
+    if interval is None:
+        return "n too small"
+    return f"[{_format_number(interval[0], metric)}, {_format_number(interval[1], metric)}]"
 
 
 def _format_number(amount: float, metric: str, digits: int = 4) -> str:

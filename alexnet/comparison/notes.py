@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from alexnet.comparison.compare import Comparison
-from alexnet.comparison.metrics import is_higher_better, is_share, parse_target
+from alexnet.comparison.metrics import get_bounds, is_higher_better, is_share, parse_target
 from alexnet.comparison.records import format_value
+from alexnet.comparison.spread import bound_difference
 from alexnet.comparison.verdicts import Verdict, judge
 from alexnet.errors import make_printable
 from alexnet.messages.console import translate
@@ -166,7 +167,11 @@ def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
     if difference.low is None or difference.high is None:
         text = translate("{}; with n=1 a difference can't be told from chance.")
         return join_sentences(text.format(start), more_seeds())
-    interval = f"[{_format_signed(difference.low, metric)}, {_format_signed(difference.high, metric)}]"
+    ends = difference.get_interval(bound_difference(get_bounds(metric)))
+    if ends is None:
+        text = translate("{}: n={} is too small, the 95% interval covers all that can be.")
+        return text.format(start, difference.n)
+    interval = f"[{_format_signed(ends[0], metric)}, {_format_signed(ends[1], metric)}]"
     if difference.contains_zero:
         judgement = translate("not distinguishable")
     else:

@@ -14,7 +14,7 @@ from alexnet.comparison.configurations import Configuration, find_differing_keys
 from alexnet.comparison.curves import choose_curves, get_level
 from alexnet.comparison.difference import format_fact
 from alexnet.comparison.groups import Group
-from alexnet.comparison.metrics import METRICS, is_higher_better, is_share
+from alexnet.comparison.metrics import METRICS, get_bounds, is_higher_better, is_share
 from alexnet.comparison.notes import write_notes
 from alexnet.comparison.records import Record, flatten_config, format_value, is_usable, read_curves
 from alexnet.config.keys import NOTES
@@ -162,7 +162,7 @@ def _list_configuration(
                 spread.n,
                 *(
                     None if value is None else round_off(value, 8)
-                    for value in (spread.mean, spread.std, spread.low, spread.high)
+                    for value in (spread.mean, spread.std, *(spread.get_interval(get_bounds(name)) or (None, None)))
                 ),
             ]
             for name, spread in spreads.items()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from alexnet.comparison.compare import Comparison, rank_by_metric
 from alexnet.comparison.configurations import Configuration
-from alexnet.comparison.metrics import is_share
+from alexnet.comparison.metrics import get_bounds, is_share
 from alexnet.comparison.records import format_value
 from alexnet.comparison.spread import Spread
 from alexnet.comparison.styles import is_drawable
@@ -61,7 +61,8 @@ def make_point(comparison: Comparison, configuration: Configuration, value: Any)
     spread = configuration.get_spread(comparison.metric)
     if spread is None:
         raise ValueError(f"no run has {comparison.metric}")
-    low, high = (None if end is None else scale * end for end in (spread.low, spread.high))
+    interval = spread.get_interval(get_bounds(comparison.metric))
+    low, high = (None, None) if interval is None else (float(scale * end) for end in interval)
     return Point(configuration, value, seeds, Spread(spread.n, float(scale * spread.mean), spread.std, low, high))
 
 

@@ -40,10 +40,21 @@ class Spread:
 
         bounds: the least and the most that either can be.
         """
-        most = bounds[1] - bounds[0]
-        return cls.of((first[seed] - second[seed] for seed in first if seed in second), (-most, most))
+        return cls.of((first[seed] - second[seed] for seed in first if seed in second), bound_difference(bounds))
+
+    def get_interval(self, bounds: tuple[float, float]) -> tuple[float, float] | None:
+        """None for a single value, and if the interval covers all that can be, so that it would tell nothing."""
+        if self.low is None or self.high is None or (self.low <= bounds[0] and self.high >= bounds[1]):
+            return None
+        return self.low, self.high
 
     @property
     def contains_zero(self) -> bool:
         """Whether the interval contains zero. A single value has no interval, so it may."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
+
+
+def bound_difference(bounds: tuple[float, float]) -> tuple[float, float]:
+    """The least and the most that the difference of two such values can be."""
+    most = bounds[1] - bounds[0]
+    return -most, most

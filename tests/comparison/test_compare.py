@@ -5,6 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from alexnet.comparison.groups import compare_groups
+from alexnet.comparison.page_data import collect
+from alexnet.comparison.panels import make_point
+from alexnet.comparison.records import read_all
 from support.comparisons import list_configurations, parse_json
 from support.run_folders import make
 
@@ -124,6 +128,27 @@ def test_no_interval_reaches_beyond_what_can_be(compare, tmp_path):
     assert row["metrics"]["test_accuracy"]["high"] == 1 and row["metrics"]["test_accuracy"]["low"] > 0.3
     assert row["metrics"]["seconds"]["low"] == 0 and row["metrics"]["seconds"]["high"] > 350
     assert compare(".", "--plot", "picture.png").status == 0
+
+
+def test_an_interval_of_all_that_can_be_is_shown_nowhere_and_stays_in_json(compare, tmp_path):
+    """Two accuracies of 0.3 and 0.7, and differences of -0.6 and 0.6, say nothing about the mean."""
+    for rate, accuracies in ((0.1, (0.3, 0.7)), (0.2, (0.9, 0.1))):
+        for seed, accuracy in enumerate(accuracies):
+            make(tmp_path / f"{rate}-{seed}", {"optimizer.lr": rate, "seed": seed}, accuracy=accuracy)
+    told = compare(".").stdout
+    assert told.count("n too small") == 2 and "[0.00, 100.00]" not in told
+    assert "points: n=2 is too small, the 95% interval covers all that can be." in told and "100" not in told
+    answer = parse_json(compare(".", "--json"))
+    assert [list_ends(each["metrics"]["test_accuracy"]) for each in answer["configurations"]] == [[0, 1], [0, 1]]
+    assert list_ends(answer["differences"][0]["difference"]) == [-1, 1]
+    comparison = compare_groups(read_all([str(tmp_path)], pytest.fail))[0].comparison
+    assert make_point(comparison, comparison.configurations[0], 1).spread.low is None  # no line across the picture
+    (shown,) = collect(compare_groups(read_all([str(tmp_path)], pytest.fail)))["groups"]
+    assert [each["metrics"]["test_accuracy"][3:] for each in shown["configurations"]] == [[None, None]] * 2
+
+
+def list_ends(spread):
+    return [spread["low"], spread["high"]]
 
 
 def test_rows_of_best_of_without_validation_say_what_chose_them(compare, tmp_path):

@@ -92,10 +92,11 @@ function listColumns() {
   const keys = listKeys().filter(key => !(state.averaged && key === "seed"));
   const runs = state.group.configurations.flatMap(listRuns);
   const typed = state.group.typed ??= ["tags", "note"].filter(name => runs.some(run => run[name].length));
-  const facts = state.averaged ? ["n", "status"] : ["status", "started", ...typed];
+  const facts = state.averaged ? ["n", "status"] : ["status", "started"];
   return [
     ...state.group.metrics.map(name => ({id: `metric ${name}`, kind: "metric", name})),
     ...keys.map(name => ({id: `key ${name}`, kind: "key", name})),
+    ...(state.averaged ? [] : typed).map(name => ({id: `fact ${name}`, kind: "fact", name})),
     ...Object.keys(DATA.metrics).filter(name => !state.group.metrics.includes(name))
       .map(name => ({id: `metric ${name}`, kind: "metric", name})),
     ...facts.map(name => ({id: `fact ${name}`, kind: "fact", name})),
