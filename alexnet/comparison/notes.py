@@ -168,10 +168,9 @@ def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
         text = translate("{}; with n=1 a difference can't be told from chance.")
         return join_sentences(text.format(start), more_seeds())
     ends = difference.get_interval(bound_difference(get_bounds(metric)))
-    if ends is None:
-        text = translate("{}: n={} is too small, the 95% interval covers all that can be.")
-        return text.format(start, difference.n)
-    interval = f"[{_format_signed(ends[0], metric)}, {_format_signed(ends[1], metric)}]"
+    interval = translate("over all that can be")
+    if ends is not None:
+        interval = f"[{_format_signed(ends[0], metric)}, {_format_signed(ends[1], metric)}]"
     if difference.contains_zero:
         judgement = translate("not distinguishable")
     else:

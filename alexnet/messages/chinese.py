@@ -165,7 +165,7 @@ CHINESE = {
     "seeds {}": "种子 {}",
     " points": " 个百分点",
     "{}; with n=1 a difference can't be told from chance.": "{}; n=1 时无法区分差异与偶然。",
-    "{}: n={} is too small, the 95% interval covers all that can be.": "{}: n={} 太小, 95% 区间覆盖所有可能的值。",
+    "over all that can be": "覆盖所有可能的值",
     "not distinguishable": "无法区分",
     "better": "更好",
     "worse": "更差",

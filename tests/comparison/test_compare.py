@@ -137,7 +137,7 @@ def test_an_interval_of_all_that_can_be_is_shown_nowhere_and_stays_in_json(compa
             make(tmp_path / f"{rate}-{seed}", {"optimizer.lr": rate, "seed": seed}, accuracy=accuracy)
     told = compare(".").stdout
     assert told.count("n too small") == 2 and "[0.00, 100.00]" not in told
-    assert "points: n=2 is too small, the 95% interval covers all that can be." in told and "100" not in told
+    assert "points, 95% interval over all that can be: not distinguishable with n=2." in told and "100" not in told
     answer = parse_json(compare(".", "--json"))
     assert [list_ends(each["metrics"]["test_accuracy"]) for each in answer["configurations"]] == [[0, 1], [0, 1]]
     assert list_ends(answer["differences"][0]["difference"]) == [-1, 1]
