@@ -5,6 +5,7 @@ figure isn't exactly that of result.json and no key=value explains it, such as
 dataset.views=10. Nothing in the folder changes.
 
 dataset.root=FOLDER tests on other images: FOLDER/test/CLASS/IMAGE is enough.
+If they are more or fewer than the run's, nothing is compared.
 """
 
 from alexnet.launch.arguments import run_on_folder

@@ -79,7 +79,9 @@ def _find_folder(root: str, *names: str, expected: str = EXPECTED) -> Path:
         raise Mistake(f"dataset.root={root}: there is no such folder; expected {expected.format(folder)}")
     place = next((folder / name for name in names if (folder / name).is_dir()), None)
     if place is None:
-        raise Mistake(f"dataset.root={root}: there is no {names[-1]} folder in it; expected {expected.format(folder)}")
+        raise Mistake(
+            f"dataset.root={root}: there is no {' or '.join(names)} folder in it; expected {expected.format(folder)}"
+        )
     return place
 
 

@@ -1,5 +1,6 @@
 """Tests a run again from its saved weights."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from alexnet.comparison.tables import format_json
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
 from alexnet.config.saved import load_run_config
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, make_printable
 from alexnet.launch.evaluate_report import describe
 from alexnet.runs.folder import Run, join_rows
 
+MOST_CLASSES = 10  # that a message names
 PICTURES = (".png", ".pdf", ".svg")
 SAME_TEST = ("device.", *WITHOUT_EFFECT)  # another device should give the same figures, so its status counts
 
@@ -29,9 +31,9 @@ def evaluate(
     """Prints the figures of the folder's weights next to those of result.json. Nothing in the folder changes.
 
     Returns the exit status: 1 if the figures differ and no override explains it. An override may say where the data
-    is now, or ask for another test, such as dataset.views=10. split: test, validation or train. weights: best or last;
-    None: those that the run itself was tested with. plot: a file for a picture of the confusion matrix. json: whether
-    to print everything, unrounded.
+    is now, ask for another test, such as dataset.views=10, or lead to more or fewer images. split: test, validation or
+    train. weights: best or last; None: those that the run itself was tested with. plot: a file for a picture of the
+    confusion matrix. json: whether to print everything, unrounded.
 
     Raises Mistake if the folder isn't a run's, if its configuration or weights are refused, or if it hasn't what is
     asked for.
@@ -51,7 +53,8 @@ def evaluate(
     epoch = load_weights(network, run, name, overrides)
     figures = compute_figures(network, batches, split)
     tested = {"folder": folder, "split": split, "weights": f"{name}.pt", "epoch": epoch, "classes": classes, **figures}
-    expected = _find_expected(figures, recorded, split) if name == chosen else {}
+    moved = any(key == "dataset.root" for key, _, _ in changed)
+    expected = _find_expected(figures, recorded, split, moved) if name == chosen else {}
     if plot is not None:
         _draw(plot, split, figures, classes, config.language)
     print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
@@ -71,20 +74,39 @@ def _check_weights(folder: str, name: str, chosen: str) -> str:
     return name
 
 
-def _find_expected(figures: dict[str, Any], recorded: dict[str, Any], split: str) -> dict[str, Any]:
-    """The figures of result.json that are to be equal. Of the training images it has those of a part only."""
+def _find_expected(figures: dict[str, Any], recorded: dict[str, Any], split: str, moved: bool) -> dict[str, Any]:
+    """The figures of result.json that are to be equal. Of the training images it has those of a part only.
+
+    moved: whether the images are in another place; if they are more or fewer, they are other images, which is printed.
+    """
     if split == "train":
         return {}
-    return {key: recorded[key] for key in figures if key in recorded and (split == "test" or key.startswith(split))}
+    expected = {key: recorded[key] for key in figures if key in recorded and (split == "test" or key.startswith(split))}
+    images = f"{split}_images"
+    if moved and expected.get(images, figures[images]) != figures[images]:
+        counts = f"{figures[images]} images, not the {expected[images]} of the run"
+        print(make_printable(f"{counts}: the figures aren't compared with result.json's."), file=sys.stderr)
+        return {}
+    return expected
 
 
 def _check_classes(run: Run, known: Sequence[str] | None, classes: Sequence[str]) -> None:
     """Raises Mistake if the run was trained to tell other classes apart."""
     if known is not None and list(known) != list(classes):
+        order = ", in another order" if sorted(known) == sorted(classes) else ""
         raise Mistake(
-            f"The run in {run.folder} was trained on the classes {', '.join(known)}, and this data has "
-            f"{', '.join(classes)}: evaluate it on data with its own classes."
+            f"The run in {run.folder} was trained on the classes {_name_classes(known, classes)}, and this data has "
+            f"{_name_classes(classes, known)}{order}: evaluate it on data with its own classes."
         )
+
+
+def _name_classes(classes: Sequence[str], others: Sequence[str]) -> str:
+    """All of them if they are few, else some that the others don't have, and how many more there are."""
+    if len(classes) <= MOST_CLASSES:
+        return ", ".join(classes)
+    known = set(others)
+    shown = ([name for name in classes if name not in known] or list(classes))[:MOST_CLASSES]
+    return f"{', '.join(shown)} and {len(classes) - len(shown)} more"
 
 
 def _draw(plot: str, split: str, figures: dict[str, Any], classes: Sequence[str], language: str) -> None:

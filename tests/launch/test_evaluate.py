@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from alexnet.errors import Mistake
-from alexnet.launch.evaluate import evaluate
+from alexnet.launch.evaluate import _check_classes, evaluate
 from alexnet.launch.evaluate_report import describe
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
@@ -97,7 +97,7 @@ def test_only_test_images_are_needed_and_read(finished, run, measure, tmp_path):
     with pytest.raises(Mistake, match="the class folders differ"):
         evaluate(str(run.folder), given, split="train")
     shutil.rmtree(root / "test")
-    with pytest.raises(Mistake, match=r"no val folder in it; expected \S+/test/CLASS/IMAGE \(or val"):
+    with pytest.raises(Mistake, match=r"no test or val folder in it; expected \S+/test/CLASS/IMAGE \(or val"):
         evaluate(str(run.folder), given)
 
 
@@ -120,6 +120,27 @@ def test_data_of_other_classes_is_never_evaluated_although_they_are_as_many(imag
         (run.folder / "environment.json").write_text(json.dumps(plain))
     with pytest.raises(Mistake, match="trained on the classes dark, light, and this data has dark, white"):
         evaluate(str(run.folder), [f"dataset.root={images}"])
+
+
+def test_of_many_other_classes_a_message_names_those_that_differ(run):
+    known = [f"class {number}" for number in range(1000)]
+    for found, said in (
+        ([*known[:-1], "cat"], "class 999 and 999 more, and this data has cat and 999 more:"),
+        (known[::-1], ", in another order:"),
+    ):
+        with pytest.raises(Mistake, match=said) as refused:
+            _check_classes(run, known, found)
+        assert len(str(refused.value)) < 600
+
+
+def test_more_images_of_its_classes_are_another_test_than_the_runs_own(images, run, measure):
+    """As many, but other ones, may be a damaged copy of its own: that is told."""
+    assert measure(run, f"dataset.root={images}")[0] == 0  # a copy of its own
+    (images / "test" / "dark" / "00.jpg").write_bytes((images / "test" / "light" / "00.jpg").read_bytes())
+    assert measure(run, f"dataset.root={images}")[0] == 1
+    shutil.copy(images / "test" / "light" / "00.jpg", images / "test" / "light" / "new.jpg")
+    status, found = measure(run, f"dataset.root={images}")
+    assert (status, found["recorded"]) == (0, {}) and found["test_images"] == run.result()["test_images"] + 1
 
 
 @pytest.mark.parametrize(
