@@ -78,7 +78,7 @@ def test_hidden_files_and_folders_are_no_images(images):
         ),
         (lambda root: (root / "train" / "grey").mkdir(), "grey"),
         (lambda root: (root / "test" / "light").rename(root / "test" / "bright"), "test alone has bright"),
-        (lambda root: (root / "test").rename(root / "later"), "no val folder"),
+        (lambda root: (root / "test").rename(root / "later"), "no test or val folder"),
         (lambda root: root.rename(root.with_name("gone")), "no such folder"),
     ],
 )
