@@ -149,7 +149,7 @@ def spoilt(name, text):
         (spoilt(GROUND_TRUTH, "n01440764\n" * 7 + "n99999999"), r"shows n99999999, and there is no such folder"),
         (spoilt("val/holiday.jpg", ""), r"holiday\.jpg: expected a name such as ILSVRC2012_val_00000001"),
         (spoilt("val/ILSVRC2012_val_00000003.JPEG", "?"), r"ILSVRC2012_val_00000003\.JPEG can't be read as an image"),
-        (lambda root: shutil.rmtree(root / "val"), "no val folder"),
+        (lambda root: shutil.rmtree(root / "val"), "no test or val folder"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_sentence(root, flat, spoil, said):
