@@ -41,6 +41,8 @@ def evaluate(
     run = Run(folder)
     if plot is not None and Path(plot).suffix not in PICTURES:
         raise Mistake(f"--plot {plot}: expected a file that ends in {', '.join(PICTURES)}.")
+    if plot is not None and not Path(plot).parent.is_dir():
+        raise Mistake(f"--plot {plot}: there is no folder {Path(plot).parent}. Name a file in an existing folder.")
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
     recorded, chosen = run.result() or {}, _choose_weights(config)
@@ -55,9 +57,9 @@ def evaluate(
     tested = {"folder": folder, "split": split, "weights": f"{name}.pt", "epoch": epoch, "classes": classes, **figures}
     moved = any(key == "dataset.root" for key, _, _ in changed)
     expected = _find_expected(figures, recorded, split, moved) if name == chosen else {}
+    print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
     if plot is not None:
         _draw(plot, split, figures, classes, config.language)
-    print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
     another_test = any(not key.startswith(SAME_TEST) for key, _, _ in changed)
     return 0 if another_test or all(figures[key] == value for key, value in expected.items()) else 1
 

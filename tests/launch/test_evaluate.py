@@ -149,6 +149,7 @@ def test_more_images_of_its_classes_are_another_test_than_the_runs_own(images, r
         ({"weights": "best"}, "held out no images, so it has no best weights: give --weights last"),
         ({"split": "validation"}, "no images were held out. Give --split test, or --split train"),
         ({"plot": "matrix.txt"}, "expected a file that ends in .png, .pdf, .svg"),
+        ({"plot": "nowhere/matrix.png"}, "there is no folder nowhere"),
     ],
 )
 def test_what_a_run_does_not_have_is_one_sentence(trained, flags, said):
