@@ -39,10 +39,8 @@ def evaluate(
     asked for.
     """
     run = Run(folder)
-    if plot is not None and Path(plot).suffix not in PICTURES:
-        raise Mistake(f"--plot {plot}: expected a file that ends in {', '.join(PICTURES)}.")
-    if plot is not None and not Path(plot).parent.is_dir():
-        raise Mistake(f"--plot {plot}: there is no folder {Path(plot).parent}. Name a file in an existing folder.")
+    if plot is not None:
+        _check_plot(Path(plot))
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
     recorded, chosen = run.result() or {}, _choose_weights(config)
@@ -62,6 +60,13 @@ def evaluate(
         _draw(plot, split, figures, classes, config.language)
     another_test = any(not key.startswith(SAME_TEST) for key, _, _ in changed)
     return 0 if another_test or all(figures[key] == value for key, value in expected.items()) else 1
+
+
+def _check_plot(plot: Path) -> None:
+    if plot.suffix not in PICTURES:
+        raise Mistake(f"--plot {plot}: expected a file that ends in {', '.join(PICTURES)}.")
+    if not plot.parent.is_dir():
+        raise Mistake(f"--plot {plot}: there is no folder {plot.parent}. Name a file in an existing folder.")
 
 
 def _choose_weights(config: DictConfig) -> str:
