@@ -50,6 +50,17 @@ def test_a_filter_leaves_the_rows_that_meet_every_word(page, rates):
         assert find(browser, "#count").text == f"{len(left)} of 4 rows."
 
 
+def test_numbers_have_four_digits_the_tooltip_all_and_a_filter_takes_both(page, tmp_path):
+    for number, rate in enumerate((0.0016767984705442513, 1e-5, 0.1)):
+        make(tmp_path / str(number), {"optimizer.lr": rate}, 0.9 - number / 7)
+    browser = page(*tmp_path.iterdir())
+    assert column(browser, "optimizer.lr") == ["0.001677", "1e-05", "0.1"]  # as the sentences and the console say them
+    assert find(browser, "#scroller td[title^='0.00']").get_attribute("title") == "0.0016767984705442513"
+    for typed in ("lr=0.001677", "lr=0.0016767984705442513", "lr>=0.001677 lr!=0.1", "test_accuracy=90", "0.001677"):
+        type_filter(browser, typed)
+        assert names(browser) == ["0"]
+
+
 def test_a_filter_that_means_nothing_says_so_and_leaves_the_rows(page, rates):
     browser = page(*rates)
     for typed, problem in (("lrr=3", "no column is called lrr"), ("lr>x", "expected a number after lr>")):
@@ -204,8 +215,9 @@ def test_chinese_names_are_drawn_as_they_are(page, tmp_path):
     assert shapes[0] != shapes[1]  # missing letters would be drawn as the same box
 
 
-def test_a_thousand_rows_scroll_sort_and_filter_in_less_than_a_blink(page, rates, browser, tmp_path):
-    """Only the rows in sight are in the page, and every row can be reached."""
+@pytest.fixture
+def thousand(page, rates, browser, tmp_path):
+    """The browser with a page of a thousand rows."""
     page(*rates)
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     found = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)
@@ -220,6 +232,30 @@ def test_a_thousand_rows_scroll_sort_and_filter_in_less_than_a_blink(page, rates
     )
     browser.get((tmp_path / "page.html").as_uri())
     wait_for(browser, "#curves .main-svg")
+    return browser
+
+
+def test_the_corner_of_the_table_stays_in_sight_in_both_directions(thousand):
+    place = "const [a, b] = [scroller, scroller.querySelector('thead th')].map(each => each.getBoundingClientRect());"
+    thousand.execute_script("scroller.style.width = '300px'; scroller.scrollTo(200, 1000)")
+    away = thousand.execute_script(f"{place} return [b.left - a.left, b.top - a.top, scroller.scrollTop]")
+    assert 0 <= away[0] < 3 and 0 <= away[1] < 3 and away[2] == 1000
+
+
+def test_the_focus_stays_on_a_row_when_its_row_is_recycled(thousand):
+    find(thousand, "#scroller tbody a").send_keys(Keys.PAGE_DOWN)
+    for _ in range(2):
+        thousand.switch_to.active_element.send_keys(Keys.PAGE_DOWN)
+    assert int(thousand.switch_to.active_element.text.removeprefix("run ")) > 30
+    thousand.execute_script("scroller.scrollTop = 15000; drawVisibleRows()")  # as the wheel does
+    assert thousand.switch_to.active_element.text == "run 484"  # the first that is whole in sight
+    thousand.switch_to.active_element.send_keys(Keys.HOME)
+    assert thousand.switch_to.active_element.text == "run 0"
+
+
+def test_a_thousand_rows_scroll_sort_and_filter_in_less_than_a_blink(thousand):
+    """Only the rows in sight are in the page, and every row can be reached."""
+    browser = thousand
     assert len(browser.find_elements("css selector", "#scroller tbody tr")) < 100
     find(browser, "#scroller tbody a").send_keys(Keys.END)
     assert browser.switch_to.active_element.text == "run 999"

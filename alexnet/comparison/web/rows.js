@@ -24,6 +24,26 @@ function formatNumber(value) {
   return Math.abs(value) >= 1e15 ? value.toExponential(3) : Math.abs(value) >= 1000 ? value.toFixed(0) : String(+value.toPrecision(4));
 }
 
+// As the sentences write a number in full: 0.0001, 1e-05.
+function writeNumber(value) {
+  const size = Math.abs(value);
+  return !size || (size >= 1e-4 && size < 1e16) ? String(value) : value.toExponential().replace(/([+-])(\d)$/, "$10$2");
+}
+
+// The value of an option: a number in 4 digits, if these are enough to tell the group's values apart.
+function formatOption(key, value) {
+  if (typeof value !== "number") return value === undefined ? "-" : String(value);
+  const round = number => Number.isInteger(number) ? number : +number.toPrecision(4);
+  const rounded = state.group.rounded ??= new Map();  // by key: how many values become the same
+  if (!rounded.has(key)) {
+    const values = new Set(state.group.configurations.flatMap(listRuns).map(run => valueOfKey(run, key)).filter(each => typeof each === "number"));
+    const counts = new Map();
+    values.forEach(each => counts.set(round(each), (counts.get(round(each)) ?? 0) + 1));
+    rounded.set(key, counts);
+  }
+  return writeNumber(rounded.get(key).get(round(value)) > 1 ? value : round(value));
+}
+
 function formatMetric(value, metric, digits = 4) {
   if (value === undefined || value === null) return "-";
   if (isShare(metric)) return (100 * value).toFixed(2);
@@ -50,7 +70,7 @@ function shortKey(key) {
   return state.group.keys.filter(each => each.split(".").pop() === last).length > 1 ? key : last;
 }
 
-const describe = (run, keys) => keys.map(key => `${shortKey(key)}=${formatNumber(valueOfKey(run, key))}`).join(", ");
+const describe = (run, keys) => keys.map(key => `${shortKey(key)}=${formatOption(key, valueOfKey(run, key))}`).join(", ");
 const nameOf = row => !state.averaged ? row.run.name : describe(row.run, state.group.keys) || row.configuration.name;
 const valueOfKey = (run, key) => Object.hasOwn(run.config, key) ? run.config[key]
   : Object.hasOwn(DATA.config, key) ? DATA.config[key] : undefined;
@@ -73,6 +93,7 @@ function valueOf(row, column) {
 
 function textOf(row, column) {
   const value = valueOf(row, column);
+  if (column.kind === "key") return formatOption(column.name, value);
   if (column.kind !== "metric") return value === undefined || value === "" ? "-" : String(value);
   if (!state.averaged || value === undefined) return formatMetric(value, column.name);
   const std = row.configuration.metrics[column.name][2];
@@ -122,8 +143,12 @@ function findColumn(name) {
 }
 
 const plain = value => String(value).toLowerCase().replace(/[_ ]/g, "");
-function isEqual(value, wanted) {
-  return typeof value === "number" ? wanted.trim() !== "" && value === Number(wanted) : plain(value) === plain(wanted);
+// A number may be typed in full or as it is shown.
+function isEqual(row, column, wanted) {
+  const value = valueOf(row, column);
+  if (typeof value !== "number") return plain(value ?? "-") === plain(wanted);
+  const shown = column.kind === "metric" ? formatMetric(value, column.name) : formatOption(column.name, value);
+  return wanted.trim() !== "" && [shownNumber(value, column), Number(shown)].includes(Number(wanted));
 }
 
 // One condition of the filter, as a function of a row. Throws an Error with a sentence for a person.
@@ -136,12 +161,13 @@ function parseCondition(text) {
   if (column.kind === "fact" && ["tags", "note"].includes(column.name) && ["=", "!="].includes(sign))
     return row => listRuns(row.runs.length ? row : row.configuration).some(run => isNoted(run, column.name, wanted)) === (sign === "=");
   const value = row => valueOf(row, column);
-  if (sign === "=") return row => isEqual(shownNumber(value(row), column), wanted);
-  if (sign === "!=") return row => !isEqual(shownNumber(value(row), column), wanted);
+  if (sign === "=") return row => isEqual(row, column, wanted);
+  if (sign === "!=") return row => !isEqual(row, column, wanted);
   const bound = Number(wanted);
   if (wanted.trim() === "" || isNaN(bound)) throw new Error(fill(TEXT.not_number, name + sign));
   const holds = {">": a => a > bound, "<": a => a < bound, ">=": a => a >= bound, "<=": a => a <= bound}[sign];
-  return row => typeof value(row) === "number" && holds(shownNumber(value(row), column));
+  return row => typeof value(row) === "number"
+    && (holds(shownNumber(value(row), column)) || (sign.length > 1 && isEqual(row, column, wanted)));
 }
 
 // As compare.py --where has it: tags=A if A is one of the tags, note=A if A is in the note.
@@ -151,10 +177,10 @@ function isNoted(run, name, wanted) {
 }
 
 // Shares are compared as they are shown, in percent.
-const shownNumber = (value, column) => column.kind === "metric" && value !== undefined ? scaled(value, column.name) : value ?? "-";
+const shownNumber = (value, column) => column.kind === "metric" ? scaled(value, column.name) : value;
 
 function searchText(row) {
-  const values = [...state.group.keys, "seed"].map(key => valueOfKey(row.run, key));
+  const values = [...state.group.keys, "seed"].flatMap(key => [valueOfKey(row.run, key), formatOption(key, valueOfKey(row.run, key))]);
   return [nameOf(row), ...listRuns(row.runs.length ? row : row.configuration).flatMap(run => [run.folder, ...run.tags, run.note]), statusOf(row), ...values].join(" ").toLowerCase();
 }
 

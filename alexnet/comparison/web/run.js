@@ -96,7 +96,7 @@ function makePlain(rows, heads = []) {
 
 function makePairsCard(title, pairs, own) {
   const rest = Object.keys(pairs).filter(key => !own.includes(key)).sort();
-  const rows = [...own, ...rest].map(key => [own.includes(key) ? make("strong", {}, key) : key, String(pairs[key])]);
+  const rows = [...own, ...rest].map(key => [own.includes(key) ? make("strong", {}, key) : key, typeof pairs[key] === "number" ? writeNumber(pairs[key]) : String(pairs[key])]);
   const shown = own.length && DATA.runs.length > 1 ? `${title} (${TEXT.differs})` : title;
   return makeCard(shown, make("div", {className: "scroll", tabIndex: 0, role: "region", "aria-label": title}, rows.length ? makePlain(rows) : TEXT.nothing));
 }

@@ -1,6 +1,6 @@
 // The table. Only the rows that can be seen, and some around them, are in the page.
 
-const ROW = 31;  // pixels
+const ROW = 31;  // pixels, as page.css has it
 const AROUND = 20;  // rows above and below those that can be seen
 const scroller = document.getElementById("scroller");
 const tableBody = scroller.querySelector("tbody");
@@ -86,7 +86,7 @@ function makeHeader(column, width) {
     head.classList.add("first");
     const box = make("input", {type: "checkbox", "aria-label": TEXT.select_all});
     box.addEventListener("change", () => tick(view.rows, box.checked));
-    head.prepend(box);
+    head.replaceChildren(make("div", {className: "corner"}, box, button));
   }
   return head;
 }
@@ -108,6 +108,7 @@ function drawVisibleRows() {
   if (count <= 150) [start, end] = [0, count];
   if (Math.abs(start - view.start) < AROUND / 2 && Math.abs(end - view.end) < AROUND / 2 && view.start >= 0) return;
   [view.start, view.end] = [start, end];
+  const focused = document.activeElement, line = focused.closest?.("#scroller tbody tr");
   const numeric = view.columns.map(isNumeric);
   const old = new Map(view.drawn.map(element => [element.dataset.id, element]));
   view.drawn = view.rows.slice(start, end).map((row, index) => old.get(row.id) ?? makeRow(row, start + index, numeric));
@@ -121,6 +122,16 @@ function drawVisibleRows() {
   }
   above.firstChild.style.height = `${start * ROW}px`;
   below.firstChild.style.height = `${(count - end) * ROW}px`;
+  if (line && !line.isConnected) focusNearest(Number(line.getAttribute("aria-rowindex")) - 2, focused.tagName);
+}
+
+const countFitting = () => Math.max(1, Math.floor((scroller.clientHeight - scroller.querySelector("thead").offsetHeight) / ROW));
+
+// A row that had the focus went out of sight: the nearest one in sight gets it, so that keys go on from there.
+function focusNearest(index, tag) {
+  const first = Math.ceil(scroller.scrollTop / ROW), last = first + countFitting() - 1;
+  const row = view.rows[Math.min(Math.max(index, first), last, view.rows.length - 1)];
+  tableBody.querySelector(`tr[data-id="${row?.id}"] ${tag}`)?.focus({preventScroll: true});
 }
 
 // The next drawing makes every row again, between two rows that stand for those out of sight.
@@ -157,6 +168,8 @@ function makeCell(row, column, isNumber) {
   const spread = state.averaged && column.kind === "metric" && row.configuration.metrics[column.name];
   if (spread && spread[3] !== null)
     cell.title = fill(TEXT.interval, formatMetric(spread[3], column.name), formatMetric(spread[4], column.name));
+  else if (column.kind === "key" && typeof valueOf(row, column) === "number" && cell.textContent !== writeNumber(valueOf(row, column)))
+    cell.title = writeNumber(valueOf(row, column));
   else if (cell.textContent.length > 25) cell.title = cell.textContent;
   return cell;
 }
@@ -166,11 +179,13 @@ function tick(rows, on) {
   refresh({rows: false});
 }
 
-// Arrow keys go from row to row, Home and End to the first and the last.
+// Arrow keys go from row to row, the page keys as many as fit, Home and End to the first and the last.
 scroller.addEventListener("keydown", event => {
   const line = event.target.closest?.("tbody tr");
   const now = line ? view.rows.findIndex(row => row.id === line.dataset.id) : -1;
-  const next = {ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: view.rows.length - 1}[event.key];
+  const last = view.rows.length - 1, page = countFitting();
+  const next = {ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: last,
+                PageDown: Math.min(now + page, last), PageUp: Math.max(now - page, 0)}[event.key];
   if (now < 0 || next === undefined || !view.rows[next]) return;
   event.preventDefault();
   focusRow(next, event.target.tagName);
