@@ -24,7 +24,16 @@ from alexnet.runs.texts import TEXTS as RUN_TEXTS
 from alexnet.runs.texts import find_chinese_font
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("rows.js", "table.js", "charts.js", "swept.js", "parallel.js", "run.js", "main.js")  # in this order
+SCRIPTS = (
+    "rows.js",
+    "table.js",
+    "scales.js",
+    "charts.js",
+    "swept.js",
+    "parallel.js",
+    "run.js",
+    "main.js",
+)  # in this order
 TEMPLATES = Environment(
     loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )

@@ -134,17 +134,26 @@ def round_off(number: float, digits: int = 4) -> float:
 
 
 def _list_group(group: Group, names: Sequence[str], numbers: dict[int, int]) -> dict[str, Any]:
-    comparison = group.comparison
+    comparison, best = group.comparison, group.comparison.find_best()
     return {
         "name": make_printable(group.name),
         "keys": list(map(make_printable, comparison.keys)),
         "metrics": list(map(make_printable, comparison.metrics)),
         "by_validation": comparison.metric.startswith("validation"),
-        "curve": next(iter(choose_curves(comparison)), "training_loss"),
+        "curve": _choose_first_curve(comparison),
         "level": get_level(comparison),
+        "best": None if best is None else comparison.configurations.index(best),
         "notes": write_notes(comparison, verbose=False),
         "configurations": [_list_configuration(comparison, each, names, numbers) for each in comparison.configurations],
     }
+
+
+def _choose_first_curve(comparison: Comparison) -> str:
+    """The curve of the metric that decides, if it has one."""
+    curves, metric = choose_curves(comparison), comparison.metric
+    kind = "error" if is_share(metric) else "loss"
+    own = [name for name in curves if name == f"{metric.partition('_')[0]}_{kind}"]
+    return next(iter([*own, *curves]), "training_loss")
 
 
 def _list_configuration(

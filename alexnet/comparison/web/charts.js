@@ -69,7 +69,7 @@ function interpolate(places, x, y) {
 
 // Plotly reads names as HTML.
 const escapeName = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-const shortName = text => text.length > 80 ? `${text.slice(0, 50)}…${text.slice(-28)}` : text;
+const shortName = (text, start = 50, end = 28) => text.length > start + end + 2 ? `${text.slice(0, start)}…${text.slice(-end)}` : text;
 
 function plot(place, traces, layout) {
   const axis = {gridcolor: css("grid"), linecolor: css("line"), zeroline: false, automargin: true, ticks: "outside", tickcolor: css("line")};
@@ -99,8 +99,9 @@ function drawCurves() {
   const step = Math.max(1, others.length / MOST_GREY);
   const grey = others.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step))
     .map(getCurve).filter(Boolean);
+  place.hidden = !drawn.length && !grey.length;
   const traces = [makeGrey(grey), ...drawn.flatMap(([row, curve]) => makeCurve(row, curve))];
-  plot(place, traces, {
+  if (!place.hidden) plot(place, traces, {
     xaxis: {title: {text: TEXT.epoch}, ...wholeTicks([...grey, ...drawn.map(([, curve]) => curve)])},
     yaxis: {title: {text: TEXT[quantity()]}, type: document.getElementById("log").checked ? "log" : "linear"},
     shapes: quantity() === "training_error" ? drawLevel(state.group.level) : [],

@@ -54,7 +54,8 @@ function start() {
   const count = DATA.groups.reduce((sum, group) => sum + group.configurations.length, 0);
   byId("summary").textContent = `${DATA.runs.length} ${TEXT.runs}, ${count} ${TEXT.configurations}`;
   fillSelect(byId("group"), DATA.groups.map((group, index) => [index, group.name]));
-  byId("group-choice").hidden = DATA.groups.length < 2;
+  byId("group-choice").hidden = byId("overview").hidden = DATA.groups.length < 2;
+  byId("overview").querySelector("div").append(makeOverview());
   const has = name => DATA.runs.some(run => run.curves[name]);
   fillSelect(byId("quantity"), QUANTITIES.filter(name => name === "training_loss" || has(name)).map(name => [name, TEXT[name]]));
   state.averaged = DATA.groups.some(group => group.configurations.some(each => each.averaged.length > 1));
@@ -64,8 +65,28 @@ function start() {
   listen();
 }
 
+// The groups, with the figures of each one's best row. A click on a name goes there.
+function makeOverview() {
+  const metrics = [...new Set([...DATA.groups].sort((a, b) => b.by_validation - a.by_validation).flatMap(group => group.metrics))];
+  const head = make("tr", {}, ...[TEXT.group, TEXT.rows, TEXT.finished_runs, TEXT.best].map(text => make("th", {scope: "col"}, text)),
+    ...metrics.map(name => make("th", {scope: "col", className: "number"}, label(name), ...(name.startsWith("test_") ? [makeMark(DATA.groups[0])] : []))));
+  const rows = DATA.groups.map((group, index) => {
+    const runs = group.configurations.flatMap(listRuns), best = group.best === null ? null : group.configurations[group.best];
+    const link = make("a", {href: "#table", onclick: () => { byId("group").value = index; chooseGroup(index); }}, group.name);
+    const cells = metrics.map(name => make("td", {className: "number"}, best && group.metrics.includes(name) ? meanOf(best, name) : "-"));
+    return make("tr", {}, make("th", {scope: "row"}, link), make("td", {}, String(group.configurations.length)),
+      make("td", {}, fill(TEXT.of, runs.filter(run => run.status === "finished").length, runs.length)), make("td", {}, best ? shortName(best.name) : "-"), ...cells);
+  });
+  return make("table", {className: "plain"}, make("thead", {}, head), make("tbody", {}, ...rows));
+}
+
+function chooseGroup(index) {
+  state.group = DATA.groups[index];
+  changeRows();
+}
+
 function listen() {
-  byId("group").addEventListener("change", event => { state.group = DATA.groups[event.target.value]; changeRows(); });
+  byId("group").addEventListener("change", event => chooseGroup(event.target.value));
   byId("averaged").addEventListener("change", event => { state.averaged = event.target.value === "1"; changeRows(); });
   byId("filter").addEventListener("input", event => {
     state.filter = event.target.value;

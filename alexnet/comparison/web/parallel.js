@@ -17,7 +17,9 @@ function listAxes(rows) {
   return axes.map(column => {
     const values = rows.map(row => valueOf(row, column)), scale = findScale(values);
     const distinct = [...new Set(values)].filter(value => value !== undefined).sort(compareWords);
-    return {column, scale, distinct, fan: column.kind === "key" ? Math.min(24, 120 / distinct.length) : 0, title: headOf(column)};
+    const counts = new Map();
+    values.forEach(value => counts.set(value, (counts.get(value) ?? 0) + 1));
+    return {column, scale, distinct, counts, fan: column.kind === "key" ? Math.min(24, 120 / distinct.length) : 0, title: headOf(column)};
   });
 }
 
@@ -25,7 +27,8 @@ function drawParallel() {
   const place = document.querySelector("#parallel .chart"), hint = document.querySelector("#parallel .hint");
   const all = listRows(), axes = listAxes(all);
   hint.textContent = axes.length > 1 ? TEXT.parallel_help : TEXT.parallel_none;
-  if (axes.length < 2) return place.replaceChildren();
+  if (axes.length > 1 && !axes.at(-1).distinct.length) hint.textContent = whyNone(chosenMetric());
+  if (axes.length < 2 || !axes.at(-1).distinct.length) return place.replaceChildren();
   const wide = Math.max(Math.min(place.clientWidth, axes.length * 2 * GAP), axes.length * GAP), step = (wide - 160) / (axes.length - 1);
   axes.forEach((axis, index) => { axis.x = 70 + index * step; });
   const within = new Set(view.rows.map(row => row.id));
@@ -44,9 +47,11 @@ function makePath(row, axes, range, within) {
   const value = metricValue(row, chosenMetric());
   const share = value === undefined ? 0 : metricOf(chosenMetric()).higher ? part(range, value) : 1 - part(range, value);
   // Lines through the same value fan out a little, the best on top, so that they don't cover one another.
-  const points = axes.map(({column, scale, fan, x}) => {
-    const here = valueOf(row, column);
-    return here === undefined ? null : [x, heightOf(part(scale, here)) - fan * (Math.min(Math.max(share, 0), 1) - 0.5)];
+  const points = axes.map(({column, scale, fan, counts, x}) => {
+    const here = valueOf(row, column), room = counts.get(here) > 1 ? fan / 2 : 0;
+    if (here === undefined) return null;
+    const middle = Math.min(Math.max(heightOf(part(scale, here)), heightOf(1) + room), heightOf(0) - room);
+    return [x, middle - 2 * room * (Math.min(Math.max(share, 0), 1) - 0.5)];
   }).filter(Boolean);
   const path = svg("path", {d: `M${points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`});
   if (!within) path.setAttribute("class", "out");
@@ -67,7 +72,7 @@ function makeAxis(axis, step) {
   const heading = svg("text", {x, y: 16, "text-anchor": "middle"}, cut(title), svg("title", {}, title));
   const line = svg("line", {class: "axis", x1: x, x2: x, y1: heightOf(0), y2: heightOf(1)});
   const ticks = listTicks(axis).map(value => svg("text", {class: "tick", x: x + 6, y: heightOf(part(scale, value)) + 4},
-    cut(column.kind === "metric" ? formatMetric(value, column.name) : formatNumber(value))));
+    cut(column.kind === "metric" ? formatMetric(value, column.name) : axis.distinct.includes(value) ? formatOption(column.name, value) : formatNumber(value))));
   const grip = svg("rect", {class: "grip", x: x - 14, width: 28, y: TOP - 8, height: HEIGHT - TOP - BOTTOM + 16});
   grip.addEventListener("pointerdown", event => startBrush(event, axis, grip));
   return svg("g", {}, line, ...ticks, heading, grip);
@@ -75,13 +80,8 @@ function makeAxis(axis, step) {
 
 // The values themselves, if they are words or few numbers; those that have no room are left out.
 function listTicks({scale, distinct}) {
-  if (scale.kind === "category" || distinct.length <= 16) {
-    let last = -1;
-    return distinct.filter(value => part(scale, value) - last >= 0.055 ? (last = part(scale, value), true) : false);
-  }
-  const {low, high} = scale, log = scale.kind === "log";
-  if (low === high) return [low];
-  return [0, 0.25, 0.5, 0.75, 1].map(share => log ? low * (high / low) ** share : low + share * (high - low));
+  if (scale.kind === "category" || distinct.length <= 16) return keepApart(scale, distinct);
+  return [0, 0.25, 0.5, 0.75, 1].map(share => valueAt(scale, share));
 }
 
 // Dragging along an axis puts its range into the filter; a click without dragging takes it out.
@@ -118,8 +118,7 @@ function listConditions(name, column, scale, [low, high]) {
     const outside = scale.words.filter(word => part(scale, word) < low - 0.02 || part(scale, word) > high + 0.02);
     return outside.length < scale.words.length ? outside.map(word => quoteWord(`${name}!=${word}`)) : [];
   }
-  const valueAt = share => scale.kind === "log" ? scale.low * (scale.high / scale.low) ** share : scale.low + share * (scale.high - scale.low);
-  const show = share => Number(scaled(valueAt(share), column.kind === "metric" ? column.name : "").toPrecision(3));
+  const show = share => Number(scaled(valueAt(scale, share), column.kind === "metric" ? column.name : "").toPrecision(3));
   return [...(low > 0 ? [`${name}>=${show(low)}`] : []), ...(high < 1 ? [`${name}<=${show(high)}`] : [])];
 }
 

@@ -95,9 +95,13 @@ function textOf(row, column) {
   const value = valueOf(row, column);
   if (column.kind === "key") return formatOption(column.name, value);
   if (column.kind !== "metric") return value === undefined || value === "" ? "-" : String(value);
-  if (!state.averaged || value === undefined) return formatMetric(value, column.name);
-  const std = row.configuration.metrics[column.name][2];
-  return formatMetric(value, column.name) + (std === null ? "" : ` ± ${formatMetric(std, column.name, 2)}`);
+  return state.averaged ? meanOf(row.configuration, column.name) : formatMetric(value, column.name);
+}
+
+// "93.21 ± 0.15" of a configuration.
+function meanOf({metrics}, name) {
+  const [, mean, std] = Object.hasOwn(metrics, name) ? metrics[name] : [0, null, null];
+  return formatMetric(mean, name) + (std === null ? "" : ` ± ${formatMetric(std, name, 2)}`);
 }
 
 // The options that differ within the group, those that tell its configurations apart first.

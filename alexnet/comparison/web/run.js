@@ -104,7 +104,7 @@ function makePairsCard(title, pairs, own) {
 function makeMetricsCard(run) {
   const rows = Object.entries(run.metrics).map(([name, value]) => {
     const isTestMetric = isTest({kind: "metric", name});
-    return make("tr", {}, make("th", {}, label(name), ...(isTestMetric ? [make("span", {className: "mark", title: TEXT.test_help}, TEXT.test_mark)] : [])),
+    return make("tr", {}, make("th", {}, label(name), ...(isTestMetric ? [makeMark(state.group)] : [])),
       make("td", {className: "number"}, formatMetric(value, name)));
   });
   return rows.length ? makeCard(TEXT.metrics, make("div", {className: "scroll", tabIndex: 0, role: "region", "aria-label": TEXT.metrics}, make("table", {className: "plain"}, ...rows))) : null;
@@ -128,7 +128,7 @@ function drawRunCurve(run) {
   const note = {x: chosen, y: 1, yref: "paper", text: fill(TEXT.chosen, chosen), showarrow: false, xanchor: "right", yanchor: "top"};
   plot(place, traces, {
     xaxis: {title: {text: TEXT.epoch}, ...wholeTicks(parts.map(({points: [x]}) => ({x})))},
-    yaxis: {title: {text: TEXT.training_loss}, rangemode: "tozero"},
+    yaxis: {title: {text: run.curves.validation_loss ? TEXT.loss : TEXT.training_loss}, rangemode: "tozero"},
     ...(parts.some(({yaxis}) => yaxis === "y2") ? {yaxis2: {overlaying: "y", side: "right", showgrid: false, tickmode: "auto", nticks: 5, rangemode: "tozero", title: {text: TEXT.learning_rate}}} : {}),
     shapes: chosen ? [line] : [], annotations: chosen ? [note] : [],
   });

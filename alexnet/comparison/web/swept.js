@@ -1,27 +1,12 @@
 // The metric over one option, with the runs as points.
 
-// How an option's values lie on an axis: as words, as numbers, or as logarithms if they span more than a factor of 8.
-function findScale(values) {
-  const given = values.filter(value => value !== undefined);
-  if (!given.length || given.some(value => typeof value !== "number"))
-    return {kind: "category", words: [...new Set(given)].sort(compareWords)};
-  const low = Math.min(...given), high = Math.max(...given);
-  return {kind: low > 0 && high / low >= 8 ? "log" : "linear", low, high};
-}
-
-function compareWords(a, b) {
-  const numbers = typeof a === "number" && typeof b === "number";
-  return numbers ? a - b : String(a).localeCompare(String(b), undefined, {numeric: true});
-}
-
-// Configurations that differ in nothing but this option, by what they share.
-function listLines(key) {
+// Configurations that differ in nothing but this option, by what they share. Only those with the metric.
+function listLines(key, metric) {
   const others = state.group.keys.filter(each => each !== key);
-  const ids = new Set(view.rows.map(row => row.configuration));
   const lines = new Map();
-  for (const configuration of ids) {
+  for (const configuration of new Set(view.rows.map(row => row.configuration))) {
     const run = DATA.runs[configuration.averaged[0] ?? configuration.runs[0]], value = valueOfKey(run, key);
-    if (value === undefined) continue;
+    if (value === undefined || !hasMetric(configuration, metric)) continue;
     const name = describe(run, others) || TEXT.others_equal;
     if (!lines.has(name)) lines.set(name, []);
     lines.get(name).push({value, configuration});
@@ -29,23 +14,45 @@ function listLines(key) {
   return [...lines].map(([name, points]) => ({name, points: points.sort((a, b) => compareWords(a.value, b.value))}));
 }
 
+const hasMetric = (object, metric) => Object.hasOwn(object.metrics, metric);
+
 function drawSwept() {
   const key = document.getElementById("over").value, metric = chosenMetric();
   const place = document.querySelector("#swept .chart"), hint = document.querySelector("#swept .hint");
-  place.hidden = document.getElementById("over").parentElement.hidden = !key;
-  hint.textContent = key ? TEXT.swept_help : TEXT.swept_none;
-  if (!key) return drawLegend("swept", []);
-  const lines = listLines(key).filter(line => line.points.some(({configuration}) => hasMetric(configuration, metric)));
-  const values = lines.flatMap(line => line.points.map(point => point.value)), scale = findScale(values);
+  document.getElementById("over").parentElement.hidden = !key;
+  const lines = key ? listLines(key, metric) : [], points = lines.flatMap(line => line.points);
+  place.hidden = !points.length;
+  hint.textContent = !key ? TEXT.swept_none : whyNone(metric);
+  if (place.hidden) return drawLegend("swept", []);
+  const panel = {key, metric, scale: findScale(points.map(({value}) => value)), shown: new Set(view.rows.flatMap(row => row.runs))};
+  if (panel.scale.kind === "category") panel.scale.words = orderWords(points, metric);
+  const places = new Set(points.map(({value}) => value)).size;
+  // In a random search no two trials lie at the same place, so nothing but their points can be compared.
+  panel.connected = panel.scale.kind !== "category" && (lines.length === 1 || 2 * places <= points.length);
   colourLines(lines);
-  const shown = new Set(view.rows.flatMap(row => row.runs));
-  const [named, grey] = [lines.filter(line => line.colour), lines.filter(line => !line.colour)];
-  plot(place, [makeGreyLines(grey, metric, scale), ...named.flatMap(line => makeLine(line, metric, scale, shown))], {
-    xaxis: {title: {text: escapeName(key)}, ...axisOf(scale, values)},
-    yaxis: {title: {text: escapeName(label(metric))}},
-  });
+  const named = lines.filter(line => line.colour), grey = lines.filter(line => !line.colour);
+  panel.step = places > 1 ? Math.min(0.025, 0.8 / places / named.length) : 0;
+  plotPanel(place, panel, points, [makeGreyLines(grey, panel), ...named.flatMap((line, index) => makeLine(line, panel, panel.step * (index - (named.length - 1) / 2)))]);
   drawLegend("swept", lines.length > 1 ? named : []);
   hint.textContent = [TEXT.swept_help, ...(grey.length ? [TEXT.swept_grey] : [])].join(TEXT.gap);
+}
+
+// Words lie in rows, in which there is room for them.
+function plotPanel(place, {key, metric, scale}, points, traces) {
+  const isRows = scale.kind === "category";
+  const option = {title: {text: escapeName(key)}, ...axisOf(scale, key, points.map(({value}) => value))};
+  const amount = {title: {text: escapeName(label(metric))}};
+  place.style.height = isRows ? `${Math.min(Math.max(384, 24 * scale.words.length + 90), 1400)}px` : "";
+  plot(place, traces, isRows ? {xaxis: amount, yaxis: option} : {xaxis: option, yaxis: amount});
+}
+
+// Why nothing can be drawn of this metric.
+const whyNone = metric => view.rows.flatMap(listRuns).some(run => run.status === "finished") ? fill(TEXT.none_measured, label(metric)) : TEXT.none_finished;
+
+// The best first.
+function orderWords(points, metric) {
+  const sign = metricOf(metric).higher ? -1 : 1, mean = ({configuration}) => sign * configuration.metrics[metric][1];
+  return [...new Set([...points].sort((a, b) => mean(a) - mean(b)).map(({value}) => value))];
 }
 
 // A colour for each line. If there are too many, for those with one of the first rows, or a ticked one.
@@ -56,37 +63,23 @@ function colourLines(lines) {
   named.forEach((line, index) => { line.colour = colours[index]; });
 }
 
-// A few numbers are their own ticks.
-function axisOf(scale, values) {
-  if (scale.kind === "category") return {type: "category", categoryorder: "array", categoryarray: scale.words.map(String), range: [-0.5, scale.words.length - 0.5]};
-  const ticks = [...new Set(values)].sort((a, b) => a - b);
-  const apart = ticks.every((value, index) => !index || part(scale, value) - part(scale, ticks[index - 1]) > 0.06);
-  return {type: scale.kind, ...(apart && ticks.length <= 10 ? {tickmode: "array", tickvals: ticks, ticktext: ticks.map(formatNumber)} : {})};
-}
+const turn = (scale, places, amounts) => scale.kind === "category" ? {x: amounts, y: places} : {x: places, y: amounts};
 
-// Where a value lies on a scale, 0 to 1.
-function part(scale, value) {
-  if (scale.kind === "category") return scale.words.length > 1 ? scale.words.indexOf(value) / (scale.words.length - 1) : 0.5;
-  const change = scale.kind === "log" ? Math.log : number => number;
-  return scale.high > scale.low ? (change(value) - change(scale.low)) / (change(scale.high) - change(scale.low)) : 0.5;
-}
-
-const placeOf = (scale, value) => scale.kind === "category" ? String(value) : value;
-const hasMetric = (object, metric) => Object.hasOwn(object.metrics, metric);
-
-// A coloured line: its runs, and the means with their intervals.
-function makeLine({name, points, colour}, metric, scale, shown) {
-  const runs = points.flatMap(({value, configuration}) => configuration.averaged.filter(number => shown.has(number))
-    .map(number => ({value, run: DATA.runs[number]}))).filter(({run}) => hasMetric(run, metric));
-  const means = points.filter(({configuration}) => hasMetric(configuration, metric));
-  const spread = means.map(({configuration}) => configuration.metrics[metric].map(value => value === null ? null : scaled(value, metric)));
+// A coloured line: its runs, and the means with their intervals. Lines lie beside one another at the same place.
+function makeLine({name, points, colour}, {key, metric, scale, shown, connected, step}, shift) {
+  const runs = points.filter(({configuration}) => configuration.metrics[metric][0] > 1)
+    .flatMap(({value, configuration}) => configuration.averaged.filter(number => shown.has(number)).map(number => ({value, run: DATA.runs[number]})))
+    .filter(({run}) => hasMetric(run, metric));
+  const spread = points.map(({configuration}) => configuration.metrics[metric].map(value => value === null ? null : scaled(value, metric)));
+  const tell = (name, value, amount) => `${escapeName(shortName(name))}<br>${escapeName(shortName(`${key}=${formatOption(key, value)}`))}<br>${formatMetric(amount, metric)}`;
   return [{
-    x: runs.map(({value}) => placeOf(scale, value)), y: runs.map(({run}) => scaled(run.metrics[metric], metric)), mode: "markers",
-    text: runs.map(({run}) => escapeName(run.name)), hoverinfo: "x+y+text", marker: {color: colour, size: 5, opacity: 0.55},
+    ...turn(scale, runs.map(({value}) => placeOf(scale, value, shift + step / 2)), runs.map(({run}) => scaled(run.metrics[metric], metric))),
+    mode: "markers", text: runs.map(({run, value}) => tell(run.name, value, run.metrics[metric])), hoverinfo: "text", marker: {color: colour, size: 5, opacity: 0.55},
   }, {
-    x: means.map(({value}) => placeOf(scale, value)), y: spread.map(([, mean]) => mean), name: escapeName(shortName(name)),
-    mode: scale.kind === "category" ? "markers" : "lines+markers", line: {color: colour, width: 1.5}, marker: {color: colour, size: 8},
-    error_y: {
+    ...turn(scale, points.map(({value}) => placeOf(scale, value, shift)), spread.map(([, mean]) => mean)), name: escapeName(shortName(name)),
+    text: points.map(({value, configuration}) => tell(name, value, configuration.metrics[metric][1])), hoverinfo: "text",
+    mode: connected ? "lines+markers" : "markers", line: {color: colour, width: 1.5}, marker: {color: colour, size: 8},
+    [scale.kind === "category" ? "error_x" : "error_y"]: {
       type: "data", symmetric: false, thickness: 1, width: 4, color: colour,
       array: spread.map(([, mean, , , high]) => high === null ? 0 : high - mean),
       arrayminus: spread.map(([, mean, , low]) => low === null ? 0 : mean - low),
@@ -95,12 +88,12 @@ function makeLine({name, points, colour}, metric, scale, shown) {
 }
 
 // The means of all other lines.
-function makeGreyLines(lines, metric, scale) {
-  const points = lines.flatMap(line => [...line.points.filter(({configuration}) => hasMetric(configuration, metric)), null]);
+function makeGreyLines(lines, {metric, scale, connected}) {
+  const points = lines.flatMap(line => [...line.points, null]);
   return {
-    x: points.map(point => point && placeOf(scale, point.value)),
-    y: points.map(point => point && scaled(point.configuration.metrics[metric][1], metric)),
-    mode: scale.kind === "category" ? "markers" : "lines+markers", hoverinfo: "skip", opacity: 0.7,
+    ...turn(scale, points.map(point => point && placeOf(scale, point.value, 0)),
+      points.map(point => point && scaled(point.configuration.metrics[metric][1], metric))),
+    mode: connected ? "lines+markers" : "markers", hoverinfo: "skip", opacity: 0.7,
     line: {color: css("grey"), width: 0.7}, marker: {color: css("grey"), size: 3},
   };
 }

@@ -65,7 +65,11 @@ function measure(column) {
   return Math.ceil(Math.min(Math.max(widest, head) + (column.id === "name" ? 42 : 0), most) + 22);
 }
 
-const isTest = column => column.kind === "metric" && state.group.by_validation && column.name.startsWith("test_");
+// What is measured on the test images is marked, above all where it chooses.
+const isTest = ({kind, name}) => kind === "metric" && name.startsWith("test_")
+  && (state.group.by_validation || name === state.group.metrics[0]);
+const helpTest = group => group.by_validation ? TEXT.test_help : TEXT.test_chooses;
+const makeMark = group => make("span", {className: "mark", title: helpTest(group)}, TEXT.test_mark);
 function headOf(column) {
   if (column.id === "name") return state.averaged ? TEXT.configuration : TEXT.run;
   return column.kind === "metric" ? label(column.name) : column.kind === "fact" ? TEXT[column.name] : column.name;
@@ -75,8 +79,8 @@ const isNumeric = column => column.kind === "metric" || column.name === "n"
   || view.rows.some(row => typeof valueOf(row, column) === "number");
 
 function makeHeader(column, width) {
-  const button = make("button", {type: "button", title: isTest(column) ? TEXT.test_help : headOf(column)}, headOf(column));
-  if (isTest(column)) button.append(make("span", {className: "mark"}, TEXT.test_mark));
+  const button = make("button", {type: "button", title: isTest(column) ? helpTest(state.group) : column.name === "name" ? headOf(column) : column.name}, headOf(column));
+  if (isTest(column)) button.append(makeMark(state.group));
   button.addEventListener("click", () => sortBy(column));
   const head = make("th", {scope: "col", style: `width: ${width}px`}, button);
   if (state.sort?.column.id === column.id) head.setAttribute("aria-sort", state.sort.up ? "ascending" : "descending");
@@ -162,7 +166,7 @@ function makeRow(row, index, numeric) {
 function makeCell(row, column, isNumber) {
   const cell = make("td", {}, textOf(row, column));
   if (isNumber) cell.classList.add("number");
-  if (isTest(column)) cell.classList.add("test");
+  if (isTest(column) && state.group.by_validation) cell.classList.add("test");
   if (column.name === "status" && cell.textContent !== "finished") cell.classList.add("bad");
   if (column.name === "status" && !state.averaged) cell.title = row.run.reason;
   const spread = state.averaged && column.kind === "metric" && row.configuration.metrics[column.name];
