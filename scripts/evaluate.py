@@ -6,6 +6,9 @@ dataset.views=10. Nothing in the folder changes.
 
 dataset.root=FOLDER tests on other images: FOLDER/test/CLASS/IMAGE is enough.
 If they are more or fewer than the run's, nothing is compared.
+
+In place of a run, a file of weights that torchvision publishes for its AlexNet
+can be tested, on some or all of ImageNet's classes.
 """
 
 from alexnet.launch.arguments import run_on_folder

@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -33,7 +34,12 @@ warnings.filterwarnings("ignore", module="PIL")
 
 
 def decode(path: str, size: int, sha256: bytes | None = None, mode: str = "RGB") -> Tensor:
-    """One image file, upright, as `fit` makes it: (C, size, size) uint8.
+    """One image file, upright, as `fit` makes it: (C, size, size) uint8. Raises Mistake like `decode_as`."""
+    return decode_as(path, size, [mode], sha256)[0]
+
+
+def decode_as(path: str, size: int, modes: Sequence[str], sha256: bytes | None = None) -> list[Tensor]:
+    """The same in several of Pillow's modes.
 
     Raises Mistake if it can't be read, or if its contents no longer have the SHA-256 that is given.
     """
@@ -44,7 +50,8 @@ def decode(path: str, size: int, sha256: bytes | None = None, mode: str = "RGB")
             f"touch {path}"
         )
     try:
-        return fit(_open_upright(content), size, mode)
+        image = _open_upright(content)
+        return [fit(image, size, mode) for mode in modes]
     except Exception as error:  # what Pillow raises for damaged files has no common kind
         raise _refuse(path, error) from error
 

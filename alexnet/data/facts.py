@@ -1,6 +1,7 @@
 """The facts about a dataset that are known before it is read. No torch: the checks of a configuration use them."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from itertools import islice
 from math import ceil
@@ -19,14 +20,15 @@ class Facts(NamedTuple):
     classes: int | None = None
     channels: int | None = None
     images: int | None = None  # to train on
+    light_on_black: bool = False  # all images are grey: light shapes on black
 
 
 # By the name of the function that loads the dataset.
 FACTS = {
     "cifar10": Facts(10, 3, 50_000),
     "cifar100": Facts(100, 3, 50_000),
-    "fashion_mnist": Facts(10, 1, 60_000),
-    "digits": Facts(10, 3, 1_437),
+    "fashion_mnist": Facts(10, 1, 60_000, light_on_black=True),
+    "digits": Facts(10, 3, 1_437, light_on_black=True),
     "image_folder": Facts(channels=3),
 }
 
@@ -67,8 +69,13 @@ def find_image_folders(root: str) -> tuple[Path, Path]:
     return _find_folder(root, "train"), _find_folder(root, "test", "val")
 
 
-def find_test_folder(root: str) -> Path:
-    """root/test or else root/val. Raises Mistake if there is neither."""
+def find_test_folder(root: str, classes: Sequence[str] = ()) -> Path:
+    """root/test, else root/val, or root itself if a class has its folder there. Raises Mistake if there is none."""
+    folder = Path(root).expanduser()
+    if not any((folder / name).is_dir() for name in ("test", "val")) and any(
+        (folder / name).is_dir() for name in classes
+    ):
+        return folder
     return _find_folder(root, "test", "val", expected="{0}/test/CLASS/IMAGE (or val in place of test)")
 
 
@@ -89,6 +96,22 @@ def is_image(path: str) -> bool:
     """Whether a file is an image, by its name. The hidden files that editors and systems leave behind aren't."""
     name = os.path.basename(path)  # making a Path of each takes seconds for a large folder
     return not name.startswith(".") and name.lower().endswith(ENDINGS)
+
+
+def list_images(folder: str | Path) -> list[str]:
+    """The images in a folder and in those within it, also behind links: folders sorted by path, then by name."""
+    walked = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [each for each in folders if not leads_back(os.path.join(place, each))]
+        walked.append((place, sorted(filter(is_image, names))))
+    return [os.path.join(place, name) for place, names in sorted(walked) for name in names]
+
+
+def leads_back(folder: str) -> bool:
+    """Whether the folder is a link to one that it is in, so that following it would never end."""
+    return os.path.islink(folder) and any(
+        os.path.samefile(folder, parent) for parent in Path(os.path.abspath(folder)).parents
+    )
 
 
 @cache

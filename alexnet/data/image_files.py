@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from alexnet.data.decoding import decode
-from alexnet.data.facts import ENDINGS, is_image
+from alexnet.data.facts import ENDINGS, list_images
 from alexnet.data.pixel_file import PixelFile
 from alexnet.errors import Mistake
 from alexnet.messages.console import progress
@@ -125,11 +125,7 @@ def scan(place: Path) -> tuple[list[str], list[str], list[int]]:
     found = []
     with progress("Listing", len(classes), "class") as advance:
         for each in classes:
-            walked = sorted(os.walk(place / each, followlinks=True))
-            paths = [
-                os.path.join(folder, name) for folder, _, names in walked for name in sorted(filter(is_image, names))
-            ]
-            found.append(paths)
+            found.append(list_images(place / each))
             advance(1)
     empty = [name for name, paths in zip(classes, found, strict=True) if not paths]
     if empty or not classes:

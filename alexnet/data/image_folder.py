@@ -81,7 +81,7 @@ def _scan_splits(root: str) -> tuple[list[str], Found, Found]:
 
 def _scan_test(root: str, classes: Sequence[str]) -> tuple[list[str], Found, Found]:
     """The same with no training images. classes: of ImageNet's validation images, which don't tell them."""
-    place = facts.find_test_folder(root)
+    place = facts.find_test_folder(root, classes)
     if imagenet.is_flat(place):
         return list(classes), ([], []), imagenet.find_validation_images(place, classes)
     found, paths, labels = scan(place)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from shlex import quote
@@ -21,12 +21,18 @@ from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split
 from alexnet.data.decoding import decode, fit
 from alexnet.data.image_files import ImageFiles
-from alexnet.data.photographs import MODES, Photographs
+from alexnet.data.photographs import MODES, Inspect, Photographs
 from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
-from alexnet.inference.weight_file import compose_published, list_categories, name_classes
+from alexnet.inference.weight_file import (
+    compose_published,
+    list_categories,
+    name_classes,
+    number_classes,
+    number_folders,
+)
 from alexnet.runs.folder import Run
-from alexnet.training.evaluation import average_views, load_weights
+from alexnet.training.evaluation import average_views, load_weights, rank_classes
 from alexnet.training.network import Network, build_network, choose_engine, configure_batches, load_split
 from alexnet.training.result import hash_weights
 
@@ -114,13 +120,18 @@ class Trained:
         """
         decoded = self._decode(_list_images(images), invert)
         logits = torch.cat([each.cpu() for each in self.compute_logits(self.make_batches(decoded, views))])
-        names = [self.classes[number] for number in logits.argmax(1).tolist()]
+        names = [self.classes[number] for number in rank_classes(logits, 1)[:, 0].tolist()]
         return Predictions(names, logits.softmax(1), self.classes)
 
     @property
     def class_names(self) -> list[str]:
         """The classes as people call them: ImageNet's synsets have names."""
         return name_classes(self.classes)
+
+    @property
+    def folder_names(self) -> dict[str, int]:
+        """By each name that the folder of a class may have, the number of the class."""
+        return number_classes(self.classes)
 
     @torch.no_grad()
     def compute_logits(self, batches: Batches) -> Iterator[Tensor]:
@@ -152,9 +163,9 @@ class Trained:
         settings = OmegaConf.create({**self.options, "batch_size": batch_size or self.options.batch_size})
         return configure_batches(settings, self.network.engine, self.size)(split, preparation)
 
-    def open_files(self, paths: Sequence[str], invert: bool = False) -> Photographs:
+    def open_files(self, paths: Sequence[str], invert: bool = False, inspect: Inspect | None = None) -> Photographs:
         """Image files that are decoded batch by batch, one that can't be read as black. invert: dark becomes light."""
-        return Photographs(paths, self.side, self.channels, invert)
+        return Photographs(paths, self.side, self.channels, invert, inspect=inspect)
 
     def load_split(self, split: str = "test") -> tuple[Dataset, Batches]:
         """The run's dataset, and its test, validation or train images, prepared as for a test, with their labels.
@@ -162,11 +173,23 @@ class Trained:
         Raises Mistake if the data isn't there, or its classes aren't the run's.
         """
         if self.run is None:
-            raise Mistake(f"{self.source} is a file of weights, and has no images: give a run's folder.")
+            return self._load_published_split(split)
         dataset, batches = load_split(self.options, self.network.engine, split, self.classes)
         if list(dataset.classes) != self.classes:
             raise Mistake(f"The data of {self.source} has other classes than the run: {', '.join(dataset.classes)}.")
         return dataset, batches
+
+    def _load_published_split(self, split: str) -> tuple[Dataset, Batches]:
+        """The images of dataset.root, whose class folders are called as ImageNet's synsets or categories are."""
+        if split != "test":
+            raise Mistake(
+                f"{self.source} is a file of weights, and has test images only: those in dataset.root=FOLDER."
+            )
+        known = list(number_classes(self.classes))
+        dataset, batches = load_split(self.options, self.network.engine, split, known)
+        numbers = torch.tensor(number_folders(dataset.classes, self.classes, self.options.dataset.root))
+        batches.labels = numbers.to(batches.device)[batches.labels]
+        return replace(dataset, classes=self.classes, test=replace(dataset.test, labels=batches.labels.cpu())), batches
 
     def _decode(self, images: Sequence[AnImage], invert: bool) -> Tensor:
         """The images as (N, channels, side, side) uint8."""
@@ -226,6 +249,8 @@ def load(
     written.
     """
     if Path(source).is_file():
+        if weights is not None:
+            raise Mistake(f"{source} is a file of weights, and has no {weights} ones: leave that out.")
         return _load_published(str(source), overrides, device)
     run = Run(Path(source))
     config, _ = load_run_config(run, overrides, trains=False)
@@ -238,6 +263,8 @@ def load(
     channels = run.environment().get("channels", facts.get_facts(config.dataset._target_).channels or 3)
     network = _build(config, classes, channels, device)
     chosen = "best" if config.dataset.get("validation", 0) > 0 else "last"
+    if weights == "best" and chosen == "last":
+        raise Mistake(f"{run.folder} held out no images, so it has no best weights: take its last ones.")
     epoch = load_weights(network, run, weights or chosen, overrides)
     return Trained(str(source), network, config, run=run, weights=weights or chosen, epoch=epoch)
 

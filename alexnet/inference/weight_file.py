@@ -1,11 +1,19 @@
 """What a file of weights that torchvision publishes for its AlexNet expects: its images, and its 1,000 classes."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from alexnet.config.compose import compose_config
+from alexnet.errors import Mistake, nearest
 
-# As torchvision's own transforms prepare images.
-PREPARATION = (
+SYNSETS = Path(__file__).with_name("synsets.txt")
+SYNSET = re.compile(r"n\d{8}")
+# As torchvision's own transforms prepare images, and in the precision in which it computes.
+SETTINGS = (
+    "device.precision=float32",
     "dataset=imagenet",
     "dataset.size=224",
     "dataset.resize=256",
@@ -18,7 +26,7 @@ PREPARATION = (
 
 def compose_published(file: str) -> DictConfig:
     """The configuration of the network in the file."""
-    config, _ = compose_config(["model=alexnet", *PREPARATION])
+    config, _ = compose_config(["model=alexnet", *SETTINGS])
     config.model.weights = file
     return config
 
@@ -30,10 +38,32 @@ def list_categories() -> list[str]:
     return list(AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def name_classes(classes: list[str]) -> list[str]:
-    """Names for people: those of ImageNet's classes if the classes are its 1,000 synsets; else the classes as they are.
+def list_synsets() -> list[str]:
+    """ImageNet's 1,000 synsets, in the same order: n01440764, n01443537, ..."""
+    return SYNSETS.read_text(encoding="ascii").split()
 
-    Synsets are such as n01440764; torchvision's names are in the same order.
-    """
-    are_synsets = len(classes) == 1000 and all(name[:1] == "n" and name[1:].isdecimal() for name in classes)
-    return list_categories() if are_synsets and classes == sorted(classes) else classes
+
+def name_classes(classes: Sequence[str]) -> list[str]:
+    """Names for people: torchvision's if all classes are among ImageNet's synsets; else the classes as they are."""
+    if not all(SYNSET.fullmatch(name) for name in classes):
+        return list(classes)
+    names = dict(zip(list_synsets(), list_categories(), strict=True))
+    return [names[name] for name in classes] if names.keys() >= set(classes) else list(classes)
+
+
+def number_classes(classes: Sequence[str]) -> dict[str, int]:
+    """The number of each class, by its name. ImageNet's categories have their synsets as a second name."""
+    synsets = list_synsets() if len(classes) == 1000 and list(classes) == list_categories() else []
+    return {name: number for names in (synsets, classes) for number, name in enumerate(names)}
+
+
+def number_folders(folders: Sequence[str], classes: Sequence[str], root: str) -> list[int]:
+    """The number of the class that each folder is named after. Raises Mistake for one that is none's."""
+    numbers = number_classes(classes)
+    for name in folders:
+        if name not in numbers:
+            raise Mistake(
+                f"{root}: {name} isn't one of ImageNet's classes: expected folders named as its synsets, such as "
+                f"n01440764, or as torchvision's categories{nearest(name, classes)}"
+            )
+    return [numbers[name] for name in folders]

@@ -30,6 +30,8 @@ def evaluate(
 ) -> int:
     """Prints the figures of the folder's weights next to those of result.json. Nothing in the folder changes.
 
+    folder: a run's, or a published file of weights, which is tested on the images in dataset.root.
+
     Returns the exit status: 1 if the figures differ and no override explains it. An override may say where the data
     is now, ask for another test, such as dataset.views=10, or lead to more or fewer images. split: test, validation or
     train. weights: best or last; None: those that the run itself was tested with. plot: a file for a picture of the
@@ -38,9 +40,11 @@ def evaluate(
     Raises Mistake if the folder isn't a run's, if its configuration or weights are refused, or if it hasn't what is
     asked for.
     """
-    run = Run(folder)
     if plot is not None:
         _check_plot(Path(plot))
+    if Path(folder).is_file():
+        return _evaluate_file(folder, overrides, split, weights, plot, json)
+    run = Run(folder)
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
     recorded, chosen = run.result() or {}, _choose_weights(config)
@@ -55,7 +59,7 @@ def evaluate(
     tested = {"folder": folder, "split": split, "weights": f"{name}.pt", "epoch": epoch, "classes": classes, **figures}
     moved = any(key == "dataset.root" for key, _, _ in changed)
     expected = _find_expected(figures, recorded, split, moved) if name == chosen else {}
-    print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
+    _print(tested, expected, json)
     if plot is not None:
         _draw(plot, split, figures, classes, config.language)
     another_test = any(not key.startswith(SAME_TEST) for key, _, _ in changed)
@@ -67,6 +71,28 @@ def _check_plot(plot: Path) -> None:
         raise Mistake(f"--plot {plot}: expected a file that ends in {', '.join(PICTURES)}.")
     if not plot.parent.is_dir():
         raise Mistake(f"--plot {plot}: there is no folder {plot.parent}. Name a file in an existing folder.")
+
+
+def _evaluate_file(
+    file: str, overrides: Sequence[str], split: str, weights: str | None, plot: str | None, json: bool
+) -> int:
+    """The same of a published file of weights, of which nothing is recorded."""
+    if weights is not None:
+        raise Mistake(f"{file} is a file of weights, and --weights is of a run's folder: leave it out.")
+    from alexnet.inference.trained import load  # torch takes seconds to import
+    from alexnet.training.evaluation import compute_figures
+
+    trained = load(file, overrides)
+    figures = compute_figures(trained.network, trained.load_split(split)[1], split)
+    tested = {"folder": file, "split": split, "weights": None, "epoch": None, "classes": trained.classes, **figures}
+    _print(tested, {}, json)
+    if plot is not None:
+        _draw(plot, split, figures, trained.classes, trained.config["language"])
+    return 0
+
+
+def _print(tested: dict[str, Any], expected: dict[str, Any], json: bool) -> None:
+    print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
 
 
 def _choose_weights(config: DictConfig) -> str:

@@ -26,8 +26,10 @@ def describe(tested: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     tested: the figures under the names of result.json, with folder, split, weights, epoch and classes. expected: the
     figures of result.json, if they are of the same weights.
     """
-    epoch, folder = tested["epoch"], make_printable(tested["folder"])
-    parts = [f"{folder}/checkpoints/{tested['weights']}, after epoch {epoch}, on the {tested['split']} images"]
+    epoch, source = tested["epoch"], make_printable(tested["folder"])
+    if epoch is not None:
+        source += f"/checkpoints/{tested['weights']}, after epoch {epoch}"
+    parts = [f"{source}, on the {tested['split']} images"]
     parts.append(_describe_figures(tested, expected))
     parts.append(_describe_classes(tested))
     if len(tested["classes"]) <= MOST_CLASSES:
@@ -76,8 +78,9 @@ def _describe_classes(tested: Mapping[str, Any]) -> str:
     ]
     headers, note = ["", "class", "images", "right", "accuracy", "most often taken for"], ""
     if len(rows) > MOST_CLASSES:
-        rows = sorted((row for row in rows if row[0] is not None), key=lambda row: row[0])[:WORST]
-        note = f"\nthe {len(rows)} worst of {len(tested['classes'])} classes; --json has all"
+        rows = sorted((row for row in rows if row[0] is not None), key=lambda row: row[0])
+        which = f"the {WORST} worst" if len(rows) > WORST else f"the {len(rows)} with images"
+        rows, note = rows[:WORST], f"\n{which} of {len(tested['classes'])} classes; --json has all"
     return _align([headers, *(cells for _, cells in rows)], "rlrrrl") + note
 
 

@@ -177,6 +177,7 @@ CHINESE = {
     "left out: {} can't be listed: {}": "未计入: {} 无法列出: {}",
     "report.metrics: no run here has {}": "report.metrics: 这里没有运行有 {}",
     "The report in {} isn't complete: {}.": "{} 中的报告不完整: {}。",
+    "Predicting": "预测",
     "Report: {}": "报告: {}",
     "{} of {} ok": "{} / {} 成功",
 }

@@ -47,7 +47,7 @@ def evaluate(network: Network, batches: Batches) -> Evaluation:
     with network.enough_memory(), progress("Testing", len(batches), "batch") as advance:
         for images, labels in batches.epoch():
             logits = average_views(network.forward(images), len(labels))  # (B, K)
-            best = logits.topk(min(5, classes)).indices  # (B, 5), most likely first
+            best = rank_classes(logits)  # (B, 5)
             confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
             top5 += (best == labels[:, None]).sum()
@@ -55,6 +55,19 @@ def evaluate(network: Network, batches: Batches) -> Evaluation:
     count = len(batches.labels)
     confusion = confusion.view(classes, classes).cpu()
     return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)
+
+
+def rank_classes(logits: Tensor, count: int = 5) -> Tensor:
+    """The numbers (B, count) of the most likely classes, the likeliest first; of fewer than `count` classes, all.
+
+    Where two are equally likely, which happens in bfloat16, the first is the same one whatever `count` is.
+    """
+    classes = logits.shape[1]
+    first = logits.topk(min(5, classes)).indices
+    if count <= 5:
+        return first[:, :count]
+    ranked = logits.topk(min(count, classes)).indices
+    return ranked.gather(1, (ranked != first[:, :1]).to(torch.uint8).argsort(dim=1, stable=True))
 
 
 def average_views(logits: Tensor, count: int) -> Tensor:

@@ -1,0 +1,146 @@
+"""Predicts what image files show, with a trained network; the same bits as in the run's own test."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alexnet.disk import replacing
+from alexnet.errors import Failure, Mistake
+from alexnet.inference.outputs import check_outputs
+from alexnet.inference.paths import Found, find_classes, find_images
+
+if TYPE_CHECKING:  # torch takes seconds to import, and mistakes are answered before
+    from alexnet.inference.looks import Remarks
+    from alexnet.inference.rows import About, Row, Writer
+    from alexnet.inference.trained import Trained
+
+USUAL = 5  # classes of each image
+
+
+def predict(
+    run: str,
+    paths: Sequence[str],
+    top: int | None = None,
+    views: int | None = None,
+    invert: bool = False,
+    weights: str | None = None,
+    device: str | None = None,
+    csv: str | None = None,
+    json: str | None = None,
+    html: str | None = None,
+    plot: str | None = None,
+    force: bool = False,
+) -> int:
+    """Prints the most probable classes of each image, and writes them to the files that are named.
+
+    run: a run's folder, or a published file of weights. paths: see paths.find_images. top: classes of each image; None:
+    five, or all of fewer. views: 1 or 10 of each image; None: as the run was tested. invert: dark becomes light.
+    weights: best or last; None: those that the run itself was tested with. csv, json, html, plot: files, which are
+    complete or not there. force: replaces them. Returns the exit status: 1 if an image can't be read.
+
+    Where images are in folders that are called as classes are, the last line is the accuracy, with the 95% interval of
+    a binomial proportion by Wilson's formula.
+
+    Raises Mistake for what isn't there or doesn't fit, Failure if a batch finds too little memory.
+    """
+    files = {"--csv": csv, "--json": json, "--html": html, "--plot": plot}
+    check_outputs(files, force)
+    found = find_images(paths)
+    from alexnet.inference.looks import Remarks
+    from alexnet.inference.rows import Totals
+    from alexnet.inference.trained import load
+
+    trained = load(run, weights=weights, device=device)
+    about = _describe(trained, top, views, invert)
+    remarks, totals = Remarks(trained.config["dataset"]["_target_"], trained.channels, invert), Totals()
+    with ExitStack() as stack:
+        writers = _open_writers(about, found, trained, files, stack)
+        for rows in _predict_rows(trained, about, found, remarks, thumbnails=html is not None):
+            totals.add(rows)
+            for writer in writers:
+                writer.add(rows)
+        remarks.end()
+        for writer in writers[1:]:
+            writer.end(totals)
+    writers[0].end(totals)
+    return 1 if totals.broken else 0
+
+
+def _describe(trained: "Trained", top: int | None, views: int | None, invert: bool) -> "About":
+    """What all rows share. Raises Mistake for more classes a row than there are."""
+    from alexnet.inference.rows import About
+
+    known = len(trained.classes)
+    if top is not None and top > known:
+        raise Mistake(f"--top {top}: {trained.source} tells {known} classes apart; give --top {known} or less.")
+    return About(
+        trained.source,
+        trained.weights,
+        trained.epoch,
+        trained.weights_sha256,
+        trained.classes,
+        trained.class_names,
+        count=top or min(USUAL, known),
+        views=views or trained.preparation.views or 1,
+        inverted=invert,
+    )
+
+
+def _predict_rows(
+    trained: "Trained", about: "About", found: Sequence[Found], remarks: "Remarks", thumbnails: bool
+) -> Iterator[list["Row"]]:
+    """A row for each image, in order, a batch at a time. Raises Failure as `predict` does."""
+    from alexnet.inference.looks import THUMBNAIL, Inspector
+    from alexnet.inference.rows import Row
+    from alexnet.messages.console import progress
+    from alexnet.training.evaluation import rank_classes
+
+    truths = find_classes(found, trained.folder_names)
+    inspect = Inspector(THUMBNAIL if thumbnails else 0) if thumbnails or remarks.needed else None
+    files = trained.open_files([image.path for image in found], about.inverted, inspect)
+    done = 0
+    with progress("Predicting", len(found), "image") as advance:
+        for logits in trained.compute_logits(trained.make_batches(files, about.views)):
+            ranked = rank_classes(logits, about.count).cpu()
+            probabilities = logits.softmax(1).cpu().gather(1, ranked)
+            if not logits.isfinite().all():
+                raise Failure(f"{trained.source} answers with numbers that aren't finite: its training has diverged.")
+            rows = []
+            for place, top in enumerate(zip(ranked.tolist(), probabilities.tolist(), strict=True), done):
+                path, broken, look = found[place].path, files.broken.pop(place, None), files.seen.pop(place, None)
+                if look is not None:
+                    remarks.see(path, look)
+                pairs = [] if broken is not None else list(zip(*top, strict=True))
+                rows.append(Row(path, pairs, truths[place], broken, b"" if look is None else look.thumbnail))
+            yield rows
+            done += len(rows)
+            advance(len(logits))
+
+
+def _open_writers(
+    about: "About", found: Sequence[Found], trained: "Trained", files: dict[str, str | None], stack: ExitStack
+) -> list["Writer"]:
+    """What takes the rows: the terminal first, then the files, which are whole if `stack` ends without an error."""
+    from alexnet.comparison.tables import measure_terminal
+    from alexnet.inference.rows import Csv, Json, Lines
+
+    def open_text(file: str) -> Any:
+        temporary = stack.enter_context(replacing(Path(file)))  # closed before it is renamed
+        return stack.enter_context(open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline=""))
+
+    paths = [image.path for image in found]
+    writers: list[Writer] = [Lines(about, paths, measure_terminal())]
+    if (file := files["--csv"]) is not None:
+        writers.append(Csv(about, open_text(file)))
+    if (file := files["--json"]) is not None:
+        writers.append(Json(about, open_text(file)))
+    if (file := files["--html"]) is not None:
+        from alexnet.inference.predict_page import Page
+
+        writers.append(Page(about, paths, trained.config["language"], trained.side, open_text(file)))
+    if (file := files["--plot"]) is not None:
+        from alexnet.inference.predict_plot import Figure
+
+        writers.append(Figure(about, len(paths), trained, stack.enter_context(replacing(Path(file)))))
+    return writers

@@ -1,0 +1,33 @@
+"""Trained networks and images to show them."""
+
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from alexnet.config.compose import compose_config
+from alexnet.runs.folder import Run
+from alexnet.training.job import execute
+
+
+@pytest.fixture(scope="session")
+def digit_folder(tmp_path_factory):
+    """root/train/NAME and root/test/NAME of 400 and 100 digits of 8x8 pixels, PNG; some are a folder deeper."""
+    root, data = tmp_path_factory.mktemp("digit_folder"), load_digits()
+    for number, (pixels, label) in enumerate(zip(data.images[:500], data.target[:500], strict=True)):
+        place = root / ("test" if number % 5 == 0 else "train") / f"digit {label}" / ("more" if number % 3 == 0 else "")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((pixels * 15).astype("uint8")).save(place / f"{number:03}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def train_digits(tmp_path_factory):
+    """train_digits(*overrides) trains the smallest network for a moment and gives the run."""
+
+    def train(*overrides):
+        run = Run(tmp_path_factory.mktemp("trained"))
+        given = ["model=cuda_convnet", "optimizer.lr=0.02", "epochs=1", "batch_size=32", "device=cpu", *overrides]
+        assert execute(compose_config(given)[0], run) == 0
+        return run
+
+    return train

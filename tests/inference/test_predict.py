@@ -1,0 +1,194 @@
+"""predict.py: the figures of the run's own test, from files; and what it prints and writes of each image."""
+
+import csv
+import json
+import os
+import signal
+import sys
+import time
+from math import sqrt
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import alexnet
+from alexnet.errors import Mistake
+from alexnet.inference.predict import predict
+from alexnet.launch.evaluate import evaluate
+from support.images import small_data, write_images
+from support.programs import ROOT, start_script
+
+
+@pytest.fixture(scope="module")
+def digits(train_digits):
+    return train_digits("dataset=digits", "dataset.size=24", "device.precision=float32")
+
+
+@pytest.fixture(scope="module")
+def digit_files(digits, tmp_path_factory):
+    """The run's test images as NAME/NUMBER.png, and their paths in the order of the test."""
+    root = tmp_path_factory.mktemp("digit_files")
+    test = alexnet.load(digits.folder).load_split("test")[0].test
+    paths = []
+    for number, (image, label) in enumerate(zip(test.images, test.labels.tolist(), strict=True)):
+        (root / str(label)).mkdir(exist_ok=True)
+        paths.append(str(root / str(label) / f"{number:03}.png"))
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(paths[-1])
+    return paths
+
+
+def predict_json(run, paths, tmp_path, **flags):
+    """The exit status, and what --json writes."""
+    status = predict(str(run), list(map(str, paths)), json=str(tmp_path / "out.json"), force=True, **flags)
+    return status, json.loads((tmp_path / "out.json").read_text())
+
+
+def evaluate_json(run, capsys, *overrides):
+    capsys.readouterr()
+    assert evaluate(str(run.folder), overrides, json=True) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_test_images_as_files_give_the_runs_own_accuracy_to_the_last_digit(digits, digit_files, tmp_path, capsys):
+    status, found = predict_json(digits.folder, digit_files, tmp_path)
+    recorded = digits.result()
+    assert status == 0 and found["accuracy"] == recorded["test_accuracy"] and 0.3 < found["accuracy"] < 1
+    assert found["weights_sha256"] == recorded["weights_sha256"]
+    share, count = found["accuracy"], found["accuracy_images"]
+    middle, squared = 1.959963984540054**2 / (2 * count), 1.959963984540054**2
+    spread = 1.959963984540054 * sqrt(share * (1 - share) / count + squared / (4 * count**2))
+    wilson = [(share + middle + sign * spread) / (1 + squared / count) for sign in (-1, 1)]
+    assert found["accuracy_interval"] == pytest.approx(wilson)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"accuracy {100 * share:.2f}% (") and f"{100 * wilson[0]:.2f}% to" in last
+    ten = predict_json(digits.folder, digit_files, tmp_path, views=10)[1]
+    assert ten["accuracy"] == evaluate_json(digits, capsys, "dataset.views=10")["test_accuracy"]
+    assert ten["views"] == 10 and ten["predictions"][0]["top"] != found["predictions"][0]["top"]
+
+
+@pytest.mark.slow
+def test_an_image_folder_as_it_lies_gives_the_runs_own_accuracy_to_the_last_digit(
+    train_digits, digit_folder, tmp_path, capsys
+):
+    """In bf16, with 10 views of larger images; then with one."""
+    size = ["dataset.size=24", "dataset.resize=28", "dataset.views=10", "device.precision=bf16", "epochs=4"]
+    run = train_digits("dataset=image_folder", f"dataset.root={digit_folder}", "dataset.cache=null", *size)
+    status, found = predict_json(run.folder, [digit_folder / "test"], tmp_path)
+    assert status == 0 and found["accuracy"] == run.result()["test_accuracy"] and 0.2 < found["accuracy"] < 1
+    assert found["accuracy_images"] == 100
+    one = predict_json(run.folder, [digit_folder / "test"], tmp_path, views=1)[1]
+    assert one["accuracy"] == evaluate_json(run, capsys, "dataset.views=1")["test_accuracy"]
+
+
+def test_a_broken_file_is_a_row_with_its_reason_and_the_others_are_predicted(digits, digit_files, tmp_path, capsys):
+    (tmp_path / "broken.png").write_text("no image")
+    given = [digit_files[0], str(tmp_path / "broken.png"), digit_files[1]]
+    alone = predict_json(digits.folder, digit_files[:2], tmp_path)[1]["predictions"]
+    capsys.readouterr()
+    status, found = predict_json(digits.folder, given, tmp_path, csv=str(tmp_path / "out.csv"))
+    assert status == 1 and found["broken"] == 1
+    first, broken, last = found["predictions"]
+    assert [row["path"] for row in (first, broken, last)] == given
+    assert broken["top"] == [] and "can't be read as an image (no known format)" in broken["error"]
+    for row, expected in zip((first, last), alone, strict=True):
+        assert [each["class"] for each in row["top"]] == [each["class"] for each in expected["top"]]
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[2].startswith(f"{tmp_path}/broken.png can't be read") and shown[-2] == "1 of 3 images can't be read."
+    with open(tmp_path / "out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == given
+    assert {row["weights_sha256"] for row in rows} == {digits.result()["weights_sha256"]}
+    assert float(rows[0]["probability_1"]) == first["top"][0]["probability"] and rows[1]["error"] == broken["error"]
+
+
+def test_rows_fit_in_80_columns_and_name_the_path_as_it_was_given(digits, digit_files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("alexnet.comparison.tables.measure_terminal", lambda: 80)
+    monkeypatch.chdir(tmp_path)
+    long = tmp_path / f"{'long' * 12}.png"
+    os.symlink(digit_files[0], long)
+    os.symlink(digit_files[0], "a.png")
+    for given in (["./a.png"], ["./a.png", long.name]):
+        predict(str(digits.folder), given, top=10)
+        head, *lines = capsys.readouterr().out.splitlines()
+        assert digits.result()["weights_sha256"][:12] in head and max(map(len, lines)) <= 80
+        assert lines[0].startswith("./a.png") and all(any(line.startswith(name) for line in lines) for name in given)
+        assert sum(line.count("%") for line in lines) == 10 * len(given)
+
+
+def test_a_photograph_given_to_a_network_of_light_digits_is_told_what_that_learnt_on(
+    digits, digit_files, tmp_path, capsys
+):
+    image = np.array(Image.open(digit_files[0]))
+    Image.fromarray(255 - image).save(tmp_path / "ink.png")
+    Image.fromarray(image * np.array([1, 0, 0], np.uint8)).save(tmp_path / "red.png")
+    told = {}
+    for name, flags in (("ink.png", {}), ("ink.png", {"invert": True}), ("red.png", {})):
+        capsys.readouterr()
+        predict(str(digits.folder), [str(tmp_path / name)], **flags)
+        told[(name, *flags)] = capsys.readouterr()
+    assert "ink.png has a light border (" in told["ink.png",].err and "light on black: --invert" in told["ink.png",].err
+    assert told["ink.png", "invert"].err == ""
+    assert "red.png has colours, and the run learnt on grey images" in told["red.png",].err
+    capsys.readouterr()
+    assert predict(str(digits.folder), [digit_files[0]]) == 0
+    own = capsys.readouterr()
+    assert (
+        own.err == ""
+        and own.out.splitlines()[1].split()[1:] == told["ink.png", "invert"].out.splitlines()[1].split()[1:]
+    )
+    predict(str(digits.folder), digit_files, invert=True)
+    assert f"{len(digit_files)} images have a light border" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_sentence_and_nothing_is_written(digits, digit_files, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "there.csv").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    run, paths = str(digits.folder), digit_files[:1]
+    for given, flags, said in (
+        ([run, paths], {"top": 11}, "--top 11: .* tells 10 classes apart; give --top 10 or less"),
+        ([run, ["empty"]], {}, "There are no images in empty"),
+        ([run, ["nowhere.png"]], {}, "nowhere.png isn't there: expected image files"),
+        ([run, ["*.jpg"]], {}, r"\*.jpg matches no file"),
+        (["empty", paths], {}, "empty isn't the folder of a run"),
+        (["nowhere", paths], {}, "nowhere isn't the folder of a run"),
+        ([run, paths], {"weights": "best"}, "held out no images, so it has no best weights"),
+        ([run, paths], {"csv": "there.csv"}, "--csv there.csv is there already: name another file, or give --force"),
+        ([run, paths], {"json": "no/out.json"}, "--json no/out.json: there is no folder no"),
+        ([run, paths], {"html": "empty"}, "--html empty is a folder"),
+        ([run, paths], {"plot": "out.txt"}, "expected a file that ends in .png, .pdf, .svg"),
+        ([run, paths], {"csv": "out", "json": "./out"}, "--csv and --json would write the same file"),
+    ):
+        with pytest.raises(Mistake, match=said):
+            predict(*given, **flags)
+    assert (tmp_path / "there.csv").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["empty", "there.csv"]
+    assert predict(run, paths, csv="there.csv", force=True) == 0
+    assert (tmp_path / "there.csv").read_text().startswith("path,")
+
+
+@pytest.mark.slow
+def test_a_run_that_kept_no_weights_says_so(train_digits, tmp_path, digit_files):
+    run = train_digits("dataset=image_folder", *small_data(write_images(tmp_path / "images")), "epochs=1", "keep=none")
+    with pytest.raises(Mistake, match=r"kept no weights when it ended.*keep=weights"):
+        predict(str(run.folder), digit_files[:1])
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_leaves_whole_files_only(digits, digit_files, tmp_path):
+    """The rows so far are printed; a file that was to be replaced is as it was; nothing else is left."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "out.csv").write_text("mine")
+    script = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(digits.folder), *(digit_files * 50)]
+    process, (stdout, stderr) = start_script([*script, "--csv", "out.csv", "--html", "out.html", "--force"], home)
+    for _ in range(600):
+        if stdout.stat().st_size > 5000:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130 and stderr.read_text() == "stopped by SIGINT\n"
+    assert 20 < len(stdout.read_text().splitlines()) < 50 * len(digit_files)
+    assert os.listdir(home) == ["out.csv"] and (home / "out.csv").read_text() == "mine"

@@ -1,0 +1,120 @@
+"""The page and the picture of predict.py."""
+
+import json
+import re
+
+import pytest
+from matplotlib import pyplot
+from PIL import Image
+
+from alexnet.inference.predict import predict
+from alexnet.inference.predict_page import CHINESE, ENGLISH, WEB
+
+HOSTILE = "<script>document['title'] = 'taken over'<script>\x1b\u202e.png"
+
+
+@pytest.fixture(scope="module")
+def written(train_digits, digit_folder, tmp_path_factory):
+    """The folder with out.html, out.json and a hostile file, of 130 images with a broken one, and figures drawn."""
+    home = tmp_path_factory.mktemp("page")
+    run = train_digits("dataset=digits", "dataset.size=24", "epochs=3")
+    folder = home / "digits"
+    for path in sorted((digit_folder / "test").rglob("*.png")) + sorted((digit_folder / "train").rglob("*.png"))[:28]:
+        place = folder / path.relative_to(digit_folder).parts[1].removeprefix("digit ")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / path.name).write_bytes(path.read_bytes())
+    (folder / HOSTILE.replace("/", "")).write_bytes(next((folder / "0").iterdir()).read_bytes())
+    (folder / "broken.png").write_text("no image")
+    given = {name: str(home / f"out.{name}") for name in ("html", "json")}
+    assert predict(str(run.folder), [str(folder)], **given, plot=str(home / "out.png")) == 1
+    return home
+
+
+@pytest.fixture(scope="module")
+def predictions(written):
+    return json.loads((written / "out.json").read_text())
+
+
+def test_the_page_holds_every_text_as_text_and_loads_nothing(written, predictions):
+    page = (written / "out.html").read_text(encoding="utf-8")
+    (data,) = re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert "<" not in data and "taken over" in data and not {"\x1b", "\u202e"} & {*page}
+    rows = json.loads(data)["rows"]
+    assert len(rows) == len(predictions["predictions"]) == 130
+    assert all(row["image"].startswith("data:image/png;base64,") for row in rows if row["top"])
+    assert "http" not in re.sub(r"http-equiv", "", page)
+
+
+def test_both_languages_have_every_text_and_the_same_places_in_it():
+    def count_places(texts):
+        return {key: len(re.findall(r"{\d*}", text)) for key, text in texts.items()}
+
+    assert count_places(ENGLISH) == count_places(CHINESE)
+    used = "".join((WEB / name).read_text() for name in ("predictions.html", "predictions.js"))
+    named = {*re.findall(r"TEXT\.(\w+)|{{ text\.(\w+) }}", used)}
+    assert {name for pair in named for name in pair if name} <= {*ENGLISH}
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_person_filters_the_page_by_class_and_by_confidence(written, predictions, tmp_path):
+    pages = pytest.importorskip("support.pages", reason="selenium is not installed: pip install -e '.[test]'")
+    browser = pages.open_browser(tmp_path)
+    if browser is None:
+        pytest.skip("there is no Chromium with its chromedriver on this machine")
+    try:
+        browser.get((written / "out.html").as_uri())
+        pages.wait_for(browser, "figure")
+        rows = predictions["predictions"]
+        best = [row["top"][0] for row in rows if row["top"]]
+
+        def count(**chosen):
+            for name in ("predicted", "truth", "kind", "order", "from", "to"):
+                value = chosen.get(name, {"kind": "all", "order": "given", "from": 0, "to": 100}.get(name, ""))
+                browser.execute_script(
+                    "const control = document.getElementById(arguments[0]); control.value = arguments[1];"
+                    "control.dispatchEvent(new Event('input'))",
+                    name,
+                    str(value),
+                )
+            return int(pages.find(browser, "#count").text.split(" of 130 images")[0])
+
+        assert browser.title == "Predictions" and count() == 130
+        browser.execute_script("window.scrollTo(0, 1e6)")
+        pages.wait_for(browser, "figure:nth-child(130)")
+        assert count(predicted=3) == sum(each["class"] == "3" for each in best)
+        assert count(truth=3) == sum(row.get("true_class") == "3" for row in rows)
+        assert count(**{"from": 60, "to": 90}) == sum(0.6 <= each["probability"] <= 0.9 for each in best)
+        known = [row for row in rows if row["top"] and "true_class" in row]
+        wrong = sum(row["top"][0]["class"] != row["true_class"] for row in known)
+        assert count(kind="wrong") == wrong > 0 and count(kind="right") == len(known) - wrong
+        assert count(kind="broken") == 1 and "no known format" in pages.find(browser, "figure .error").text
+        count(order="most")
+        shown = [float(text.rstrip("%")) for text in pages.texts(browser, "figure li:first-child span:last-child")]
+        assert shown == sorted(shown, reverse=True)
+        accuracy = f"Accuracy {100 * predictions['accuracy']:.2f}% of {len(known)} images"
+        assert pages.find(browser, "#accuracy").text.startswith(accuracy)
+        width = "return document.querySelector('li i').style.width"
+        assert browser.execute_script(width) == f"{shown[0]}%".replace(".0%", "%")
+        loaded = browser.execute_script("return performance.getEntriesByType('resource')")
+        assert all(each["name"].startswith("data:") for each in loaded) and browser.get_log("browser") == []
+    finally:
+        browser.quit()
+
+
+def test_the_picture_has_the_true_class_and_five_bars_for_each_image(train_digits, written, tmp_path, monkeypatch):
+    """The true class has a bar of its own colour."""
+    assert Image.open(written / "out.png").size[0] > 1000
+    drawn = []
+    monkeypatch.setattr(pyplot, "close", drawn.append)
+    run = json.loads((written / "out.json").read_text())["run"]
+    files = sorted((written / "digits" / "3").iterdir())[:3]
+    assert predict(run, list(map(str, files)), plot=str(tmp_path / "out.svg")) == 0
+    (figure,) = drawn
+    images = [axes for axes in figure.axes if axes.images]
+    bars = [axes for axes in figure.axes if axes.patches]
+    assert [axes.get_title() for axes in images] == ["3"] * 3 and [len(axes.patches) for axes in bars] == [5] * 3
+    for axes in bars:
+        colours = {text.get_text(): bar.get_facecolor() for text, bar in zip(axes.texts, axes.patches, strict=True)}
+        others = {colour for name, colour in colours.items() if name != "3"}
+        assert len(others) == 1 and colours.get("3") not in others
