@@ -53,6 +53,9 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     elif script in ("scripts/summary.py", "benchmarks/benchmark.py", "benchmarks/scaling.py"):
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         checks.check(composed(runpy.run_path(str(ROOT / script))["parse"]().overrides))
+    elif script == "scripts/predict.py":
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        assert runpy.run_path(str(ROOT / script))["parse"]().run.startswith("outputs/")
     else:
         assert script in ("scripts/resume.py", "scripts/reproduce.py", "scripts/evaluate.py")
         folder, *overrides = arguments

@@ -1,5 +1,6 @@
 """Predicts what image files show, with a trained network; the same bits as in the run's own test."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -122,15 +123,15 @@ def _open_writers(
     about: "About", found: Sequence[Found], trained: "Trained", files: dict[str, str | None], stack: ExitStack
 ) -> list["Writer"]:
     """What takes the rows: the terminal first, then the files, which are whole if `stack` ends without an error."""
-    from alexnet.comparison.tables import measure_terminal
     from alexnet.inference.rows import Csv, Json, Lines
+    from alexnet.messages.lines import measure_terminal
 
     def open_text(file: str) -> Any:
         temporary = stack.enter_context(replacing(Path(file)))  # closed before it is renamed
         return stack.enter_context(open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline=""))
 
     paths = [image.path for image in found]
-    writers: list[Writer] = [Lines(about, paths, measure_terminal())]
+    writers: list[Writer] = [Lines(about, paths, measure_terminal(sys.stdout))]
     if (file := files["--csv"]) is not None:
         writers.append(Csv(about, open_text(file)))
     if (file := files["--json"]) is not None:

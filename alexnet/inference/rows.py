@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from wcwidth import wcswidth
-
 from alexnet.errors import make_printable
 from alexnet.messages.console import say
+from alexnet.messages.lines import measure
 
 LEAST = 40  # columns for classes beside a path; with less room they are below it
 MOST = 12  # columns of a name, for which the names are aligned
@@ -103,10 +102,10 @@ class Lines:
     def __init__(self, about: About, paths: Sequence[str], width: int | None):
         """paths: of all images to come. width: the terminal's columns; None if it is none."""
         self.about, self.width = about, width
-        self.indent = max(_measure(path) for path in paths) + 2
+        self.indent = max(measure(make_printable(path)) for path in paths) + 2
         if width is not None and self.indent + LEAST > width:
             self.indent = 0
-        longest = max(map(_measure, about.names))
+        longest = max(measure(make_printable(name)) for name in about.names)
         self.name = longest if longest <= MOST else 0
         epoch = "" if about.epoch is None else f", {about.weights} weights, after epoch {about.epoch}"
         say("{}", make_printable(f"{about.source}{epoch}, SHA-256 {about.sha256[:12]}"))
@@ -124,16 +123,16 @@ class Lines:
 
     def _describe(self, row: Row) -> str:
         path, indent = make_printable(row.path), self.indent or 2
-        lines = [] if self.indent == 0 else [path + " " * (indent - _measure(row.path))]
+        lines = [] if self.indent == 0 else [path + " " * (indent - measure(path))]
         if self.indent == 0:
             lines = [path, " " * indent]
         for place, (number, probability) in enumerate(row.top):
             name = make_printable(self.about.names[number])
             cell = f"{100 * probability:5.1f}% {name}"
-            if place and self.width is not None and _measure(lines[-1]) + 2 + _measure(cell) > self.width:
+            if place and self.width is not None and measure(lines[-1]) + 2 + measure(cell) > self.width:
                 lines.append(" " * indent)
                 place = 0
-            lines[-1] += ("  " + cell if place else cell) + " " * (self.name - _measure(name))
+            lines[-1] += ("  " + cell if place else cell) + " " * (self.name - measure(name))
         return "\n".join(line.rstrip() for line in lines)
 
 
@@ -192,9 +191,3 @@ class Json:
         truth = {} if row.truth is None else {"true_class": about.classes[row.truth]}
         error = {} if row.broken is None else {"error": row.broken}
         return {"path": row.path, **truth, "top": top, "weights_sha256": about.sha256, **error}
-
-
-def _measure(text: str) -> int:
-    """Columns in a terminal."""
-    printable = make_printable(text)
-    return max(wcswidth(printable), 0) or len(printable)
