@@ -10,12 +10,14 @@ models, except within one sweep.
 
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 
 from alexnet.comparison import tables
 from alexnet.comparison.groups import compare_groups
-from alexnet.comparison.records import filter_records, read_all
+from alexnet.comparison.records import Record, choose_language, filter_records, read_all
 from alexnet.errors import Mistake, mistakes_end_the_program
 from alexnet.launch.arguments import Parser
+from alexnet.messages.console import speaking, translate
 from alexnet.messages.lines import measure_terminal, show
 
 
@@ -64,22 +66,30 @@ def main() -> None:
     given = parse()
     if (given.title or given.label) and not given.plot:
         raise Mistake("--title and --label are of a plot: give --plot curves.png, too.")
+    if given.diff and (given.plot or given.html):
+        raise Mistake("--diff draws nothing: give --plot and --html in a call without it.")
     records = filter_records(read_all(given.folders, lambda line: show(line, sys.stderr)), given.where)
-    if given.diff:
-        if given.plot or given.html:
-            raise Mistake("--diff draws nothing: give --plot and --html in a call without it.")
-        print(tables.describe_differences(given.form, records, measure_terminal(sys.stdout)))
-        return
+    with speaking(choose_language(records)):
+        if given.diff:
+            print(tables.describe_differences(given.form, records, measure_terminal(sys.stdout)))
+        else:
+            report(given, records)
+
+
+def report(given: Namespace, records: Sequence[Record]) -> None:
+    """Draws and prints the comparison. Where its files are is said on stderr, as stdout may be for a program."""
     groups = compare_groups(records, given.metric, given.sort, given.best_of, given.across_models)
     # Here and not above: matplotlib and plotly take longer to import than a table takes to make.
     if given.plot:
         from alexnet.comparison.picture import draw
 
         draw(groups, given.plot, given.title, given.label)
+        show(translate("Plot: {}").format(given.plot), sys.stderr)
     if given.html:
         from alexnet.comparison.page import write
 
         write(groups, given.html)
+        show(translate("Page: {}").format(given.html), sys.stderr)
     print(tables.describe(given.form, groups, given.verbose, measure_terminal(sys.stdout)))
 
 

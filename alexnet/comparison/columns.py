@@ -12,6 +12,8 @@ from alexnet.comparison.metrics import get_bounds, is_share
 from alexnet.comparison.records import Record
 from alexnet.comparison.spread import Spread
 from alexnet.errors import make_printable
+from alexnet.messages.console import asked_for, translate
+from alexnet.runs.texts import TEXTS
 
 
 class Column(NamedTuple):
@@ -36,12 +38,13 @@ def list_columns(comparison: Comparison) -> list[Column]:
     columns.append(Column("n", "n", [str(0 if spread is None else spread.n) for spread in spreads]))
     columns.append(Column("metric", label_metric(first), [format_mean(spread, first) for spread in spreads]))
     if any(spread is not None and spread.low is not None for spread in spreads):
-        columns.append(Column("interval", "95% interval", [format_interval(spread, first) for spread in spreads]))
+        intervals = [format_interval(spread, first) for spread in spreads]
+        columns.append(Column("interval", translate("95% interval"), intervals))
     for name in others:
         cells = [format_mean(each.get_spread(name), name) for each in configurations]
         columns.append(Column("metric", label_metric(name), cells))
     if any(each.status != "finished" for each in configurations):
-        columns.append(Column("status", "status", list(map(_format_status, configurations))))
+        columns.append(Column("status", translate("status"), list(map(_format_status, configurations))))
     return [*columns, _list_folders(configurations)]
 
 
@@ -50,12 +53,28 @@ def _format_status(configuration: Configuration) -> str:
     counts = Counter(record.status for record in configuration.records)
     if len(counts) > 1:
         counts.pop("finished", None)
-        return make_printable(", ".join(f"{count} {status}" for status, count in counts.items()))
-    return make_printable(configuration.status)
+        return ", ".join(f"{count} {name_status(status)}" for status, count in counts.items())
+    return name_status(configuration.status)
 
 
 def label_metric(metric: str) -> str:
-    return make_printable(f"{metric} %" if is_share(metric) else metric)
+    return f"{name_metric(metric)} %" if is_share(metric) else name_metric(metric)
+
+
+def name_metric(metric: str) -> str:
+    """As it is typed; in Chinese as a picture names it."""
+    return TEXTS[asked_for["language"]].metrics.get(metric, make_printable(metric))
+
+
+def name_status(status: str) -> str:
+    names = {
+        "unfinished": translate("unfinished"),
+        "failed": translate("failed"),
+        "diverged": translate("diverged"),
+        "interrupted": translate("interrupted"),
+        "finished": translate("finished"),
+    }
+    return names.get(status, make_printable(status))
 
 
 def format_mean(spread: Spread | None, metric: str) -> str:
@@ -91,7 +110,8 @@ def _list_folders(configurations: Sequence[Configuration]) -> Column:
 
 
 def label_folders(common: str) -> str:
-    return make_printable(f"folders in {common}" if common.strip("/") else "folders")
+    inside = translate("folders in {}").format(make_printable(common))
+    return inside if common.strip("/") else translate("folders")
 
 
 def find_common_parent(records: Sequence[Record]) -> str:

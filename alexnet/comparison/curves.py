@@ -3,6 +3,7 @@
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.configurations import Configuration, Curve
 from alexnet.comparison.metrics import is_share, parse_target
+from alexnet.comparison.records import choose_language
 from alexnet.runs.texts import TEXTS, Texts
 
 CURVES = ("training_loss", "validation_loss", "training_error", "validation_error")
@@ -39,7 +40,5 @@ def get_level(comparison: Comparison) -> float | None:
 
 
 def choose_texts(comparison: Comparison) -> Texts:
-    """The texts in the language of the runs, or in English if the runs have several languages."""
-    languages = {record.config.get("language") for each in comparison.configurations for record in each.records}
-    language = languages.pop() if len(languages) == 1 else None
-    return TEXTS.get(str(language), TEXTS["en"])
+    """The texts in the language of the runs."""
+    return TEXTS[choose_language(record for each in comparison.configurations for record in each.records)]

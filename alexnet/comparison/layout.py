@@ -170,9 +170,10 @@ def _join_keys(comparison: Comparison, width: int) -> tuple[Column, list[str]]:
     for each in comparison.configurations:
         values = {key: comparison.format_value(each, key) for key in comparison.keys}
         changed = {key: value for key, value in values.items() if value != usual.get(key)}
-        cells.append(wrap(_join(changed), width, "") or "usual")
-    note = [f"usual: {_join(usual)}; the other rows say what differs from it"] if usual else []
-    return Column("key", "configuration", cells), note
+        cells.append(wrap(_join(changed), width, "") or translate("usual"))
+    text = translate("usual: {}; the other rows say what differs from it")
+    note = [text.format(_join(usual))] if usual else []
+    return Column("key", translate("configuration"), cells), note
 
 
 def _find_usual(comparison: Comparison) -> dict[str, str]:

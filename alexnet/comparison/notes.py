@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from alexnet.comparison.columns import name_metric, name_status
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.metrics import get_bounds, is_higher_better, is_share, parse_target
 from alexnet.comparison.records import format_value
@@ -43,7 +44,8 @@ def note_choice(comparison: Comparison) -> list[str]:
     if not comparison.by_default or len(ordered) < 2:
         return []
     if comparison.metric == "validation_accuracy":
-        return [translate("ordered by the accuracy on held-out training images; test_accuracy is only shown")]
+        text = translate("ordered by the accuracy on held-out training images; {} is only shown")
+        return [text.format(name_metric("test_accuracy"))]
     text = translate("ordered by test accuracy, so the best row's is too good; to choose without it: {}")
     return [text.format("dataset.validation=0.1")]
 
@@ -56,9 +58,13 @@ def _note_left_out(comparison: Comparison, verbose: bool) -> list[str]:
     ]
     if verbose or len(lines) < 2:
         return lines
-    kinds = [translate("repeated seed") if record.finished else record.status for record, _ in comparison.left_out]
-    counts = ", ".join(f"{count} {make_printable(kind)}" for kind, count in Counter(kinds).items())
-    return [f"{text.format(counts)}; {_hint()}"]
+    counts = Counter(record.status for record, _ in comparison.left_out)
+    repeated = translate("{} repeated seed") if counts["finished"] == 1 else translate("{} repeated seeds")
+    parts = [
+        repeated.format(count) if status == "finished" else f"{count} {name_status(status)}"
+        for status, count in counts.items()
+    ]
+    return [f"{text.format(', '.join(parts))}; {_hint()}"]
 
 
 def _note_mixed(comparison: Comparison, verbose: bool) -> list[str]:
@@ -93,11 +99,11 @@ def _note_missing(comparison: Comparison, verbose: bool) -> list[str]:
         without = len(each.repeats) - len(each.get_values(metric))
         if without:
             missing, total = missing + without, total + len(each.repeats)
-            lines.append(text.format(comparison.name(each), without, len(each.repeats), metric, why))
+            lines.append(text.format(comparison.name(each), without, len(each.repeats), name_metric(metric), why))
     if verbose or len(lines) < 2:
         return lines
     text = translate("{} of {} finished runs in {} rows have no {}{}")
-    return [f"{text.format(missing, total, len(lines), metric, why)}; {_hint()}"]
+    return [f"{text.format(missing, total, len(lines), name_metric(metric), why)}; {_hint()}"]
 
 
 def _note_best_of(comparison: Comparison) -> list[str]:
@@ -108,13 +114,13 @@ def _note_best_of(comparison: Comparison) -> list[str]:
     by = ""
     unmeasured = [each for each in rows if each.repeats and each.get_spread(comparison.metric) is None]
     if unmeasured and all(each.get_spread(comparison.metric) is None for each in rows):
-        by = translate(", by final_loss because no run has {}").format(comparison.metric)
+        by = translate(", by final_loss because no run has {}").format(name_metric(comparison.metric))
     tried = dict.fromkeys(",".join(map(format_value, each.tried)) for each in rows)
     text = translate("only the best of {}={} is shown{}")
     lines = [text.format(make_printable(key), values, by) for values in tried]
     if unmeasured and not by:
         text = translate("{} of the rows by final_loss, because their runs have no {}")
-        lines.append(text.format(len(unmeasured), comparison.metric))
+        lines.append(text.format(len(unmeasured), name_metric(comparison.metric)))
     for each in rows:
         if not each.repeats:  # all failed, so none of the values is the best
             continue
@@ -163,7 +169,7 @@ def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
         return join_sentences(text.format(pair), more_seeds())
     seeds = translate("seed {}") if difference.n == 1 else translate("seeds {}")
     amount = _format_signed(difference.mean, metric) + (translate(" points") if is_share(metric) else "")
-    start = f"{pair}, {seeds.format(', '.join(map(format_value, verdict.seeds)))}: {metric} {amount}"
+    start = f"{pair}, {seeds.format(', '.join(map(format_value, verdict.seeds)))}: {name_metric(metric)} {amount}"
     if difference.low is None or difference.high is None:
         text = translate("{}; with n=1 a difference can't be told from chance.")
         return join_sentences(text.format(start), more_seeds())

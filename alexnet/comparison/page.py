@@ -18,11 +18,14 @@ from markupsafe import Markup
 
 from alexnet.comparison.groups import Group
 from alexnet.comparison.page_data import collect
-from alexnet.comparison.page_texts import TEXTS
+from alexnet.comparison.page_texts import PLOTLY, TEXTS
+from alexnet.comparison.records import choose_language
 from alexnet.errors import Mistake
+from alexnet.messages.console import speaking
 from alexnet.runs.texts import TEXTS as RUN_TEXTS
 from alexnet.runs.texts import find_chinese_font
 
+PAGES = (".html", ".htm")
 WEB = Path(__file__).parent / "web"
 SCRIPTS = (
     "rows.js",
@@ -42,8 +45,10 @@ TEMPLATES = Environment(
 def write(groups: Sequence[Group], path: str | Path) -> None:
     """Writes the page: the table, the notes, the curves and a section for each run.
 
-    Raises Mistake if the file can't be written.
+    Raises Mistake if the file's ending is not a page's, or if the file can't be written.
     """
+    if Path(path).suffix.lower() not in PAGES:
+        raise Mistake(f"--html {path}: the name must end in {' or '.join(PAGES)}: --html runs.html.")
     page = render(groups)
     try:
         Path(path).write_text(page, encoding="utf-8")
@@ -57,8 +62,11 @@ def render(groups: Sequence[Group]) -> str:
     """The page as HTML."""
     from plotly.offline import get_plotlyjs
 
-    language = choose_language(groups)
-    data = to_json({"text": TEXTS[language], "labels": RUN_TEXTS[language].metrics, **collect(groups)})
+    configurations = [each for group in groups for each in group.comparison.configurations]
+    language = choose_language(record for each in configurations for record in each.records)
+    words = {"text": TEXTS[language], "labels": RUN_TEXTS[language].metrics, "plotly": PLOTLY[language]}
+    with speaking(language):
+        data = to_json({**words, **collect(groups)})
     return TEMPLATES.get_template("page.html").render(
         language=language,
         text=SimpleNamespace(**TEXTS[language]),
@@ -69,18 +77,6 @@ def render(groups: Sequence[Group]) -> str:
         plotly=Markup(get_plotlyjs()),
         nonce=token_urlsafe(16),
     )
-
-
-def choose_language(groups: Sequence[Group]) -> str:
-    """The language of the runs, or English if they have several."""
-    languages = {
-        str(record.config.get("language"))
-        for group in groups
-        for each in group.comparison.configurations
-        for record in each.records
-    }
-    language = languages.pop() if len(languages) == 1 else "en"
-    return language if language in TEXTS else "en"
 
 
 def to_json(content: Any) -> str:

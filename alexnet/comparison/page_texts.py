@@ -2,8 +2,10 @@
 
 ENGLISH = {
     "title": "Runs compared",
-    "runs": "runs",
-    "configurations": "configurations",
+    "one_run": "1 run",
+    "runs": "{} runs",
+    "one_configuration": "1 configuration",
+    "configurations": "{} configurations",
     "group": "Data set and model",
     "rows": "Rows",
     "finished_runs": "Runs finished",
@@ -30,6 +32,11 @@ ENGLISH = {
     "run": "run",
     "configuration": "configuration",
     "status": "status",
+    "status_finished": "finished",
+    "status_unfinished": "unfinished",
+    "status_failed": "failed",
+    "status_diverged": "diverged",
+    "status_interrupted": "interrupted",
     "started": "started",
     "folder": "folder",
     "tags": "tags",
@@ -96,8 +103,10 @@ ENGLISH = {
 }
 CHINESE = {
     "title": "运行对比",
-    "runs": "次运行",
-    "configurations": "个配置",
+    "one_run": "1 次运行",
+    "runs": "{} 次运行",
+    "one_configuration": "1 个配置",
+    "configurations": "{} 个配置",
     "group": "数据集与模型",
     "rows": "行",
     "finished_runs": "完成的运行",
@@ -124,6 +133,11 @@ CHINESE = {
     "run": "运行",
     "configuration": "配置",
     "status": "状态",
+    "status_finished": "完成",
+    "status_unfinished": "未完成",
+    "status_failed": "失败",
+    "status_diverged": "发散",
+    "status_interrupted": "中断",
     "started": "开始时间",
     "folder": "目录",
     "tags": "标签",
@@ -188,3 +202,18 @@ CHINESE = {
     "nothing": "此运行没有。",
 }
 TEXTS = {"en": ENGLISH, "zh": CHINESE}
+# What plotly's own buttons and messages say.
+PLOTLY = {
+    "en": {},
+    "zh": {
+        "Download plot as a PNG": "下载为 PNG",
+        "Download plot": "下载图像",
+        "Zoom": "缩放",
+        "Pan": "平移",
+        "Reset axes": "重置坐标轴",
+        "Double-click to zoom back out": "双击可还原",
+        "Taking snapshot - this may take a few seconds": "正在生成图像, 可能需要几秒钟",
+        "Snapshot succeeded": "图像已生成",
+        "Sorry, there was a problem downloading your snapshot!": "下载图像时出错！",
+    },
+}

@@ -12,6 +12,7 @@ from alexnet.config.options import GROUPS, find_option, list_targets
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.messages.console import translate
 from alexnet.runs.folder import Run, find_runs
+from alexnet.runs.texts import TEXTS
 
 # What a run was made with, and its key in environment.json.
 MADE_WITH = {
@@ -60,6 +61,13 @@ class Record:
         """The weights that were tested: best.pt if images were held out, else last.pt. None if they aren't there."""
         path = self.run.checkpoints / ("best.pt" if self.config.get("dataset.validation") else "last.pt")
         return path if path.is_file() else None
+
+
+def choose_language(records: Iterable[Record]) -> str:
+    """The language of the runs, or English if they have several."""
+    languages = {str(record.config.get("language")) for record in records}
+    language = languages.pop() if len(languages) == 1 else "en"
+    return language if language in TEXTS else "en"
 
 
 def read(run: Run) -> Record:

@@ -49,7 +49,8 @@ def describe(form: str, groups: Sequence[Group], verbose: bool = False, width: i
 def _gather_choices(groups: Sequence[Group]) -> list[str]:
     """What orders the tables, once for all of them."""
     counts = Counter(note for group in groups for note in note_choice(group.comparison))
-    return [f"{count} {'tables are' if count > 1 else 'table is'} {note}" for note, count in counts.items()]
+    one, several = translate("1 table is {1}"), translate("{0} tables are {1}")
+    return [(several if count > 1 else one).format(count, note) for note, count in counts.items()]
 
 
 def describe_differences(form: str, records: Sequence[Record], width: int | None = None) -> str:
@@ -61,7 +62,7 @@ def describe_differences(form: str, records: Sequence[Record], width: int | None
     if width is not None and measure(text) > width:
         headers, *rows = fit_cells(*list_values(records, rows), width)
         text = format_text(headers, rows)
-    return text if rows else "Nothing differs."
+    return text if rows else translate("Nothing differs.")
 
 
 def _render_overview(form: str, groups: Sequence[Group], width: int | None) -> str:
@@ -73,10 +74,11 @@ def _render_overview(form: str, groups: Sequence[Group], width: int | None) -> s
         records = [record for each in (*comparison.configurations, *comparison.others) for record in each.records]
         best = comparison.find_best()
         shown = {name: None if best is None else best.get_spread(name) for name in metrics}
-        runs = f"{sum(record.finished for record in records)} of {len(records)}"
+        runs = translate("{} of {}").format(sum(record.finished for record in records), len(records))
         means = [format_mean(spread, name) for name, spread in shown.items()]
-        rows.append([dataset, model or "all", str(len(comparison.configurations)), runs, *means])
-    headers = ["data set", "model", "rows", "finished", *map(label_metric, metrics)]
+        rows.append([dataset, model or translate("all"), str(len(comparison.configurations)), runs, *means])
+    names = [translate("data set"), translate("model"), translate("rows"), translate("finished")]
+    headers = [*names, *map(label_metric, metrics)]
     columns = [Column("key", header, list(cells)) for header, *cells in zip(headers, *rows, strict=True)]
     return _render_columns(form, columns if width is None or form != "text" else fit_overview(columns, width))
 

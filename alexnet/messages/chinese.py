@@ -129,9 +129,32 @@ CHINESE = {
     "The search is done; for more trials: hydra.sweeper.trials=N with N above {}.": (
         "搜索已完成; 要更多试验: hydra.sweeper.trials=N, N 大于 {}。"
     ),
-    # the notes under a sweep's table
-    "ordered by the accuracy on held-out training images; test_accuracy is only shown": (
-        "按留出的训练图像的准确率排序; test_accuracy 仅供参考"
+    # a comparison's table
+    "finished": "完成",
+    "unfinished": "未完成",
+    "failed": "失败",
+    "diverged": "发散",
+    "interrupted": "中断",
+    "95% interval": "95% 区间",
+    "status": "状态",
+    "folders": "目录",
+    "folders in {}": "目录 {}",
+    "data set": "数据集",
+    "model": "模型",
+    "rows": "行",
+    "all": "全部",
+    "{} of {}": "{} / {}",
+    "1 table is {1}": "1 张表{1}",
+    "{0} tables are {1}": "{0} 张表{1}",
+    "Plot: {}": "图像: {}",
+    "Page: {}": "网页: {}",
+    "Nothing differs.": "没有不同之处。",
+    "configuration": "配置",
+    "usual": "常用值",
+    "usual: {}; the other rows say what differs from it": "常用值: {}; 其他行只列出与此不同之处",
+    # the notes under it
+    "ordered by the accuracy on held-out training images; {} is only shown": (
+        "按留出的训练图像的准确率排序; {}仅供参考"
     ),
     "ordered by test accuracy, so the best row's is too good; to choose without it: {}": (
         "按测试集准确率排序, 所以最好一行的准确率偏高; 若不想用测试集选择: {}"
@@ -139,7 +162,8 @@ CHINESE = {
     "Repeat with several seeds: {}": "请用多个种子重复: {}",
     "compare.py --verbose lists them": "compare.py --verbose 列出全部",
     "not averaged: {}": "未计入平均: {}",
-    "repeated seed": "个重复的种子",
+    "{} repeated seed": "{} 个重复的种子",
+    "{} repeated seeds": "{} 个重复的种子",
     "{}: averaged over {} {}; see --diff": "{}: 平均了不同的 {} ({}); 见 --diff",
     "averaged over several {}": "平均了不同的 {}",
     "{} (1 row)": "{} (1 行)",

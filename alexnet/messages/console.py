@@ -37,6 +37,17 @@ def translate(text: str) -> str:
     return CHINESE.get(text, text) if asked_for["language"] == "zh" else text
 
 
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """translate() gives this language meanwhile."""
+    before = asked_for["language"]
+    asked_for["language"] = language
+    try:
+        yield
+    finally:
+        asked_for["language"] = before
+
+
 def is_quiet() -> bool:
     return asked_for["console"] == "quiet"
 

@@ -6,10 +6,12 @@ import re
 import pytest
 
 from alexnet.comparison.groups import compare_groups
+from alexnet.comparison.metrics import METRICS
 from alexnet.comparison.page import SCRIPTS, WEB, render
 from alexnet.comparison.page_data import list_worst_classes, shorten_curve
 from alexnet.comparison.page_texts import CHINESE, ENGLISH
 from alexnet.comparison.records import read_all
+from alexnet.messages.console import asked_for
 from support.run_folders import make
 
 
@@ -107,6 +109,16 @@ def test_the_page_speaks_the_language_of_the_runs(read_page, tmp_path, language,
     page, data = read_page()
     assert f"<title>{title}</title>" in page and data["text"]["title"] == title
     assert ("@font-face" in page) == (language == "zh")
+
+
+def test_the_sentences_metrics_and_buttons_of_a_chinese_page_are_chinese(read_page, tmp_path):
+    make(tmp_path / "run", {"language": "zh"})
+    make(tmp_path / "other", {"language": "zh", "seed": 1})
+    _, data = read_page()
+    assert data["labels"]["test_accuracy"] == "测试集准确率" and data["plotly"]["Zoom"] == "缩放"
+    assert {*METRICS} <= {*data["labels"]}
+    assert not re.search("averag|order|seed ", " ".join(data["groups"][0]["notes"]))
+    assert asked_for["language"] == "en"  # what else this process says
 
 
 def test_both_languages_have_every_text_and_the_same_places_in_it():

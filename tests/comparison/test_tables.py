@@ -119,3 +119,15 @@ def test_latex_is_a_booktabs_table_that_compiles_whatever_a_value_has_in_it(comp
         command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_the_table_and_its_sentences_speak_the_language_of_the_runs_and_csv_stays_english(compare, tmp_path):
+    for seed, status in enumerate(("finished", "finished", "failed", "diverged")):
+        result = {"status": status, "validation_accuracy": 0.8 + seed / 100}
+        make(tmp_path / str(seed), {"seed": seed, "language": "zh"}, 0.9 if seed < 2 else None, result)
+    told = compare(".").stdout
+    assert "验证集准确率 %" in told and "1 失败, 1 发散" in told and "95% 区间" in told
+    assert not {"accuracy", "averaged", "failed", "folders", "interval"} & {*told.replace("_", " ").split()}
+    assert compare(".", "--csv").stdout.startswith("dataset,model,n,validation_accuracy,")
+    make(tmp_path / "english", {"seed": 9}, 0.9)
+    assert "not averaged: 1 failed, 1 diverged" in compare(".").stdout  # runs of several languages

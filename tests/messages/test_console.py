@@ -25,7 +25,7 @@ def _as_before():
 
 def list_texts():
     """The literal texts that the program gives to be translated."""
-    for path in sorted((ROOT / "alexnet").rglob("*.py")):
+    for path in sorted([*(ROOT / "alexnet").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SPEAKING:
                 unit = {"progress": 2, "make_bar": 1}.get(node.func.id, 0)

@@ -80,8 +80,9 @@ function plot(place, traces, layout) {
     hoverlabel: {namelength: -1, bgcolor: css("panel"), bordercolor: css("line"), font: {color: css("text")}}, ...layout,
   };
   for (const name of ["xaxis", "yaxis", "yaxis2"]) if (name in look || name !== "yaxis2") look[name] = {...axis, ...layout[name], title: {standoff: 10, ...layout[name]?.title}};
+  const language = document.documentElement.lang;
   Plotly.react(place, traces, look, {
-    responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    locale: language, locales: {[language]: {dictionary: DATA.plotly, format: {}}}, responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   });
 }
 

@@ -52,7 +52,8 @@ function sortByMetric() {
 
 function start() {
   const count = DATA.groups.reduce((sum, group) => sum + group.configurations.length, 0);
-  byId("summary").textContent = `${DATA.runs.length} ${TEXT.runs}, ${count} ${TEXT.configurations}`;
+  const tell = (number, one, several) => number === 1 ? one : fill(several, number);
+  byId("summary").textContent = `${tell(DATA.runs.length, TEXT.one_run, TEXT.runs)}, ${tell(count, TEXT.one_configuration, TEXT.configurations)}`;
   fillSelect(byId("group"), DATA.groups.map((group, index) => [index, group.name]));
   byId("group-choice").hidden = byId("overview").hidden = DATA.groups.length < 2;
   byId("overview").querySelector("div").append(makeOverview());

@@ -77,6 +77,9 @@ const valueOfKey = (run, key) => Object.hasOwn(run.config, key) ? run.config[key
 const listRuns = ({runs}) => runs.map(number => DATA.runs[number]);
 const statusOf = row => state.averaged ? row.configuration.status : row.run.status;
 
+// "2 finished, 1 diverged" in the page's language.
+const sayStatus = status => status.replace(/[a-z]+/g, word => Object.hasOwn(TEXT, `status_${word}`) ? TEXT[`status_${word}`] : word);
+
 // The mean of a metric, as a number to sort and draw by.
 function metricValue(row, metric) {
   const metrics = state.averaged ? row.configuration.metrics : row.run.metrics;
@@ -94,6 +97,7 @@ function valueOf(row, column) {
 function textOf(row, column) {
   const value = valueOf(row, column);
   if (column.kind === "key") return formatOption(column.name, value);
+  if (column.name === "status" && column.kind === "fact") return sayStatus(value);
   if (column.kind !== "metric") return value === undefined || value === "" ? "-" : String(value);
   return state.averaged ? meanOf(row.configuration, column.name) : formatMetric(value, column.name);
 }
@@ -143,14 +147,14 @@ function findColumn(name) {
   const keys = [...Object.keys(DATA.config), ...DATA.keys].map(each => ({kind: "key", name: each}));
   const metrics = Object.keys(DATA.metrics).map(each => ({kind: "metric", name: each}));
   const all = [...facts, ...keys, ...metrics];
-  return all.find(each => each.name === name) ?? all.find(each => each.name.endsWith(`.${name}`)) ?? null;
+  return all.find(each => each.name === name || (each.kind === "metric" && label(each.name).replace(" %", "") === name)) ?? all.find(each => each.name.endsWith(`.${name}`)) ?? null;
 }
 
 const plain = value => String(value).toLowerCase().replace(/[_ ]/g, "");
 // A number may be typed in full or as it is shown.
 function isEqual(row, column, wanted) {
   const value = valueOf(row, column);
-  if (typeof value !== "number") return plain(value ?? "-") === plain(wanted);
+  if (typeof value !== "number") return [value ?? "-", textOf(row, column)].some(text => plain(text) === plain(wanted));
   const shown = column.kind === "metric" ? formatMetric(value, column.name) : formatOption(column.name, value);
   return wanted.trim() !== "" && [shownNumber(value, column), Number(shown)].includes(Number(wanted));
 }
@@ -185,7 +189,7 @@ const shownNumber = (value, column) => column.kind === "metric" ? scaled(value, 
 
 function searchText(row) {
   const values = [...state.group.keys, "seed"].flatMap(key => [valueOfKey(row.run, key), formatOption(key, valueOfKey(row.run, key))]);
-  return [nameOf(row), ...listRuns(row.runs.length ? row : row.configuration).flatMap(run => [run.folder, ...run.tags, run.note]), statusOf(row), ...values].join(" ").toLowerCase();
+  return [nameOf(row), ...listRuns(row.runs.length ? row : row.configuration).flatMap(run => [run.folder, ...run.tags, run.note]), statusOf(row), sayStatus(statusOf(row)), ...values].join(" ").toLowerCase();
 }
 
 function parseFilter(text) {

@@ -55,7 +55,7 @@ function goBack() {
 
 function makeStatus(run, number, configuration) {
   const left = configuration.left_out[number];
-  const words = [run.status, run.reason, left === run.reason ? "" : left, run.started].filter(Boolean);
+  const words = [sayStatus(run.status), run.reason, left === run.reason ? "" : left, run.started].filter(Boolean);
   return make("p", {className: run.status === "finished" ? "hint" : "hint bad"}, words.join(" · "));
 }
 

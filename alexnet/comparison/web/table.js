@@ -167,7 +167,7 @@ function makeCell(row, column, isNumber) {
   const cell = make("td", {}, textOf(row, column));
   if (isNumber) cell.classList.add("number");
   if (isTest(column) && state.group.by_validation) cell.classList.add("test");
-  if (column.name === "status" && cell.textContent !== "finished") cell.classList.add("bad");
+  if (column.name === "status" && statusOf(row) !== "finished") cell.classList.add("bad");
   if (column.name === "status" && !state.averaged) cell.title = row.run.reason;
   const spread = state.averaged && column.kind === "metric" && row.configuration.metrics[column.name];
   if (spread && spread[3] !== null)
