@@ -79,11 +79,8 @@ class AlexNet(nn.Module):
         for name in [*own, *saved]:
             given, expected = _describe_shape(saved.get(name)), _describe_shape(own.get(name))
             if given != expected:
-                hint = ""
-                if name.startswith("classifier.6") and name in saved and name in own:
-                    hint = "; the first number is the number of classes"
-                elif isinstance(saved.get("state_dict"), dict):
-                    hint = "; the file holds a state dict under the key state_dict: save that alone"
+                is_last = name.startswith("classifier.6") and name in saved and name in own
+                hint = "; the first number is the number of classes" if is_last else ""
                 raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {expected}{hint}")
         self.load_state_dict(saved)
 

@@ -1,9 +1,13 @@
 """Reads files of weights that anybody may have made: tensors only, and none larger than its file."""
 
+import io
+import pickletools
 import stat
+import struct
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,12 +15,22 @@ from torch import Tensor
 from alexnet.models.limits import find_weights_file
 
 LARGEST = 2**33  # bytes of a file
+MOST_PICKLED, MOST_HEADER = 2**18, 2**20  # bytes that describe the tensors of a .pth and of a .safetensors file
+KINDS = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte")
+# All that a state dict of plain tensors names. torch itself allows more: sparse tensors, an array of any length.
+NAMED = {
+    "collections OrderedDict",
+    *(f"torch._utils _rebuild_{kind}" for kind in ("tensor", "tensor_v2", "parameter")),
+    *(f"torch {kind}Storage" for kind in KINDS),
+}
+DTYPES = {getattr(torch, kind.lower()) for kind in KINDS if kind not in ("Char", "Byte")} | {torch.int8, torch.uint8}
 
 
 def read_weights(file: str) -> dict[str, Tensor]:
     """The tensors in a file as torch.save(model.state_dict(), FILE) or safetensors writes it, on the CPU.
 
-    Never runs code from the file. Raises ValueError if it is missing or holds anything else.
+    Never runs code from the file. Raises ValueError if it is missing or holds anything else, before it takes more
+    memory than the file.
     """
     path = find_weights_file(file)
     status = path.stat()
@@ -27,31 +41,67 @@ def read_weights(file: str) -> dict[str, Tensor]:
     except ModuleNotFoundError as error:
         raise ValueError(f"weights={file}: reading it needs safetensors: pip install safetensors") from error
     except Exception as error:  # the unpickler raises many kinds for a file that isn't one of torch's
+        why = str(error)[:100] if type(error) is ValueError else type(error).__name__
         raise ValueError(
-            f"weights={file} can't be read as weights ({type(error).__name__}): expected a state dict, as "
+            f"weights={file} can't be read as weights ({why}): expected a state dict, as "
             f"torch.save(model.state_dict(), FILE) writes it"
         ) from error
     if not isinstance(saved, dict) or not saved:
         raise ValueError(f"weights={file} holds no state dict, but an object of type {type(saved).__name__}")
+    saved = dict(saved)  # without attributes that hide a dictionary's own
     for name, value in saved.items():
-        if isinstance(value, Tensor) and value.nbytes > max(value.untyped_storage().nbytes(), 0):
-            raise ValueError(f"weights={file}: {name} is larger than its content")
+        if problem := _find_problem(name, value):
+            raise ValueError(f"weights={file} holds no state dict of plain numbers: {problem}")
     return saved
 
 
-def _read_pth(path: Path) -> dict[str, Tensor]:
-    """Raises ValueError if it would unpack to more than it is."""
+def _find_problem(name: Any, value: Any) -> str | None:
+    """What keeps an entry from being a weight; None if nothing does."""
+    shown = repr(name)[:100]
+    if not isinstance(name, str):
+        return f"the name {shown} is no text"
+    if isinstance(value, dict):
+        return f"{shown} is a dictionary of its own; if that holds the weights, save it alone"
+    if not isinstance(value, Tensor):
+        return f"{shown} is no tensor, but of type {type(value).__name__}"
+    if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu" or value.dtype not in DTYPES:
+        return f"{shown} is a tensor of another kind ({value.dtype}, {value.layout}, {value.device.type})"
+    return f"{shown} is larger than its content" if value.nbytes > value.untyped_storage().nbytes() else None
+
+
+def _read_pth(path: Path) -> Any:
+    """Raises ValueError if it would unpack to more than it is, or names anything but plain tensors."""
     with open(path, "rb") as file:
-        if zipfile.is_zipfile(file):  # else torch's format before 1.6, which isn't packed
+        if file.read(4) == b"PK\x03\x04":  # as torch tells its formats apart
             with zipfile.ZipFile(file) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                entries = archive.infolist()
+                if sum(entry.file_size for entry in entries) > path.stat().st_size:
                     raise ValueError("it isn't packed as torch packs")
+                for entry in entries:
+                    if entry.filename.endswith(".pkl"):
+                        _check_pickle(archive.read(entry) if entry.file_size <= MOST_PICKLED else b"", 1)
+        else:  # torch's format before 1.6: its number, its version, the machine, the tensors, the keys of their bytes
+            file.seek(0)
+            _check_pickle(file.read(MOST_PICKLED), 5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is in a hostile file
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def _check_pickle(content: bytes, count: int) -> None:
+    """Raises ValueError if one of the pickles at its start names anything but NAMED, or if there are fewer."""
+    stream = io.BytesIO(content)
+    for _ in range(count):
+        for code, named, _ in pickletools.genops(stream):
+            if code.name in ("STACK_GLOBAL", "INST") or (code.name == "GLOBAL" and named not in NAMED):
+                raise ValueError(f"it names {named or 'something'}, and tensors need no such thing")
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+    if length > MOST_HEADER:
+        raise ValueError("its header is longer than that of any network")
     return load_file(path)

@@ -138,7 +138,7 @@ def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name} can't be read as weights"):
             AlexNet(1000, 3, 224, weights=str(tmp_path / name))
-    others = {"list": ([1, 2], "holds no state dict"), "checkpoint": ({"model": {}}, "features.0.weight is missing")}
+    others = {"list": ([1, 2], "holds no state dict"), "other": ({"w": torch.ones(1)}, "features.0.weight is missing")}
     for name, (content, said) in others.items():
         torch.save(content, tmp_path / name)
         with pytest.raises(ValueError, match=said):
