@@ -95,7 +95,7 @@ def test_plot_draws_the_curves_and_the_swept_key(compare, sweep, tmp_path):
         config = folder / "config.yaml"
         config.write_text(config.read_text().replace("language: en", "language: zh"))
     ended = compare("sweep", "--plot", "curves.png")
-    assert ended.status == 0 and ended.stderr == ""  # not even a warning of a missing glyph
+    assert ended.status == 0 and ended.stderr == "图像: curves.png\n"  # not even a warning of a missing glyph
     picture = image.imread(tmp_path / "curves.png")
     assert (picture[..., :3].min(axis=2) < 0.9).mean() > 0.01
 
@@ -109,7 +109,9 @@ def test_a_title_and_labels_stand_in_the_picture_and_dollars_are_dollars(compare
     assert not {"optimizer.lr", "all", "epoch"} & {*written}
     given = [part for name, text in labels.items() for part in ("--label", f"{name}={text}")]
     ended = compare("runs", "--plot", "curves.pdf", "--title", "Two", *given)
-    assert (ended.status, ended.stderr) == (0, "") and (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF")
+    assert (ended.status, ended.stderr) == (0, "Plot: curves.pdf\n") and (
+        tmp_path / "curves.pdf"
+    ).read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,7 @@ def test_numbers_that_no_axis_can_show_stop_neither_picture_nor_page(compare, tm
     make(tmp_path / "runs" / "huge", huge, accuracy=10**40, losses=(1e308, -1e308))
     make(tmp_path / "runs" / "infinite", {"optimizer.lr": 0.2}, losses=(float("nan"), float("inf")))
     ended = compare("runs", "--plot", "curves.png", "--html", "page.html")
-    assert (ended.status, ended.stderr) == (0, "")
+    assert (ended.status, ended.stderr) == (0, "Plot: curves.png\nPage: page.html\n")
     assert image.imread(tmp_path / "curves.png").any()
 
 
