@@ -1,5 +1,6 @@
 """Lists the keys of configuration and environment whose values differ between runs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -9,6 +10,9 @@ from alexnet.comparison.configurations import find_differing_keys
 from alexnet.comparison.records import Record, flatten_config, format_value
 from alexnet.config.keys import DATA_BY_LENGTHS, align_data_hashes
 from alexnet.errors import Mistake, make_printable
+from alexnet.messages.console import translate
+
+MOST_NAMED = 3  # runs that have the usual value
 
 # Of environment.json: the start, which always differs, what is the run's own, and what follows from the data.
 NOT_COMPARED = ("id", "started", "earlier", "config", "config_before", "classes", "channels")
@@ -36,12 +40,18 @@ def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[st
 
 
 def list_values(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-    """The table of list_differences for many runs: a row for each value of each key, with the runs that have it."""
+    """The table of list_differences for many runs: a row for each value of each key, with the runs that have it.
+
+    A value that most runs have, and more than MOST_NAMED, comes last and is said to be that of the others.
+    """
     common, listed = find_common_parent(records), []
     for key, *cells in rows:
-        for number, value in enumerate(dict.fromkeys(cells)):
+        counts = Counter(cells)
+        usual = {value for value, count in counts.items() if count > max(MOST_NAMED, len(cells) / 2)}  # one or none
+        for number, value in enumerate(sorted(counts, key=usual.__contains__)):
             having = [record for record, cell in zip(records, cells, strict=True) if cell == value]
-            listed.append(["" if number else key, value, format_folders(having, common)])
+            folders = translate("the others") if value in usual else format_folders(having, common)
+            listed.append(["" if number else key, value, folders])
     return ["key", "value", label_folders(common)], listed
 
 

@@ -39,11 +39,19 @@ def compare_groups(
     Raises Mistake as compare() does.
     """
     check_names(records, metrics, sort, best_of)
+    return [
+        Group(*names, compare_known(found, metrics, sort, best_of))
+        for names, found in split_records(records, across_models).items()
+    ]
+
+
+def split_records(records: Sequence[Record], across_models: bool = False) -> dict[tuple[str, str], list[Record]]:
+    """The runs by data set and model, in the order of these names. model: "" if a group has the runs of all models."""
     by_model = not (across_models or are_one_sweep(records))
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for dataset, record in zip(name_data(records), records, strict=True):
         groups[dataset, format_value(record.config.get("model")) if by_model else ""].append(record)
-    return [Group(*names, compare_known(groups[names], metrics, sort, best_of)) for names in sorted(groups)]
+    return {names: groups[names] for names in sorted(groups)}
 
 
 def are_one_sweep(records: Sequence[Record]) -> bool:

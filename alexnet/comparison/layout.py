@@ -27,29 +27,48 @@ LEAST_SHOWN = {"folder": 12, "tags": 12, "note": 16, "status": 8, "data set": 8}
 def fit(comparison: Comparison, columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
     """The columns that fit, and notes on what isn't shown.
 
-    First headers get two lines. Then the folders are cut, then the interval and the folders go. If that isn't enough,
+    First headers get two lines. Then the folders are cut, then they go, then the interval does. If that isn't enough,
     one column has what differs in each row from the usual values.
     """
     *shown, folders = columns
-    for each in (shown, _break_headers(shown), _break_headers(_drop(shown, "interval"))):
-        for last in (folders, *_break_headers([folders])):
-            if _measure([*each, last]) <= width:
-                return [*each, last], []
-        room = width - _measure(each) - GAP
-        if room >= LEAST_FOLDERS:
-            cut = _cut(last, room)
-            return [*each, cut], [] if cut.cells == last.cells else [
-                translate("folders are cut: --json or a wider terminal has all")
-            ]
-    note = translate("folders are left out: --json or a wider terminal has them")
-    for each in (_break_headers(shown), _break_headers(_drop(shown, "interval"))):
-        if _measure(each) <= width:
-            return each, [note]
+    tight, without = _break_headers(shown), _break_headers(_drop(shown, "interval"))
+    for each in (shown, tight):
+        if (last := _fit_folders(each, folders, width)) is not None:
+            return [*each, last], _note_missing(columns, [*each, last])
+    if _measure(tight) <= width:
+        return tight, _note_missing(columns, tight)
+    if (last := _fit_folders(without, folders, width)) is not None:
+        return [*without, last], _note_missing(columns, [*without, last])
+    if _measure(without) <= width:
+        return without, _note_missing(columns, without)
     rest = _break_headers(_drop(shown, "key"))
     if width - _measure(rest) - GAP < WIDE_KEYS:
         rest = _drop(rest, "interval")
     keys, usual = _join_keys(comparison, max(LEAST_KEYS, width - _measure(rest) - GAP))
-    return [keys, *rest], [*usual, note]
+    return [keys, *rest], [*usual, *_note_missing(columns, rest)]
+
+
+def _fit_folders(others: Sequence[Column], folders: Column, width: int) -> Column | None:
+    """The folders as far as there is room beside the others; None if there is too little."""
+    for each in (folders, *_break_headers([folders])):
+        if _measure([*others, each]) <= width:
+            return each
+    room = width - _measure(others) - GAP
+    return _cut(each, room) if room >= LEAST_FOLDERS else None
+
+
+def _note_missing(columns: Sequence[Column], shown: Sequence[Column]) -> list[str]:
+    """A sentence on the columns that aren't shown, or whose cells are cut."""
+    there = {column.kind for column in shown}
+    missing = [column.kind for column in columns if column.kind in ("interval", "folders") and column.kind not in there]
+    if len(missing) == 2:
+        return [translate("95% interval and folders are left out: --json or a wider terminal has them")]
+    if missing == ["interval"]:
+        return [translate("the 95% interval is left out: --json or a wider terminal has it")]
+    if missing:
+        return [translate("folders are left out: --json or a wider terminal has them")]
+    is_cut = shown[-1].cells != columns[-1].cells
+    return [translate("folders are cut: --json or a wider terminal has all")] if is_cut else []
 
 
 def fit_overview(columns: Sequence[Column], width: int) -> list[Column]:

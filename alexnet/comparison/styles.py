@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from alexnet.comparison.placing import Key
 from alexnet.comparison.records import is_usable
@@ -60,7 +61,9 @@ def _choose_scale(names: Sequence[str], numbers: Sequence[float]) -> tuple[list[
         norm = (LogNorm if is_logarithmic(numbers) else Normalize)(min(numbers), max(numbers))
         mappable = ScalarMappable(norm, SCALE)
         rgba: Any = mappable.to_rgba
-        return [Style(rgba(number)) for number in numbers], Key(colours=mappable, ticks=list_ticks(numbers))
+        ticks = list_ticks(numbers) or MaxNLocator(5).tick_values(min(numbers), max(numbers))
+        within = [tick for tick in ticks if min(numbers) <= tick <= max(numbers)]
+        return [Style(rgba(number)) for number in numbers], Key(colours=mappable, ticks=within)
     order = sorted(set(numbers))
     styles = [Style(SCALE(order.index(number) / max(len(order) - 1, 1))) for number in numbers]
     in_order = sorted(range(len(names)), key=lambda index: numbers[index])

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from tabulate import tabulate
@@ -13,12 +14,12 @@ from tabulate import tabulate
 from alexnet.comparison.columns import Column, format_mean, label_metric, list_columns
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.difference import list_differences, list_values
-from alexnet.comparison.groups import Group
+from alexnet.comparison.groups import Group, split_records
 from alexnet.comparison.layout import fit, fit_cells, fit_overview
 from alexnet.comparison.notes import more_seeds, note_choice, write_notes
 from alexnet.comparison.records import Record
 from alexnet.comparison.values import list_everything, list_numbers
-from alexnet.errors import UNPRINTABLE
+from alexnet.errors import UNPRINTABLE, make_printable
 from alexnet.messages.console import translate
 from alexnet.messages.lines import measure, wrap
 
@@ -54,15 +55,34 @@ def _gather_choices(groups: Sequence[Group]) -> list[str]:
 
 
 def describe_differences(form: str, records: Sequence[Record], width: int | None = None) -> str:
-    """What differs between the runs: a column for each, or if `width` has no room for these, a row for each value."""
+    """What differs between the runs: a column for each.
+
+    If `width` has no room for these, each group of the same data set and model has a row for each value.
+    """
     headers, rows = list_differences(records)
     if form != "text":
         return render(form, headers, rows)
+    if not rows:
+        return translate("Nothing differs.")
     text = format_text(headers, rows)
-    if width is not None and measure(text) > width:
-        headers, *rows = fit_cells(*list_values(records, rows), width)
-        text = format_text(headers, rows)
-    return text if rows else translate("Nothing differs.")
+    if width is None or measure(text) <= width:
+        return text
+    groups = split_records(records)
+    if len(groups) == 1:
+        return _list_values(records, rows, width)
+    parts = []
+    for (dataset, model), found in groups.items():
+        parts.append(_write_heading(form, f"{dataset}, {model}" if model else dataset))
+        if len(found) == 1:
+            parts.append(translate("one run: {}").format(make_printable(found[0].run.folder)))
+        else:
+            parts.append(_list_values(found, list_differences(found)[1], width))
+    return "\n\n".join(parts)
+
+
+def _list_values(records: Sequence[Record], rows: Sequence[Sequence[str]], width: int) -> str:
+    headers, *cells = fit_cells(*list_values(records, rows), width)
+    return format_text(headers, cells) if rows else translate("Nothing differs.")
 
 
 def _render_overview(form: str, groups: Sequence[Group], width: int | None) -> str:
@@ -155,9 +175,17 @@ def format_latex(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_json(content: Any) -> str:
-    """Every text in full. What could control a terminal is escaped as JSON allows."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+    """Every text in full. What could control a terminal is escaped, as JSON allows. NaN and Infinity become texts."""
+    text = json.dumps(_make_finite(content), indent=2, ensure_ascii=False, default=str, allow_nan=False)
     return UNPRINTABLE.sub(lambda found: "\n" if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
+
+
+def _make_finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _make_finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_make_finite(value) for value in content]
+    return str(content) if isinstance(content, float) and not isfinite(content) else content
 
 
 def format_csv(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -148,6 +148,8 @@ CHINESE = {
     "{0} tables are {1}": "{0} 张表{1}",
     "Plot: {}": "图像: {}",
     "Page: {}": "网页: {}",
+    "the others": "其余",
+    "one run: {}": "一次运行: {}",
     "Nothing differs.": "没有不同之处。",
     "configuration": "配置",
     "usual": "常用值",
@@ -196,6 +198,10 @@ CHINESE = {
     "{}, 95% interval {}: {} with n={}.": "{}, 95% 区间 {}: {}, n={}。",
     "the figures are those of each table's best row": "数字是每张表最好一行的",
     "folders are cut: --json or a wider terminal has all": "文件夹名已截短: --json 或更宽的终端可看全部",
+    "95% interval and folders are left out: --json or a wider terminal has them": (
+        "省略了 95% 区间和文件夹: --json 或更宽的终端可看到"
+    ),
+    "the 95% interval is left out: --json or a wider terminal has it": "省略了 95% 区间: --json 或更宽的终端可看到",
     "folders are left out: --json or a wider terminal has them": "省略了文件夹: --json 或更宽的终端可看到",
     "left out: {}": "未计入: {}",
     "left out: {} can't be listed: {}": "未计入: {} 无法列出: {}",

@@ -1,6 +1,7 @@
 """What --diff shows."""
 
 import json
+import re
 
 import pytest
 
@@ -30,3 +31,15 @@ def test_many_runs_have_a_row_for_each_value_if_the_terminal_has_no_room_for_a_c
     assert [line.split() for line in lines[-2:]] == [["optimizer.lr", "0.1", "0", "1", "2"], ["0.01", "3", "4", "5"]]
     assert [line.split()[-2:] for line in lines if "seed" in line] == [["0", "3"]] and max(map(len, lines)) <= 60
     assert describe_differences("text", records[:1] * 2, 60) == "Nothing differs."
+
+
+def test_what_most_runs_have_is_that_of_the_others_and_data_sets_are_apart(tmp_path):
+    for number in range(5):
+        make(tmp_path / f"run-{number}", {"optimizer.lr": 0.1 if number == 1 else 0.2})
+    for number in range(2):
+        digits = {"dataset._target_": "alexnet.data.digits.digits", "batch_size": 32 + number}
+        make(tmp_path / f"digits-{number}", digits)
+    told = describe_differences("text", read_all([str(tmp_path)], pytest.fail), 80)
+    cifar, digits = told.split("digits, alexnet_cifar\n")
+    assert re.search(r"\noptimizer.lr +0.1 +run-1\n +0.2 +the others\n", cifar)
+    assert "dataset" not in told and re.search(r"\nbatch_size +32 +digits-0\n +33 +digits-1$", digits)

@@ -63,6 +63,20 @@ def test_folders_are_cut_before_anything_else_goes(tmp_path):
     assert "  12-00-00 +8\n" in told and "  [91.89, 96.11]  " in told and "folders are cut" in told
 
 
+def test_folders_go_before_the_interval_and_what_is_left_out_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        changes = {"optimizer.lr": 0.1 / (1 + number // 2), "seed": number % 2}
+        make(f"runs/{number}", changes, 0.9 - number // 2 / 10 + number % 2 / 100)
+    said = {width: " ".join(show("runs", width).split()) for width in range(30, 61)}
+    notes = ["folders are left out: ", "the 95% interval is left out: ", "95% interval and folders are left out: "]
+    for told in said.values():
+        shown = ["[84.15, 96.85]" not in told, " 0 1 " not in told]
+        expected = [notes[0]] if shown == [False, True] else [notes[1]] if shown == [True, False] else [notes[2]]
+        assert [note for note in notes if note in told][-1:] == (expected if any(shown) else [])
+    assert [note for note in notes if any(note in told for told in said.values())] == notes
+
+
 def test_a_terminal_gives_its_width_and_a_pipe_has_none(monkeypatch):
     monkeypatch.setenv("COLUMNS", "97")
     for is_terminal, width in ((True, 97), (False, None)):

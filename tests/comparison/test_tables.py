@@ -62,6 +62,15 @@ def test_nothing_from_a_folder_steers_the_terminal(compare, tmp_path, form):
     assert "\\u202e" in ended.stdout
 
 
+def test_json_is_valid_whatever_number_a_configuration_has(compare, tmp_path):
+    for number, value in enumerate((float("nan"), [float("inf"), {"a": float("-inf")}])):
+        make(tmp_path / str(number), {"optimizer.lr": value})
+    for form in ("--json", "--diff --json"):
+        json.loads(compare(".", *form.split()).stdout, parse_constant=pytest.fail)
+    first, second = list_configurations(compare(".", "--json"))
+    assert {first["config"]["optimizer.lr"], second["config"]["optimizer.lr"][0]} == {"nan", "inf"}
+
+
 def test_json_has_every_text_as_it_is(compare, tmp_path):
     make(tmp_path / "a", {"model.dropout": "\x1b\u202e网络 \U000e0041" * 1000})
     (row,) = list_configurations(compare(".", "--json"))
