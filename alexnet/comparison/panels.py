@@ -85,7 +85,9 @@ def _sweep(comparison: Comparison, measured: Sequence[Configuration], key: str, 
     if not is_number:
         return _make_rows([key], found, [format_value(each.config.get(key)) for each in measured])
     lines_by_value = [Line(line.others, sorted(line.points, key=lambda point: point.value)) for line in found]
-    return Panel([key], [], lines_by_value, connected=len(lines) == 1 or len(found) > 1)
+    # In a random search hardly two trials have the same value, so what joins them isn't the effect of the key.
+    are_compared = len(found) > 1 and 2 * len({point.value for line in found for point in line.points}) <= count
+    return Panel([key], [], lines_by_value, connected=len(lines) == 1 or are_compared)
 
 
 def _make_rows(keys: list[str], lines: Sequence[Line], words: Iterable[str]) -> Panel:

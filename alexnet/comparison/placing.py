@@ -147,6 +147,7 @@ def _place_colour_bar(figure: Figure, moves: list, key: Key, left: float, top: f
     axes = figure.add_axes((0.1, 0.5, 0.8, 0.1))
     figure.colorbar(key.colours, cax=axes, orientation="horizontal")
     axes.minorticks_off()
+    axes.grid(visible=False)
     axes.set_xlabel(key.title)
     box = (left + (room - width) / 2, top, width, 0.12)
     _set_box(figure, axes, box, figure.get_figheight())

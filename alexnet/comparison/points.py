@@ -1,5 +1,6 @@
 """Draws the metric over a swept key: each seed a dot, their mean a circle with its 95% interval."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,9 +40,13 @@ def draw_panel(figure: Figure, panel: Panel, wording: Wording, styles: Mapping[i
     else:
         line_styles, key = _style_lines(panel, wording)
         coloured = [[style] * len(line.points) for style, line in zip(line_styles, panel.lines, strict=True)]
-    step = _choose_step(panel, height)
-    for index, (line, found) in enumerate(zip(panel.lines, coloured, strict=True)):
-        _draw_line(axes, panel, line, found, step * (index - (len(panel.lines) - 1) / 2), step)
+    beside_one_another = _count_beside(panel)
+    step = _choose_step(panel, height, beside_one_another)
+    for line, found, shifts in zip(panel.lines, coloured, _list_shifts(panel), strict=True):
+        for shift in sorted({*shifts}):
+            moved = [index for index, each in enumerate(shifts) if each == shift]
+            part = Line(line.others, [line.points[index] for index in moved])
+            _draw_line(axes, panel, part, [found[index] for index in moved], step * shift, step)
     if panel.words:
         _label_rows(axes, panel, wording, names)
         return Cell(axes, height, columns, key=key)
@@ -53,7 +58,7 @@ def draw_panel(figure: Figure, panel: Panel, wording: Wording, styles: Mapping[i
         axes.set_xscale("log")
     elif max(map(abs, values)) > 100 * least:
         axes.set_xscale("symlog", linthresh=least)
-    beside = step * len(panel.lines) / 2  # inches from a place to the last dot
+    beside = step * beside_one_another / 2  # inches from a place to the last dot
     axes.margins(x=0.05 + beside / (ROOM - 1 - 2 * beside))
     return Cell(axes, ticks=list_ticks(values), key=key)
 
@@ -77,13 +82,36 @@ def has_intervals(panel: Panel) -> bool:
     return len(panel.lines) <= MOST_COLOURS
 
 
-def _choose_step(panel: Panel, height: float) -> float:
-    """Inches between two lines' points at the same place. 0 for so many lines that they are only an impression."""
+def _count_beside(panel: Panel) -> int:
+    """How many points lie at the same place: one of each line, or those of a line for all choices of other keys."""
+    if len(panel.lines) > 1:
+        return len(panel.lines)
+    return max(Counter(point.value for point in panel.lines[0].points).values())
+
+
+def _list_shifts(panel: Panel) -> list[list[float]]:
+    """How many steps each point of each line lies from its place, so that no point covers another."""
+    if len(panel.lines) > 1:
+        return [[index - (len(panel.lines) - 1) / 2] * len(line.points) for index, line in enumerate(panel.lines)]
+    places = defaultdict(list)
+    for index, point in enumerate(panel.lines[0].points):
+        places[point.value].append(index)
+    shifts = [0.0] * len(panel.lines[0].points)
+    for found in places.values():
+        # Neighbours in the order lie far from one another: the golden ratio scatters them evenly.
+        scattered = sorted(range(len(found)), key=lambda number: number * 0.618034 % 1)
+        for step, number in enumerate(scattered):
+            shifts[found[number]] = step - (len(found) - 1) / 2
+    return [shifts]
+
+
+def _choose_step(panel: Panel, height: float, count: int) -> float:
+    """Inches between two of `count` points at the same place. 0 for so many lines that they are only an impression."""
     if not has_intervals(panel):
         return 0.0
     places = len({point.value for line in panel.lines for point in line.points})
     room = height if panel.words else ROOM - 1
-    return min(STEP, 0.8 * room / places / len(panel.lines))
+    return min(STEP, 0.7 * room / places / count)
 
 
 def _draw_line(axes: Axes, panel: Panel, line: Line, styles: Sequence[Style], shift: float, step: float) -> None:

@@ -90,6 +90,27 @@ def test_nothing_in_a_picture_covers_anything_whatever_was_swept(tmp_path, name)
         assert not any(overlap(place, other) for other in places[:index])
 
 
+def test_no_point_of_a_random_search_covers_another_or_is_joined_to_an_unrelated_one(tmp_path):
+    for number in range(24):
+        rate, size, momentum = 10 ** -(1 + number * 7 % 24 / 8), (32, 64)[number % 2], (0.8, 0.9)[number // 2 % 2]
+        changes = {"optimizer.lr": rate, "batch_size": size, "optimizer.momentum": momentum}
+        make(tmp_path / str(number), changes, 0.9 - number // 4 / 10)  # the same accuracy four times
+    axes = {each.get_xlabel(): each for each in draw(tmp_path).axes}
+    assert not axes["optimizer.lr"].lines
+    places = [
+        tuple(each.get_offset_transform().transform(point).round())
+        for each in axes["batch_size"].collections
+        for point in each.get_offsets()
+    ]
+    assert len(places) == len({*places}) == 24
+
+
+def test_every_colour_bar_has_its_numbers(tmp_path):
+    figure = draw(make_sweep(tmp_path, {"optimizer.lr": tuple(0.01 * number for number in range(1, 13))}, 1))
+    (bar,) = (axes for axes in figure.axes if axes.get_label() == "<colorbar>" or axes.get_window_extent().height < 40)
+    assert len([text for text in bar.get_xticklabels() if text.get_text()]) > 2
+
+
 def test_plot_draws_the_curves_and_the_swept_key(compare, sweep, tmp_path):
     for folder in sweep.iterdir():
         config = folder / "config.yaml"

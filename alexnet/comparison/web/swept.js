@@ -87,11 +87,15 @@ function makeLine({name, points, colour}, {key, metric, scale, shown, connected,
   }];
 }
 
-// The means of all other lines.
-function makeGreyLines(lines, {metric, scale, connected}) {
-  const points = lines.flatMap(line => [...line.points, null]);
+// The means of all other lines. Those of unrelated trials are scattered around their place by the golden ratio.
+function makeGreyLines(lines, {metric, scale, connected, step}) {
+  const points = lines.flatMap(line => [...line.points, null]), before = new Map();
+  const scatter = value => {
+    before.set(value, (before.get(value) ?? 0) + 1);
+    return connected ? 0 : ((before.get(value) * 0.618034) % 1 - 0.5) * 12 * Math.min(step, 0.01);
+  };
   return {
-    ...turn(scale, points.map(point => point && placeOf(scale, point.value, 0)),
+    ...turn(scale, points.map(point => point && placeOf(scale, point.value, scatter(point.value))),
       points.map(point => point && scaled(point.configuration.metrics[metric][1], metric))),
     mode: connected ? "lines+markers" : "markers", hoverinfo: "skip", opacity: 0.7,
     line: {color: css("grey"), width: 0.7}, marker: {color: css("grey"), size: 3},
