@@ -210,4 +210,54 @@ CHINESE = {
     "Predicting": "预测",
     "Report: {}": "报告: {}",
     "{} of {} ok": "{} / {} 成功",
+    # show.py
+    "Drawn as {}, with the same as .svg and the figures as .json": "已绘制 {}, 另有 .svg 和含数据的 .json",
+    "The images have one channel, so the kernels have no colours.": "图像只有一个通道, 因此卷积核没有颜色。",
+    "Colour share of the kernels: {}.": "卷积核的颜色占比: {}。",
+    "Colour share of the kernels: {} in the more colourful column, {} in the other.": (
+        "卷积核的颜色占比: 较鲜艳的一列 {}, 另一列 {}。"
+    ),
+    "Difference beyond chance: {} points.": "超出偶然的差异: {} 个百分点。",
+    "Dealt out by chance they would differ by {:.1f} points, as much as here in {:.1%} of deals.": (
+        "若随机分配, 两列平均相差 {:.1f} 个百分点; {:.1%} 的随机分配不小于此处的差异。"
+    ),
+    "column {}": "第 {} 列",
+    "{:.1f}% colour": "颜色 {:.1f}%",
+    "colour share of a column's kernels (%)": "一列卷积核的颜色占比 (%)",
+    "pixels": "像素",
+    "by pixels": "按像素",
+    "by {}": "按 {}",
+    "Comparing": "比较",
+    "nearest training images {}": "最近的训练图像 ({})",
+    "{:.2f}% of {:,} test images right by the vote of {}": "{1:,} 张测试图像按 {2} 票分类, 正确 {0:.2f}%",
+    "{}: {:.2f}% of {:,} test images right by the vote of their {} nearest of {:,} training images.": (
+        "{0}: {2:,} 张测试图像按 {4:,} 张训练图像中最近的 {3} 张投票, 正确 {1:.2f}%。"
+    ),
+    "None of the {:,} test images is wrong.": "{:,} 张测试图像全部正确。",
+    "{:,} of {:,} test images are wrong. The surest mistake: {} taken for {} with {:.1f}%.": (
+        "{1:,} 张测试图像中 {0:,} 张错误。最有把握的错误: {2} 被认作 {3}, {4:.1f}%。"
+    ),
+    "Below each image: its class, then the class predicted and its probability": "图下: 真实类别, 预测类别及其概率",
+    "{:.0f}% taken for {}": "{:.0f}% 被认作 {}",
+    "wrong test images of the class (%); orange: those taken for the class named": (
+        "该类的错误测试图像 (%); 橙色: 被认作所写类别的"
+    ),
+    "{} of {:,} test images by PCA: two components with {:.1f}% of the variance": (
+        "{1:,} 张测试图像的 {0}, PCA: 两个主成分占方差的 {2:.1f}%"
+    ),
+    "{} of {:,} test images by t-SNE: perplexity {:g}; distances between groups mean nothing": (
+        "{1:,} 张测试图像的 {0}, t-SNE: 困惑度 {2:g}; 各群之间的距离没有意义"
+    ),
+    "{}: deletion score {:.3f}, {:.3f} in random order, lower by {:.3f}{}": (
+        "{}: 删除得分 {:.3f}, 随机顺序 {:.3f}, 低 {:.3f}{}"
+    ),
+    "occlusion": "遮挡",
+    "random": "随机",
+    "probability as cells are removed": "逐格移除时的概率",
+    "Frames: blue around an image of the same class, orange around one of another class.": (
+        "边框: 蓝色为同一类别, 橙色为其他类别。"
+    ),
+    "Red speaks for the class, blue against it. The score is the area under the curve: low is good.": (
+        "红色支持该类别, 蓝色反对。得分为曲线下的面积: 越低越好。"
+    ),
 }

@@ -14,6 +14,7 @@ checkpoints/last.pt         weights, optimizer and position
 checkpoints/best.pt         weights of the best validation epoch, if there is a validation split
 result.json                 how the run ended; without it the run is still running, or was killed
 result.previous.json        how the run had ended before it was resumed
+show/                       pictures that show.py drew, and their figures
 .lock                       locked while a process trains in the folder
 
 A sweep's folder has a run's folder per job, and:
@@ -82,6 +83,7 @@ class Run:
         self.confusion = self.folder / "confusion_matrix.png"
         self.checkpoints = self.folder / "checkpoints"
         self.log = self.folder / "train.log"
+        self.pictures = self.folder / "show"
 
     def record_window(self, row: dict[str, Any]) -> None:
         """Appends a row to losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""

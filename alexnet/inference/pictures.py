@@ -1,0 +1,107 @@
+"""Makes the pictures of a trained network: images and texts on a sheet, saved as PNG and SVG with figures as JSON."""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from alexnet import disk
+from alexnet.data.batches import Batches
+from alexnet.data.image_files import ImageFiles
+from alexnet.errors import Mistake, make_printable, shorten
+from alexnet.runs.folder import join_rows
+
+ENDINGS = (".png", ".svg", ".json")
+DPI = 200
+RIGHT, WRONG = "#0072b2", "#d55e00"  # told apart by whoever sees no red or no green, too
+GREY = "#666666"
+LOOK: Any = {
+    "font.size": 8,
+    "text.parse_math": False,  # names may have dollar signs
+    "svg.hashsalt": "alexnet",  # the same picture has the same bytes
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A sheet, what is on it as plain values, and the lines that say the most of it."""
+
+    sheet: "Sheet"
+    figures: dict[str, Any]
+    lines: Sequence[str]
+
+    def save(self, stem: Path) -> None:
+        """Writes STEM.png, STEM.svg and STEM.json: all of them, or none if it fails or is interrupted."""
+        paths = list_files(stem)
+        with ExitStack() as files:  # all are written before the first takes its place
+            temporary = [files.enter_context(disk.replacing(path)) for path in paths]
+            self.sheet.figure.savefig(temporary[0], dpi=DPI)
+            self.sheet.figure.savefig(temporary[1], dpi=DPI, metadata={"Date": None})
+            temporary[2].write_text(join_rows(json.dumps(self.figures, indent=2, ensure_ascii=False)) + "\n", "utf-8")
+
+
+def list_files(stem: Path) -> list[Path]:
+    return [stem.with_name(stem.name + ending) for ending in ENDINGS]
+
+
+class Sheet:
+    """A figure on which things are placed in inches from its top left."""
+
+    def __init__(self, width: float, height: float):
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width, height))
+
+    def place(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes there."""
+        box = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(box, label=str(len(self.figure.axes)))
+
+    def write(self, left: float, top: float, text: str, **look: Any) -> None:
+        """A text whose top left is there."""
+        place = (left / self.width, 1 - top / self.height)
+        self.figure.text(*place, text, **{"ha": "left", "va": "top", **look})
+
+    def show(self, left: float, top: float, side: float, pixels: np.ndarray, frame: str | None = None) -> Axes:
+        """An image (H, W, C), uint8 or 0 to 1, `side` inches wide. frame: its colour, if it has one."""
+        axes = self.place(left, top, side, side * pixels.shape[0] / pixels.shape[1])
+        look: Any = {"vmin": 0, "vmax": 255 if pixels.dtype == np.uint8 else 1, "interpolation": "nearest"}
+        axes.imshow(pixels[..., 0] if pixels.shape[2] == 1 else pixels, cmap="gray", aspect="auto", **look)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set(visible=frame is not None, color=frame or "none", linewidth=1.6)
+        return axes
+
+
+def name(text: str, most: int = 16) -> str:
+    """A class or a file as it may stand in a picture: anybody may have named it."""
+    return shorten(make_printable(text), most)
+
+
+def read_pixels(batches: Batches, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Those images of a split as they were decoded: (N, S, S, C) uint8."""
+    some = batches.images[torch.tensor(list(indices), dtype=torch.int64)]
+    decoded = some.decode_all() if isinstance(some, ImageFiles) else some
+    return to_pixels(decoded)
+
+
+def to_pixels(images: Tensor) -> np.ndarray:
+    """Images (N, C, H, W) as matplotlib draws them: (N, H, W, C)."""
+    return images.cpu().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def refuse_overwriting(stem: Path, force: bool) -> None:
+    """Raises Mistake if one of the files is there already and isn't to be replaced."""
+    there = [path for path in list_files(stem) if path.exists()]
+    if there and not force:
+        raise Mistake(f"{there[0]} is there already: give --force to replace it, or another place with --out DIR.")
