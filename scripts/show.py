@@ -14,8 +14,8 @@ After them, key=value changes the configuration, such as dataset.root=FOLDER.
 from argparse import Namespace
 
 from alexnet.errors import mistakes_end_the_program
+from alexnet.inference.show import METHODS, show
 from alexnet.launch.arguments import Parser
-from alexnet.launch.show import METHODS, show
 
 
 def parse() -> Namespace:
@@ -24,6 +24,11 @@ def parse() -> Namespace:
     add("arguments", nargs="+", metavar="RUN WHAT [IMAGE]", help="a run's folder, then one of the words above")
     add("--layer", metavar="NAME", help="of neighbours and embedding: conv1 to fc8; default: the last one before fc8")
     add("--method", choices=METHODS, help="of embedding; default: pca, which takes seconds; tsne parts classes better")
+    add(
+        "--invert",
+        action="store_true",
+        help="make light what is dark in IMAGE, for networks that learnt light on black",
+    )
     add("--out", metavar="DIR", help="where to write; default: show/ in the run's folder")
     add("--force", action="store_true", help="replace pictures that are there already")
     return parser.parse_intermixed_args()

@@ -51,20 +51,21 @@ def show_embedding(trained: Trained, layer: str, method: str) -> Picture:
 def embed(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
     """(N, D) float32 to points (N, 2), and what is to be known of them.
 
-    Raises Failure for fewer than three images, or values that aren't finite.
+    Raises Failure for features that say nothing: of fewer than three images, all equal, or not finite.
     """
-    if len(features) < 3 or not np.isfinite(features).all():
-        raise Failure(f"The features of {len(features)} images can't be placed: expected 3 or more, and finite values.")
+    if len(features) < 3 or not np.isfinite(features).all() or (features == features[0]).all():  # t-SNE would crash
+        raise Failure(
+            f"The features of {len(features)} images can't be placed: they are equal, not finite, or too few."
+        )
     from sklearn.decomposition import PCA  # they take a second to import
     from sklearn.manifold import TSNE
 
     count = min(2 if method == "pca" else FIRST, *features.shape)
     components = PCA(count, svd_solver="randomized", n_oversamples=20, random_state=seed)
-    with np.errstate(invalid="ignore"):  # features that are all equal have no share of a variance
-        points = components.fit_transform(features)
+    points = components.fit_transform(features)
     points = np.pad(points, ((0, 0), (0, max(0, 2 - count))))  # a layer of a single unit
     if method == "pca":
-        return points, {"explained": np.nan_to_num(components.explained_variance_ratio_).tolist()}
+        return points, {"explained": components.explained_variance_ratio_.tolist()}
     perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
     placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit(points)
     return placed.embedding_, {"perplexity": perplexity, "kl_divergence": float(placed.kl_divergence_)}

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 
 from alexnet.data.batches import Batches
-from alexnet.data.decoding import decode
-from alexnet.data.photographs import MODES
 from alexnet.inference.trained import Trained
 from alexnet.models.named_layers import NamedLayer, choose_layer, find_layers, join, record_outputs
 
@@ -46,13 +44,3 @@ def load_centres(trained: Trained, split: str = "test") -> Batches:
     """One view of each of the run's test, validation or train images, with labels. Raises Mistake like load_split."""
     _, batches = trained.load_split(split)
     return trained.make_batches(batches.images, views=1, labels=batches.labels)
-
-
-def read_images(trained: Trained, paths: Sequence[str]) -> Tensor:
-    """Image files as the network's images are decoded: (N, channels, side, side) uint8.
-
-    Raises Mistake for a file that can't be read.
-    """
-    decoded = [decode(path, trained.side, mode=MODES[trained.channels]) for path in paths]
-    shape = trained.channels, trained.side, trained.side
-    return torch.stack(decoded) if decoded else torch.empty(0, *shape, dtype=torch.uint8)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset
-from alexnet.inference.features import compute_features, read_images
-from alexnet.inference.pictures import RIGHT, WRONG, Picture, Sheet, name, read_pixels, to_pixels
+from alexnet.inference.features import compute_features
+from alexnet.inference.pictures import RIGHT, WRONG, Picture, Sheet, name, read_images, read_pixels, to_pixels
 from alexnet.inference.search import find_nearest
 from alexnet.inference.trained import Trained
 from alexnet.messages.console import progress, translate
@@ -22,18 +22,19 @@ MOST_TESTED, TESTED_BYTES = 10_000, 2**30  # test images that are classified by 
 SIDE, GAP = 0.6, 0.07  # inches
 
 
-def show_neighbours(trained: Trained, layer: str, paths: Sequence[str] = ()) -> Picture:
+def show_neighbours(trained: Trained, layer: str, paths: Sequence[str] = (), invert: bool = False) -> Picture:
     """The nearest training images of some images, by a layer and by pixels, and how well both classify test images.
 
-    paths: image files; none: test images, one a class, that the run's seed chooses. A training image with the same
-    pixels as a file is that file, and doesn't count. Test images are classified by the vote of their COUNT nearest
-    training images: all of them, or as many as the seed chooses of more than MOST_TESTED or TESTED_BYTES.
+    paths: image files; none: test images, one a class, that the run's seed chooses. invert: makes light what is dark in
+    the files. A training image with the same pixels as a file is that file, and doesn't count. Test images are
+    classified by the vote of their COUNT nearest training images: all of them, or as many as the seed chooses of more
+    than MOST_TESTED or TESTED_BYTES.
 
     Raises Mistake if the data isn't there, or a file can't be read.
     """
     dataset, batches = trained.load_split("train")
     train = trained.make_batches(batches.images, views=1, labels=batches.labels)
-    given = read_images(trained, paths)
+    given = read_images(trained, paths, invert)
     numbers = _choose_tested(trained, dataset, layer)
     test = dataset.test.subset(torch.from_numpy(numbers))
     tested = trained.make_batches(test.images, views=1, labels=test.labels)

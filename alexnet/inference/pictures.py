@@ -17,6 +17,8 @@ from alexnet import disk
 from alexnet.data.batches import Batches
 from alexnet.data.image_files import ImageFiles
 from alexnet.errors import Mistake, make_printable, shorten
+from alexnet.inference.looks import Inspector, Remarks
+from alexnet.inference.trained import Trained
 from alexnet.runs.folder import join_rows
 
 ENDINGS = (".png", ".svg", ".json")
@@ -95,13 +97,21 @@ def read_pixels(batches: Batches, indices: Sequence[int] | np.ndarray) -> np.nda
     return to_pixels(decoded)
 
 
+def read_images(trained: Trained, paths: Sequence[str], invert: bool) -> Tensor:
+    """Image files as the network's images are decoded: (N, channels, side, side) uint8. invert: dark becomes light.
+
+    Says on stderr if they aren't such as the run learnt on. Raises Mistake for a file that can't be read.
+    """
+    images, (broken, seen) = trained.open_files(paths, invert, Inspector()).load()
+    if broken:
+        raise Mistake(broken[min(broken)])
+    remarks = Remarks(trained.config["dataset"]["_target_"], trained.channels, invert)
+    for number, path in enumerate(paths):
+        remarks.see(path, seen[number])
+    remarks.end()
+    return images
+
+
 def to_pixels(images: Tensor) -> np.ndarray:
     """Images (N, C, H, W) as matplotlib draws them: (N, H, W, C)."""
     return images.cpu().permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def refuse_overwriting(stem: Path, force: bool) -> None:
-    """Raises Mistake if one of the files is there already and isn't to be replaced."""
-    there = [path for path in list_files(stem) if path.exists()]
-    if there and not force:
-        raise Mistake(f"{there[0]} is there already: give --force to replace it, or another place with --out DIR.")

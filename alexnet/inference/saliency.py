@@ -9,14 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.comparison.spread import Spread
-from alexnet.errors import Mistake
-from alexnet.inference.features import read_images
-from alexnet.inference.pictures import GREY, RIGHT, WRONG, Picture, Sheet, name, to_pixels
+from alexnet.inference.pictures import GREY, RIGHT, WRONG, Picture, Sheet, name, read_images, to_pixels
 from alexnet.inference.trained import Trained
 from alexnet.messages.console import progress, translate
 from alexnet.models.named_layers import find_layers, join, record_outputs
 
-MOST_IMAGES = 12
 CELLS = 8  # a side of the grid whose cells are removed
 ORDERS = 10  # random ones
 METHODS = ("grad_cam", "occlusion")
@@ -100,17 +97,16 @@ def measure_area(curves: np.ndarray) -> np.ndarray:
     return (curves[..., 1:] + curves[..., :-1]).mean(-1) / 2
 
 
-def show_saliency(trained: Trained, paths: Sequence[str]) -> Picture:
+def show_saliency(trained: Trained, paths: Sequence[str], invert: bool = False) -> Picture:
     """What the predicted class depends on in each image file, by METHODS, with the deletion score of both.
 
     The score is the area under the class's probability while an image's cells are removed, the most salient first
     (Petsiuk et al. 2018): low is good. Random orders of the same cells are its measure. Seen is the image's centre.
 
-    Raises Mistake for more than MOST_IMAGES files, and for one that can't be read; Failure if memory is short.
+    invert: dark becomes light. Raises Mistake for a file that can't be read, Failure if a batch finds too little
+    memory.
     """
-    if len(paths) > MOST_IMAGES:
-        raise Mistake(f"{len(paths)} images are too many for one picture: give at most {MOST_IMAGES}.")
-    batches = trained.make_batches(read_images(trained, paths), views=1)
+    batches = trained.make_batches(read_images(trained, paths, invert), views=1)
     trained.model.eval()
     generator, rows, drawn = np.random.default_rng(trained.config["seed"]), [], []
     with trained.network.enough_memory(), progress("Testing", len(paths), "image") as advance:
@@ -152,7 +148,9 @@ def _explain(
 
 
 def _say(figures: dict[str, Any]) -> list[str]:
-    lines = [translate("Red speaks for the class, blue against it. The score is the area under the curve: low is good.")]
+    lines = [
+        translate("Red speaks for the class, blue against it. The score is the area under the curve: low is good.")
+    ]
     for method in METHODS:
         spread = figures["below_random"][method]
         interval = "" if spread["low"] is None else f" [{spread['low']:.3f}, {spread['high']:.3f}]"

@@ -31,3 +31,11 @@ def train_digits(tmp_path_factory):
         return run
 
     return train
+
+
+@pytest.fixture(scope="session")
+def columns(train_digits):
+    """The folder of a run with two columns, tested with ten views, that has seen a tenth of the digits."""
+    model = ["model=alexnet_cifar", "model.columns=2", "model.hidden=64", "model.kernels=[8,8,8,8,8]"]
+    data = ["dataset=digits", "dataset.crop=2", "dataset.views=10", "dataset.share=0.1"]
+    return train_digits(*model, *data, "device.precision=float32").folder

@@ -1,12 +1,13 @@
 """Shows what a trained network has learnt and what it makes of images, as pictures with their figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from alexnet.config.saved import load_run_config
 from alexnet.errors import Mistake, nearest
+from alexnet.inference.paths import find_images
 from alexnet.messages.console import configure, from_here, say
 from alexnet.runs.folder import Run, find_runs
 
@@ -18,80 +19,80 @@ KINDS = ("filters", "neighbours", "mistakes", "saliency", "embedding")
 OF_A_LAYER = ("neighbours", "embedding")
 OF_IMAGES = ("neighbours", "saliency")
 METHODS = ("pca", "tsne")
+MOST_IMAGES = 12  # in a picture
 
 
 def show(
     arguments: Sequence[str],
     layer: str | None = None,
     method: str | None = None,
+    invert: bool = False,
     out: str | None = None,
     force: bool = False,
 ) -> None:
     """Draws one kind of picture, and writes it as PNG and SVG with its figures as JSON.
 
     arguments: RUN, or several for filters; then one of KINDS; then images, and key=value that change the run's
-    configuration. layer: of neighbours and embedding; None: the last but one. method: of METHODS, for embedding. out:
-    the folder to write to; None: show/ in the first run's folder. force: whether to replace files.
+    configuration. layer: of neighbours and embedding; None: the last but one. method: of METHODS, for embedding.
+    invert: makes light what is dark in the images. out: the folder to write to; None: show/ in the first run's folder.
+    force: replaces files.
 
     Raises Mistake if something of it is missing, unknown or already there; Damaged if a file of the run is.
     """
-    sources, kind, images, overrides = _part(arguments)
-    _check_options(kind, images, layer, method)
-    sources = _list_runs(sources)
-    if len(sources) > 1 and kind != "filters":
-        raise Mistake(f"{kind} is of one run, but {len(sources)} are given: {', '.join(sources[:3])}.")
-    for source in sources:
-        if not Path(source).is_file():  # answers a mistake before torch is imported
-            config, _ = load_run_config(Run(source), overrides, trains=False)
-            configure(config.console, config.language)
+    given, kind, images, overrides = _part(arguments)
+    _check_options(kind, images, layer, method, invert)
+    paths = [image.path for image in find_images(images)] if images else []
+    if len(paths) > MOST_IMAGES:
+        raise Mistake(f"{len(paths):,} images are too many for one picture: give at most {MOST_IMAGES}.")
+    sources = _find_sources(given, kind, overrides)
     if out is None and Path(sources[0]).is_file():
         raise Mistake(f"{sources[0]} is no folder to write to: say where the pictures go with --out DIR.")
     folder = Run(sources[0]).pictures if out is None else Path(out)
     from alexnet.inference.trained import load
 
     runs = [load(source, overrides) for source in sources]
-    _draw(runs, kind, images, layer, method, folder, force)
-
-
-def _draw(
-    runs: "Sequence[Trained]",
-    kind: str,
-    images: Sequence[str],
-    layer: str | None,
-    method: str | None,
-    folder: Path,
-    force: bool,
-) -> None:
-    import matplotlib
-
-    from alexnet.inference import pictures
-    from alexnet.runs.plots import use_fonts
-
-    parts = [kind]
-    if len(runs) > 1:
-        parts.append(f"{len(runs)}_runs")
     if kind in OF_A_LAYER:
         layer = _choose_layer(runs[0], layer)
-        parts.append(layer)
     if kind == "embedding":
         method = method or METHODS[0]
-        parts.append(method)
-    stem = folder / "_".join(parts)
-    pictures.refuse_overwriting(stem, force)
+    parts = [kind, f"{len(runs)}_runs" if len(runs) > 1 else None, layer, method]
+    stem = _prepare(folder / "_".join(part for part in parts if part is not None), force)
+    _draw(stem, lambda: _make(runs, kind, paths, layer or "", method or "", invert))
+
+
+def _prepare(stem: Path, force: bool) -> Path:
+    """Makes the folder. Raises Mistake if that can't be, or if a file is there already and isn't to be replaced."""
+    from alexnet.inference.pictures import list_files
+
+    there = [path for path in list_files(stem) if path.exists()]
+    if there and not force:
+        raise Mistake(f"{there[0]} is there already: give --force to replace it, or another place with --out DIR.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        stem.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Mistake(f"{folder} can't be written to: {error.strerror}. Give another place with --out DIR.") from error
+        way_out = "Give another place with --out DIR."
+        raise Mistake(f"{stem.parent} can't be made a folder: {error.strerror}. {way_out}") from error
+    return stem
+
+
+def _draw(stem: Path, make: Callable[[], "Picture"]) -> None:
+    import matplotlib
+
+    from alexnet.inference.pictures import LOOK
+    from alexnet.runs.plots import use_fonts
+
     use_fonts()
-    with matplotlib.rc_context(pictures.LOOK):
-        picture = _make(runs, kind, images, layer or "", method or "")
+    with matplotlib.rc_context(LOOK):
+        picture = make()
         picture.save(stem)
     for line in picture.lines:
         say("{}", line)
     say("Drawn as {}, with the same as .svg and the figures as .json", from_here(f"{stem}.png"))
 
 
-def _make(runs: "Sequence[Trained]", kind: str, images: Sequence[str], layer: str, method: str) -> "Picture":
+def _make(
+    runs: "Sequence[Trained]", kind: str, paths: Sequence[str], layer: str, method: str, invert: bool
+) -> "Picture":
     if kind == "filters":
         from alexnet.inference.filters import show_filters
 
@@ -99,7 +100,7 @@ def _make(runs: "Sequence[Trained]", kind: str, images: Sequence[str], layer: st
     if kind == "neighbours":
         from alexnet.inference.neighbours import show_neighbours
 
-        return show_neighbours(runs[0], layer, images)
+        return show_neighbours(runs[0], layer, paths, invert)
     if kind == "mistakes":
         from alexnet.inference.mistakes import show_mistakes
 
@@ -107,7 +108,7 @@ def _make(runs: "Sequence[Trained]", kind: str, images: Sequence[str], layer: st
     if kind == "saliency":
         from alexnet.inference.saliency import show_saliency
 
-        return show_saliency(runs[0], images)
+        return show_saliency(runs[0], paths, invert)
     from alexnet.inference.embedding import show_embedding
 
     return show_embedding(runs[0], layer, method)
@@ -129,7 +130,7 @@ def _part(arguments: Sequence[str]) -> tuple[list[str], str, list[str], list[str
     return list(arguments[: kinds[0]]), arguments[kinds[0]], [each for each in rest if each not in overrides], overrides
 
 
-def _check_options(kind: str, images: Sequence[str], layer: str | None, method: str | None) -> None:
+def _check_options(kind: str, images: Sequence[str], layer: str | None, method: str | None, invert: bool) -> None:
     """Raises Mistake for what that kind of picture has no use for, or lacks."""
     if images and kind not in OF_IMAGES:
         raise Mistake(f"{images[0]}: {kind} takes no images; {' and '.join(OF_IMAGES)} do.")
@@ -139,15 +140,26 @@ def _check_options(kind: str, images: Sequence[str], layer: str | None, method: 
         raise Mistake(f"--layer {layer}: {kind} has no choice of a layer; {' and '.join(OF_A_LAYER)} have.")
     if method is not None and kind != "embedding":
         raise Mistake(f"--method {method}: only embedding has a choice of a method.")
+    if invert and not images:
+        raise Mistake("--invert is for images that are given: name files after the word.")
 
 
-def _list_runs(sources: Sequence[str]) -> list[str]:
-    """The runs, those of a sweep's folder one by one; files of weights as they are."""
-    found: list[str] = []
+def _find_sources(given: Sequence[str], kind: str, overrides: Sequence[str]) -> list[str]:
+    """The runs, those of a sweep's folder one by one; files of weights as they are. The console speaks as they ask for.
+
+    Raises Mistake for what is no run, before torch is imported, and for several where one is shown.
+    """
+    sources: list[str] = []
+    for each in given:
+        within = [] if Path(each).is_file() else find_runs(each)
+        sources += [str(run.folder) for run in within] or [each]
+    if len(sources) > 1 and kind != "filters":
+        raise Mistake(f"{kind} is of one run, but {len(sources)} are given: {', '.join(sources[:3])}.")
     for source in sources:
-        within = [] if Path(source).is_file() else find_runs(source)
-        found += [str(run.folder) for run in within] or [source]
-    return found
+        if not Path(source).is_file():
+            config, _ = load_run_config(Run(source), overrides, trains=False)
+            configure(config.console, config.language)
+    return sources
 
 
 def _choose_layer(trained: "Trained", name: str | None) -> str:
