@@ -53,6 +53,13 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
     elif script in ("scripts/summary.py", "benchmarks/benchmark.py", "benchmarks/scaling.py"):
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         checks.check(composed(runpy.run_path(str(ROOT / script))["parse"]().overrides))
+    elif script == "scripts/export.py":
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        given = {}
+        monkeypatch.setattr("alexnet.inference.export.export", lambda **values: given.update(values) or 0)
+        with pytest.raises(SystemExit, match="0"):
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        assert given["folder"].startswith("outputs/")
     elif script == "scripts/predict.py":
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         assert runpy.run_path(str(ROOT / script))["parse"]().run.startswith("outputs/")

@@ -58,3 +58,11 @@ def bound_difference(bounds: tuple[float, float]) -> tuple[float, float]:
     """The least and the most that the difference of two such values can be."""
     most = bounds[1] - bounds[0]
     return -most, most
+
+
+def compute_share_interval(right: int, count: int) -> tuple[float, float]:
+    """The 95% interval of the share `right` of `count` independent images (Wilson 1927). It lies within [0, 1]."""
+    from scipy.stats import binomtest  # takes a second to import
+
+    interval = binomtest(right, count).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
