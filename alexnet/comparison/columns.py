@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from math import floor, log10
 from os.path import commonpath
 from pathlib import Path
 from typing import NamedTuple
@@ -91,8 +92,19 @@ def format_interval(spread: Spread | None, metric: str) -> str:
         return "-"
     interval = spread.get_interval(get_bounds(metric))
     if interval is None:
-        return "n too small"
-    return f"[{_format_number(interval[0], metric)}, {_format_number(interval[1], metric)}]"
+        return translate("n too small")
+    return format_ends(*interval, metric)
+
+
+def format_ends(low: float, high: float, metric: str, sign: str = "") -> str:
+    """'[88.52, 93.48]': both ends with the same decimals, 4 digits of the larger one. sign: "+" is always written."""
+    if is_share(metric):
+        return f"[{100 * low:{sign}.2f}, {100 * high:{sign}.2f}]"
+    largest = max(abs(low), abs(high))
+    if not 1e-4 <= largest < 1e15:
+        return f"[{low:{sign}.4g}, {high:{sign}.4g}]"
+    decimals = max(0, 3 - floor(log10(largest)))
+    return f"[{low:{sign}.{decimals}f}, {high:{sign}.{decimals}f}]"
 
 
 def _format_number(amount: float, metric: str, digits: int = 4) -> str:

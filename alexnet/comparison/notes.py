@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from alexnet.comparison.columns import name_metric, name_status
+from alexnet.comparison.columns import format_ends, name_metric, name_status
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.metrics import get_bounds, is_higher_better, is_share, parse_target
 from alexnet.comparison.records import format_value
@@ -176,7 +176,7 @@ def _write_verdict(comparison: Comparison, verdict: Verdict) -> str:
     ends = difference.get_interval(bound_difference(get_bounds(metric)))
     interval = translate("over all that can be")
     if ends is not None:
-        interval = f"[{_format_signed(ends[0], metric)}, {_format_signed(ends[1], metric)}]"
+        interval = format_ends(*ends, metric, "+")
     if difference.contains_zero:
         judgement = translate("not distinguishable")
     else:

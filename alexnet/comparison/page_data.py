@@ -4,9 +4,9 @@ What all runs share is stored once, and long curves are shortened, so a page wit
 """
 
 import os
+import shlex
 from collections.abc import Hashable, Sequence
 from math import ceil
-from shlex import quote
 from typing import Any
 
 from alexnet.comparison.compare import Comparison
@@ -44,7 +44,7 @@ def collect(groups: Sequence[Group]) -> dict[str, Any]:
         {
             "name": make_printable(os.path.relpath(record.run.folder, common)),
             "folder": make_printable(record.run.folder),
-            "command": make_printable(f"python scripts/reproduce.py {quote(str(record.run.folder))}"),
+            "command": make_printable(f"python scripts/reproduce.py {shlex.quote(str(record.run.folder))}"),
             "status": make_printable(record.status),
             "reason": make_printable(record.reason),
             "started": make_printable(record.started),
@@ -121,6 +121,8 @@ def _list_environment(record: Record) -> dict[str, str]:
     except Damaged:
         return {}
     facts = flatten_config({key: value for key, value in environment.items() if key not in NOT_SHOWN})
+    if isinstance(facts.get("command"), tuple):
+        facts["command"] = shlex.join(map(str, facts["command"]))
     return {make_printable(key): format_fact(value) for key, value in list(facts.items())[:MOST_FACTS]}
 
 

@@ -7,7 +7,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from alexnet.config.keys import DATA, DATA_BY_LENGTHS, align_data_hashes, flatten
+from alexnet.config.keys import DATA, DATA_BY_LENGTHS, NOTES, align_data_hashes, flatten
 from alexnet.config.options import GROUPS, find_option, list_targets
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.messages.console import translate
@@ -203,6 +203,8 @@ def filter_records(records: Sequence[Record], conditions: Iterable[str]) -> list
         if not equals:
             raise Mistake(f"--where {condition}: expected KEY=VALUE, such as --where optimizer.lr=0.01.")
         keys = sorted({key for record in records for key in record.config})
+        if key in NOTES and key not in keys:
+            raise Mistake(f"--where {condition}: no run here has {'a note' if key == 'note' else key}.")
         if key not in keys:
             raise Mistake(f"--where {condition}: {key} isn't a key of these runs{nearest(key, keys)}")
         kept = [record for record in records if key in record.config and _holds(key, wanted, record.config[key])]

@@ -136,6 +136,7 @@ CHINESE = {
     "diverged": "发散",
     "interrupted": "中断",
     "95% interval": "95% 区间",
+    "n too small": "n 太小",
     "status": "状态",
     "folders": "目录",
     "folders in {}": "目录 {}",

@@ -28,6 +28,9 @@ from support.programs import ROOT
         (["sweep", "--diff", "--html", "page.html"], "--diff draws nothing"),
         (["sweep", "--plot", "curves.doc"], "the name must end in .png"),
         (["sweep", "--plot", "missing/curves.png"], "missing/curves.png can't be written"),
+        (["sweep", "--html", "page.txt"], "the name must end in .html"),
+        (["sweep", "--where", "tags=x"], "--where tags=x: no run here has tags.\n"),
+        (["sweep", "--where", "note=x"], "--where note=x: no run here has a note.\n"),
         (["sweep", "--html", "missing/page.html"], "missing/page.html can't be written"),
     ],
 )

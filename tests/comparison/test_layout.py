@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from alexnet.comparison.columns import format_ends
 from alexnet.comparison.groups import compare_groups
 from alexnet.comparison.records import read_all
 from alexnet.comparison.tables import describe
@@ -114,3 +115,10 @@ def test_names_are_those_that_a_person_types(compare, tmp_path):
         make(tmp_path / str(number), {"optimizer._target_": target}, 0.9 - number / 10)
     rows = compare(".").stdout.splitlines()[1:4]
     assert [row.split()[0] for row in rows] == ["adamw", "sgd", "Elsewhere"]
+
+
+def test_both_ends_of_an_interval_have_the_same_decimals():
+    assert format_ends(0.178749, 0.207, "best_loss") == "[0.1787, 0.2070]"
+    assert format_ends(-0.12, 0.008126, "best_loss", "+") == "[-0.1200, +0.0081]"
+    assert format_ends(9.8, 1234.6, "seconds") == "[10, 1235]" and format_ends(0, 0, "best_loss") == "[0, 0]"
+    assert format_ends(0.9, 0.93455, "test_accuracy") == "[90.00, 93.45]"

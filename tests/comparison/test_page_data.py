@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 
@@ -84,6 +85,12 @@ def test_a_command_reproduces_a_folder_whose_name_a_shell_would_split(read_page,
     make(tmp_path / "two words")
     (run,) = read_page()[1]["runs"]
     assert run["command"] == f"python scripts/reproduce.py '{tmp_path / 'two words'}'"
+
+
+def test_the_environment_has_the_runs_own_command_as_it_can_be_pasted(read_page, tmp_path):
+    command = ["python", "scripts/train.py", "note=two words", "tags=[a,b]"]
+    (make(tmp_path / "run") / "environment.json").write_text(json.dumps({"command": command}))
+    assert shlex.split(read_page()[1]["environment"]["command"]) == command
 
 
 def test_the_groups_stay_apart_and_share_what_is_the_same_in_all(read_page, tmp_path):

@@ -27,14 +27,25 @@ function drawSwept() {
   const panel = {key, metric, scale: findScale(points.map(({value}) => value)), shown: new Set(view.rows.flatMap(row => row.runs))};
   if (panel.scale.kind === "category") panel.scale.words = orderWords(points, metric);
   const places = new Set(points.map(({value}) => value)).size;
-  // In a random search no two trials lie at the same place, so nothing but their points can be compared.
-  panel.connected = panel.scale.kind !== "category" && (lines.length === 1 || 2 * places <= points.length);
+  // In a random search hardly two trials agree in this option, or in all others: they are unrelated points.
+  panel.scatter = lines.length > 1 && 2 * Math.max(places, lines.length) > points.length ? makeScatter(places) : null;
+  panel.connected = panel.scale.kind !== "category" && !panel.scatter;
   colourLines(lines);
   const named = lines.filter(line => line.colour), grey = lines.filter(line => !line.colour);
   panel.step = places > 1 ? Math.min(0.025, 0.8 / places / named.length) : 0;
-  plotPanel(place, panel, points, [makeGreyLines(grey, panel), ...named.flatMap((line, index) => makeLine(line, panel, panel.step * (index - (named.length - 1) / 2)))]);
+  const coloured = named.flatMap((line, index) => makeLine(line, panel, panel.step * (index - (named.length - 1) / 2)));
+  plotPanel(place, panel, points, [makeGreyLines(grey, panel), ...coloured]);
   drawLegend("swept", lines.length > 1 ? named : []);
   hint.textContent = [TEXT.swept_help, ...(grey.length ? [TEXT.swept_grey] : [])].join(TEXT.gap);
+}
+
+// Moves points at the same place by the golden ratio, so that they lie evenly around it.
+function makeScatter(places) {
+  const before = new Map();
+  return value => {
+    before.set(value, (before.get(value) ?? 0) + 1);
+    return places > 1 ? ((before.get(value) * 0.618034) % 1 - 0.5) * Math.min(0.12, 0.6 / places) : 0;
+  };
 }
 
 // Words lie in rows, in which there is room for them.
@@ -66,17 +77,18 @@ function colourLines(lines) {
 const turn = (scale, places, amounts) => scale.kind === "category" ? {x: amounts, y: places} : {x: places, y: amounts};
 
 // A coloured line: its runs, and the means with their intervals. Lines lie beside one another at the same place.
-function makeLine({name, points, colour}, {key, metric, scale, shown, connected, step}, shift) {
+function makeLine({name, points, colour}, {key, metric, scale, shown, connected, scatter, step}, usual) {
+  const shifts = new Map(points.map(point => [point.configuration, scatter ? scatter(point.value) : usual]));
   const runs = points.filter(({configuration}) => configuration.metrics[metric][0] > 1)
-    .flatMap(({value, configuration}) => configuration.averaged.filter(number => shown.has(number)).map(number => ({value, run: DATA.runs[number]})))
+    .flatMap(({value, configuration}) => configuration.averaged.filter(number => shown.has(number)).map(number => ({value, shift: shifts.get(configuration), run: DATA.runs[number]})))
     .filter(({run}) => hasMetric(run, metric));
   const spread = points.map(({configuration}) => configuration.metrics[metric].map(value => value === null ? null : scaled(value, metric)));
   const tell = (name, value, amount) => `${escapeName(shortName(name))}<br>${escapeName(shortName(`${key}=${formatOption(key, value)}`))}<br>${formatMetric(amount, metric)}`;
   return [{
-    ...turn(scale, runs.map(({value}) => placeOf(scale, value, shift + step / 2)), runs.map(({run}) => scaled(run.metrics[metric], metric))),
+    ...turn(scale, runs.map(({value, shift}) => placeOf(scale, value, shift + step / 2)), runs.map(({run}) => scaled(run.metrics[metric], metric))),
     mode: "markers", text: runs.map(({run, value}) => tell(run.name, value, run.metrics[metric])), hoverinfo: "text", marker: {color: colour, size: 5, opacity: 0.55},
   }, {
-    ...turn(scale, points.map(({value}) => placeOf(scale, value, shift)), spread.map(([, mean]) => mean)), name: escapeName(shortName(name)),
+    ...turn(scale, points.map(({value, configuration}) => placeOf(scale, value, shifts.get(configuration))), spread.map(([, mean]) => mean)), name: escapeName(shortName(name)),
     text: points.map(({value, configuration}) => tell(name, value, configuration.metrics[metric][1])), hoverinfo: "text",
     mode: connected ? "lines+markers" : "markers", line: {color: colour, width: 1.5}, marker: {color: colour, size: 8},
     [scale.kind === "category" ? "error_x" : "error_y"]: {
@@ -87,17 +99,13 @@ function makeLine({name, points, colour}, {key, metric, scale, shown, connected,
   }];
 }
 
-// The means of all other lines. Those of unrelated trials are scattered around their place by the golden ratio.
-function makeGreyLines(lines, {metric, scale, connected, step}) {
-  const points = lines.flatMap(line => [...line.points, null]), before = new Map();
-  const scatter = value => {
-    before.set(value, (before.get(value) ?? 0) + 1);
-    return connected ? 0 : ((before.get(value) * 0.618034) % 1 - 0.5) * 12 * Math.min(step, 0.01);
-  };
+// The means of all other lines.
+function makeGreyLines(lines, {metric, scale, connected, scatter}) {
+  const points = lines.flatMap(line => [...line.points, null]);
   return {
-    ...turn(scale, points.map(point => point && placeOf(scale, point.value, scatter(point.value))),
+    ...turn(scale, points.map(point => point && placeOf(scale, point.value, scatter ? scatter(point.value) : 0)),
       points.map(point => point && scaled(point.configuration.metrics[metric][1], metric))),
     mode: connected ? "lines+markers" : "markers", hoverinfo: "skip", opacity: 0.7,
-    line: {color: css("grey"), width: 0.7}, marker: {color: css("grey"), size: 3},
+    line: {color: css("grey"), width: 0.7}, marker: {color: css("grey"), size: scatter ? 5 : 3},
   };
 }
