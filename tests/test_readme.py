@@ -60,6 +60,9 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
         with pytest.raises(SystemExit, match="0"):
             runpy.run_path(str(ROOT / script), run_name="__main__")
         assert given["folder"].startswith("outputs/")
+    elif script == "scripts/show.py":
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        assert runpy.run_path(str(ROOT / script))["parse"]().arguments[0].startswith("outputs/")
     elif script == "scripts/predict.py":
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         assert runpy.run_path(str(ROOT / script))["parse"]().run.startswith("outputs/")

@@ -209,7 +209,6 @@ CHINESE = {
     "report.metrics: no run here has {}": "report.metrics: 这里没有运行有 {}",
     "The report in {} isn't complete: {}.": "{} 中的报告不完整: {}。",
     "Predicting": "预测",
-    "Comparing": "比较",
     "Report: {}": "报告: {}",
     "{} of {} ok": "{} / {} 成功",
     # show.py
