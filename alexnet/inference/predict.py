@@ -1,5 +1,6 @@
 """Predicts what image files show, with a trained network; the same bits as in the run's own test."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -48,6 +49,7 @@ def predict(
     files = {"--csv": csv, "--json": json, "--html": html, "--plot": plot}
     check_outputs(files, force)
     found = find_images(paths)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's threads that wait leave the cores to the decoding
     from alexnet.inference.looks import Remarks
     from alexnet.inference.rows import Totals
     from alexnet.inference.trained import load

@@ -92,7 +92,7 @@ class Page:
                 data=MARK,
                 style=Markup((WEB / "predictions.css").read_text(encoding="utf-8")),
                 script=Markup((WEB / "predictions.js").read_text(encoding="utf-8")),
-                font=embed_font("".join([to_json(data), *paths])),
+                font=embed_font("".join([to_json(data), *map(make_printable, paths)])),
                 nonce=token_urlsafe(16),
             )
         )

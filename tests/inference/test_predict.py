@@ -10,12 +10,15 @@ from math import sqrt
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import alexnet
-from alexnet.errors import Mistake
+from alexnet.errors import Failure, Mistake
 from alexnet.inference.predict import predict
+from alexnet.inference.trained import Trained
 from alexnet.launch.evaluate import evaluate
+from alexnet.training.evaluation import rank_classes
 from support.images import small_data, write_images
 from support.programs import ROOT, start_script
 
@@ -192,3 +195,22 @@ def test_ctrl_c_in_the_middle_leaves_whole_files_only(digits, digit_files, tmp_p
     assert process.exitcode == 130 and stderr.read_text() == "stopped by SIGINT\n"
     assert 20 < len(stdout.read_text().splitlines()) < 50 * len(digit_files)
     assert os.listdir(home) == ["out.csv"] and (home / "out.csv").read_text() == "mine"
+
+
+def test_equally_likely_classes_have_one_order_however_many_are_shown():
+    """In bfloat16 they often are; the first one decides whether an image is right."""
+    logits = torch.randint(3, (200, 20), generator=torch.Generator().manual_seed(0)).float()
+    first = logits.topk(5).indices[:, 0]  # as the run's test chooses
+    for count in range(1, 25):
+        ranked = rank_classes(logits, count)
+        assert torch.equal(ranked[:, 0], first) and ranked.shape == (200, min(count, 20))
+        assert all(len(set(row)) == len(row) for row in ranked.tolist())
+        values = logits.gather(1, ranked)
+        assert torch.equal(values, values.sort(1, descending=True).values)
+
+
+def test_a_network_that_diverged_says_so_and_writes_nothing(digits, digit_files, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trained, "compute_logits", lambda *_: iter([torch.full((1, 10), float("nan"))]))
+    with pytest.raises(Failure, match="its training has diverged"):
+        predict(str(digits.folder), digit_files[:1], json=str(tmp_path / "out.json"))
+    assert os.listdir(tmp_path) == []

@@ -10,7 +10,7 @@ from PIL import Image
 from alexnet.inference.predict import predict
 from alexnet.inference.predict_page import CHINESE, ENGLISH, WEB
 
-HOSTILE = "<script>document['title'] = 'taken over'<script>\x1b\u202e.png"
+HOSTILE = "<script>document['title'] = 'taken over'<script>\x1b\u202e\udc80\u4e2d.png"
 
 
 @pytest.fixture(scope="module")
