@@ -47,11 +47,12 @@ function makePath(row, axes, range, within) {
   const value = metricValue(row, chosenMetric());
   const share = value === undefined ? 0 : metricOf(chosenMetric()).higher ? part(range, value) : 1 - part(range, value);
   // Lines through the same value fan out a little, the best on top, so that they don't cover one another.
+  const above = value === undefined ? 0 : Math.min(Math.max(share, 0), 1) - 0.5;
   const points = axes.map(({column, scale, fan, counts, x}) => {
     const here = valueOf(row, column), room = counts.get(here) > 1 ? fan / 2 : 0;
     if (here === undefined) return null;
     const middle = Math.min(Math.max(heightOf(part(scale, here)), heightOf(1) + room), heightOf(0) - room);
-    return [x, middle - 2 * room * (Math.min(Math.max(share, 0), 1) - 0.5)];
+    return [x, middle - 2 * room * above];
   }).filter(Boolean);
   const path = svg("path", {d: `M${points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`});
   if (!within) path.setAttribute("class", "out");
