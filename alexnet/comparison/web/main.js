@@ -69,14 +69,15 @@ function start() {
 // The groups, with the figures of each one's best row. A click on a name goes there.
 function makeOverview() {
   const metrics = [...new Set([...DATA.groups].sort((a, b) => b.by_validation - a.by_validation).flatMap(group => group.metrics))];
-  const head = make("tr", {}, ...[TEXT.group, TEXT.rows, TEXT.finished_runs, TEXT.best].map(text => make("th", {scope: "col"}, text)),
-    ...metrics.map(name => make("th", {scope: "col", className: "number"}, label(name), ...(name.startsWith("test_") ? [makeMark(DATA.groups[0])] : []))));
+  const head = make("tr", {}, ...[TEXT.group, TEXT.rows, TEXT.finished_runs].map(text => make("th", {scope: "col"}, text)),
+    ...metrics.map(name => make("th", {scope: "col", className: "number"}, label(name), ...(name.startsWith("test_") ? [makeMark(DATA.groups[0])] : []))),
+    make("th", {scope: "col"}, TEXT.best));
   const rows = DATA.groups.map((group, index) => {
     const runs = group.configurations.flatMap(listRuns), best = group.best === null ? null : group.configurations[group.best];
     const link = make("a", {href: "#table", onclick: () => { byId("group").value = index; chooseGroup(index); }}, group.name);
     const cells = metrics.map(name => make("td", {className: "number"}, best && group.metrics.includes(name) ? meanOf(best, name) : "-"));
     return make("tr", {}, make("th", {scope: "row"}, link), make("td", {}, String(group.configurations.length)),
-      make("td", {}, fill(TEXT.of, runs.filter(run => run.status === "finished").length, runs.length)), make("td", {}, best ? shortName(best.name) : "-"), ...cells);
+      make("td", {}, fill(TEXT.of, runs.filter(run => run.status === "finished").length, runs.length)), ...cells, make("td", {}, best ? shortName(best.name) : "-"));
   });
   return make("table", {className: "plain"}, make("thead", {}, head), make("tbody", {}, ...rows));
 }
