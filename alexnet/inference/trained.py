@@ -8,10 +8,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 from torch import Tensor
 
 from alexnet.config.overrides import with_overrides
@@ -24,6 +22,7 @@ from alexnet.data.image_files import ImageFiles
 from alexnet.data.photographs import MODES, Inspect, Photographs
 from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
+from alexnet.inference.images import AnImage, as_pil_image, list_images
 from alexnet.inference.weight_file import (
     compose_published,
     list_categories,
@@ -37,8 +36,6 @@ from alexnet.training.network import Network, build_network, choose_engine, conf
 from alexnet.training.result import hash_weights
 
 logger = logging.getLogger(__name__)
-
-AnImage = str | PathLike[str] | Image.Image | np.ndarray | Tensor
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,15 @@ class Trained:
 
         Raises Mistake like `preprocess`, Failure if a batch finds too little memory.
         """
-        decoded = self._decode(_list_images(images), invert)
-        logits = torch.cat([each.cpu() for each in self.compute_logits(self.make_batches(decoded, views))])
+        listed = list_images(images)
+        files = [str(image) for image in listed if isinstance(image, (str, PathLike))]
+        given = self.open_files(files, invert) if 0 < len(files) == len(listed) else self._decode(listed, invert)
+        batches = [torch.empty(0, len(self.classes))]
+        for each in self.compute_logits(self.make_batches(given, views)):
+            if isinstance(given, Photographs) and given.broken:
+                raise Mistake(given.broken[min(given.broken)])
+            batches.append(each.cpu())
+        logits = torch.cat(batches)
         names = [self.classes[number] for number in rank_classes(logits, 1)[:, 0].tolist()]
         return Predictions(names, logits.softmax(1), self.classes)
 
@@ -161,6 +165,8 @@ class Trained:
             preparation = Preparation(**{**vars(preparation), "views": views})
         split = Split(images, torch.zeros(len(images), dtype=torch.int64) if labels is None else labels)
         settings = OmegaConf.create({**self.options, "batch_size": batch_size or self.options.batch_size})
+        if len(images) * (preparation.views or 1) <= settings.batch_size:  # nothing to decode meanwhile
+            settings.device = {**settings.device, "workers": 0}
         return configure_batches(settings, self.network.engine, self.size)(split, preparation)
 
     def open_files(self, paths: Sequence[str], invert: bool = False, inspect: Inspect | None = None) -> Photographs:
@@ -197,40 +203,12 @@ class Trained:
         decoded = [
             decode(str(image), self.side, mode=mode)
             if isinstance(image, (str, PathLike))
-            else fit(_as_picture(image), self.side, mode)
+            else fit(as_pil_image(image), self.side, mode)
             for image in images
         ]
         if not decoded:
             return torch.empty(0, self.channels, self.side, self.side, dtype=torch.uint8)
         return 255 - torch.stack(decoded) if invert else torch.stack(decoded)
-
-
-def _list_images(images: Any) -> Sequence[AnImage]:
-    """One image as a list of it. An array or a tensor with four dimensions has several."""
-    single = isinstance(images, (str, PathLike, Image.Image)) or (
-        isinstance(images, (np.ndarray, Tensor)) and images.ndim != 4
-    )
-    return [images] if single else list(images)
-
-
-def _as_picture(image: Any) -> Image.Image:
-    """Raises Mistake if it is no image of one or three channels with uint8 pixels."""
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, Tensor):
-        image = image.detach().cpu().numpy()
-        if image.ndim == 3:
-            image = image.transpose(1, 2, 0)
-    if not isinstance(image, np.ndarray):
-        raise Mistake(f"{type(image).__name__} is no image: expected a path, a PIL image, an array or a tensor.")
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[:, :, 0]
-    if image.dtype != np.uint8 or image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise Mistake(
-            f"{image.dtype} of shape {tuple(image.shape)} is no image: expected uint8 from 0 to 255, an array (H, W) "
-            f"or (H, W, 3), or a tensor (1, H, W) or (3, H, W)."
-        )
-    return Image.fromarray(image)
 
 
 def load(

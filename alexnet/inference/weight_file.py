@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from alexnet.config.compose import compose_config
@@ -25,8 +26,13 @@ SETTINGS = (
 
 
 def compose_published(file: str) -> DictConfig:
-    """The configuration of the network in the file."""
-    config, _ = compose_config(["model=alexnet", *SETTINGS])
+    """The configuration of the network in the file. A program that Hydra runs may ask for it, too."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        config, _ = compose_config(["model=alexnet", *SETTINGS])
+    finally:
+        GlobalHydra.instance().hydra = running
     config.model.weights = file
     return config
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import hydra
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,7 @@ from alexnet.config.compose import compose_config
 from alexnet.errors import Damaged, Mistake
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
+from support.programs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,8 @@ def test_every_kind_of_image_is_seen_alike(digits):
     several = trained.predict(torch.stack([tensor, 255 - tensor]))
     assert several.classes == trained.predict([array, 255 - array]).classes and several.probabilities.shape == (2, 10)
     assert torch.equal(several.probabilities[1], trained.predict([path, path], invert=True).probabilities[1])
+    assert torch.equal(trained.predict([path, picture]).probabilities, trained.predict([path, path]).probabilities)
+    assert trained.predict([]).classes == [] and trained.predict([]).probabilities.shape == (0, 10)
 
 
 def test_holds_what_the_run_says_and_the_weights_that_validation_chose(digits):
@@ -133,6 +137,13 @@ def test_a_published_file_predicts_as_torchvision_does(tmp_path):
             seen = trained.predict(picture)
             torch.testing.assert_close(seen.probabilities, expected, rtol=1e-4, atol=1e-7)
             assert seen.classes == [names[int(expected.argmax())]]
+
+
+def test_a_published_file_is_loaded_within_a_program_that_hydra_runs(tmp_path):
+    torch.save(torchvision.models.alexnet().state_dict(), tmp_path / "alexnet.pth")
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        assert len(alexnet.load(tmp_path / "alexnet.pth", device="cpu").classes) == 1000
+        assert hydra.compose("train").epochs == 30  # the program goes on as before
 
 
 def test_the_folder_names_what_prediction_needs_from_its_first_step(digits):
