@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet.disk import format_bytes, sync
+from alexnet.disk import check_space, format_bytes, sync
 from alexnet.errors import Failure, Mistake
 from alexnet.messages.console import say
 
@@ -47,6 +47,7 @@ def export(
     exported = prepare(folder, overrides, license or "unknown")
     exporter = EXPORTERS[to]
     exporter.check(exported)
+    check_space(place, 2**20 + sum(value.nbytes for value in exported.weights.values()), "give another --out")
     with _making(place), TemporaryDirectory(prefix=".export-", dir=place) as temporary:
         written = Path(temporary)
         say("{}", exported.describe())

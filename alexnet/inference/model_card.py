@@ -162,8 +162,9 @@ def _find_record(run: Run) -> tuple[Record, Spread | None]:
 def _fill_card(
     trained: Trained, about: Mapping[str, Any], license: str, record: Record | None, spread: Spread | None
 ) -> str:
-    data = "unknown" if record is None else name_data([record])[0].partition(" ")[0]
-    title, names = f"{about['model']} on {data}", [make_printable(name) for name in trained.class_names]
+    data = "" if record is None else name_data([record])[0].partition(" ")[0]
+    title = f"{about['model']} on {data}" if data else str(about["model"])
+    names = [make_printable(name) for name in trained.class_names]
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
     result, count = trained.result or {}, sum(each.numel() for each in trained.model.parameters())
     return CARD.format(
@@ -220,7 +221,9 @@ def _describe_figures(result: Mapping[str, Any], spread: Spread | None) -> str:
 
 def _describe_training(trained: Trained, about: Mapping[str, Any]) -> str:
     """The command, the machine, and hashes of data and weights."""
-    environment = {} if trained.run is None else trained.run.environment()
+    if trained.run is None:
+        return f"The weights come from a file that doesn't say. Their SHA-256 is {trained.weights_sha256}."
+    environment = trained.run.environment()
     packages = environment.get("packages")
     known = {
         "device": environment.get("device_name", environment.get("device")),

@@ -31,8 +31,9 @@ class Verdict:
     """How the logits of two programs compare. bound: the largest difference that rounding explains; 0: none."""
 
     reader: str
-    images: str
+    images: str  # what they are
     bound: float
+    reason: str = ""  # why they aren't the run's test images
     count: int = 0
     same: int = 0
     largest: float = 0.0
@@ -52,6 +53,7 @@ class Verdict:
             difference = f"largest difference of a logit {self.largest:.1e} ({of})"
         ties = ", the others are ties in float32's rounding" if self.holds and self.same < self.count else ""
         lines = [
+            *([f"The test images aren't here: {self.reason}"] if self.reason else []),
             f"{self.images}, read back by {self.reader}:",
             f"{self.same:,} of {self.count:,} the same class{ties}, {difference}",
         ]
@@ -72,8 +74,8 @@ def compare(exported: "Exported", read: Compute, reader: str, exact: bool) -> Ve
     torch itself, which float64 shows: another order of the same sums has an error of the same size. Raises Failure if
     the network gives numbers that aren't finite.
     """
-    name, count, batches = _choose_images(exported)
-    verdict = Verdict(reader, name, 0.0)
+    name, count, batches, reason = _choose_images(exported)
+    verdict = Verdict(reader, f"{count:,} {name}", 0.0, reason)
     with progress("Comparing", count, "image") as advance:
         for number, images in enumerate(batches):
             if number * BATCH < MEASURED and not exact:
@@ -112,21 +114,23 @@ def _measure_rounding(exported: "Exported", images: Tensor) -> float:
     return 10 * error + 4 * torch.finfo(torch.float32).eps * float(logits.abs().max())
 
 
-def _choose_images(exported: "Exported") -> tuple[str, int, Iterator[Tensor]]:
-    """What they are, their number, and batches (B, C, size, size) uint8: the centres of the test images, or noise."""
+def _choose_images(exported: "Exported") -> tuple[str, int, Iterator[Tensor], str]:
+    """What they are, their number, batches (B, C, size, size) uint8 and why they are noise.
+
+    They are the centres of the test images if these are here.
+    """
     trained = exported.trained
     config = trained.options.copy()
     if "download" in config.dataset:  # nothing is downloaded only to compare
         config.dataset.download = False
     try:
         if trained.run is None and not exported.names_data:
-            raise Mistake("a file of weights has no images.")
+            raise Mistake("a file of weights has none.")
         _, given = load_split(config, trained.network.engine, "test", trained.classes)
     except (Mistake, Failure) as error:
         if exported.names_data:
             raise
-        text = f"{NOISE:,} images of noise (seed 0), because the test images aren't here: {error}"
-        return text, NOISE, _make_noise(trained.channels, trained.size)
+        return "images of noise (seed 0)", NOISE, _make_noise(trained.channels, trained.size), str(error)
     plain = Preparation(mean=0, std=1, views=1)  # pixels / 255
     batches = Batches(
         Split(given.images, torch.zeros(len(given.labels), dtype=torch.int64)),
@@ -137,7 +141,7 @@ def _choose_images(exported: "Exported") -> tuple[str, int, Iterator[Tensor]]:
         workers=config.device.workers,
     )
     pixels = (images.mul(255).round().to(torch.uint8) for images, _ in batches.epoch())
-    return f"{len(given.labels):,} test images", len(given.labels), pixels
+    return "test images", len(given.labels), pixels, ""
 
 
 def _make_noise(channels: int, size: int) -> Iterator[Tensor]:

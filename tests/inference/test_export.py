@@ -125,6 +125,20 @@ def test_the_plain_network_is_exported_not_the_engines_convolutions(digits):
     assert exported.trained.weights_sha256 == digits.result()["weights_sha256"]
 
 
+def test_a_network_that_diverged_is_a_failure(digits):
+    exported = exporters.prepare(str(digits.folder), [], "unknown")
+    next(exported.trained.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(Failure, match="diverged"):
+        verdict.compare(exported, exported.network, "itself", False)
+
+
+def test_a_full_disk_is_told_before_anything_is_written(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("alexnet.disk.measure_free", lambda folder: 1000)
+    with pytest.raises(Mistake, match=r"0\.0 MB free, and this may write 1\.4 MB: make room, or give another --out"):
+        export(str(digits.folder), [], "pt2", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("wrong", ["logits", "order", "nan"])
 def test_another_answer_is_a_failure_and_leaves_nothing(digits, tmp_path, monkeypatch, capsys, wrong):
     def read(exported, folder):
