@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     If the block raises, the temporary file is deleted, which on a full disk makes room, and `path` stays as it was.
     """
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = name_temporary(path)
     try:
         yield temporary
         sync(temporary)  # the new name may reach the disk before the content
@@ -30,6 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def name_temporary(path: Path) -> Path:
+    """Where `replacing` writes: beside the file."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from alexnet.disk import name_temporary
 from alexnet.errors import Mistake
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -21,5 +22,10 @@ def check_outputs(outputs: Mapping[str, str | None], force: bool) -> None:
             raise Mistake(f"{option} {file}: there is no folder {file.parent}. Make it, or name another file.")
         if file.exists() and not force:
             raise Mistake(f"{option} {file} is there already: name another file, or give --force to replace it.")
+        try:
+            name_temporary(file).touch()
+            name_temporary(file).unlink()
+        except OSError as error:
+            raise Mistake(f"{option} {file} can't be written: {error.strerror}. Name a file elsewhere.") from error
     if len({file.resolve() for file in given.values()}) < len(given):
         raise Mistake(f"{' and '.join(given)} would write the same file: name one for each.")

@@ -39,3 +39,9 @@ def columns(train_digits):
     model = ["model=alexnet_cifar", "model.columns=2", "model.hidden=64", "model.kernels=[8,8,8,8,8]"]
     data = ["dataset=digits", "dataset.crop=2", "dataset.views=10", "dataset.share=0.1"]
     return train_digits(*model, *data, "device.precision=float32").folder
+
+
+@pytest.fixture(scope="session")
+def digit_run(train_digits):
+    """In float32; it takes some digits for others."""
+    return train_digits("dataset=digits", "dataset.size=24", "device.precision=float32")

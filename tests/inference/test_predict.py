@@ -24,15 +24,10 @@ from support.programs import ROOT, start_script
 
 
 @pytest.fixture(scope="module")
-def digits(train_digits):
-    return train_digits("dataset=digits", "dataset.size=24", "device.precision=float32")
-
-
-@pytest.fixture(scope="module")
-def digit_files(digits, tmp_path_factory):
+def digit_files(digit_run, tmp_path_factory):
     """The run's test images as NAME/NUMBER.png, and their paths in the order of the test."""
     root = tmp_path_factory.mktemp("digit_files")
-    test = alexnet.load(digits.folder).load_split("test")[0].test
+    test = alexnet.load(digit_run.folder).load_split("test")[0].test
     paths = []
     for number, (image, label) in enumerate(zip(test.images, test.labels.tolist(), strict=True)):
         (root / str(label)).mkdir(exist_ok=True)
@@ -53,9 +48,11 @@ def evaluate_json(run, capsys, *overrides):
     return json.loads(capsys.readouterr().out)
 
 
-def test_the_test_images_as_files_give_the_runs_own_accuracy_to_the_last_digit(digits, digit_files, tmp_path, capsys):
-    status, found = predict_json(digits.folder, digit_files, tmp_path)
-    recorded = digits.result()
+def test_the_test_images_as_files_give_the_runs_own_accuracy_to_the_last_digit(
+    digit_run, digit_files, tmp_path, capsys
+):
+    status, found = predict_json(digit_run.folder, digit_files, tmp_path)
+    recorded = digit_run.result()
     assert status == 0 and found["accuracy"] == recorded["test_accuracy"] and 0.3 < found["accuracy"] < 1
     assert found["weights_sha256"] == recorded["weights_sha256"]
     share, count = found["accuracy"], found["accuracy_images"]
@@ -65,8 +62,8 @@ def test_the_test_images_as_files_give_the_runs_own_accuracy_to_the_last_digit(d
     assert found["accuracy_interval"] == pytest.approx(wilson)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"accuracy {100 * share:.2f}% (") and f"{100 * wilson[0]:.2f}% to" in last
-    ten = predict_json(digits.folder, digit_files, tmp_path, views=10)[1]
-    assert ten["accuracy"] == evaluate_json(digits, capsys, "dataset.views=10")["test_accuracy"]
+    ten = predict_json(digit_run.folder, digit_files, tmp_path, views=10)[1]
+    assert ten["accuracy"] == evaluate_json(digit_run, capsys, "dataset.views=10")["test_accuracy"]
     assert ten["views"] == 10 and ten["predictions"][0]["top"] != found["predictions"][0]["top"]
 
 
@@ -84,12 +81,12 @@ def test_an_image_folder_as_it_lies_gives_the_runs_own_accuracy_to_the_last_digi
     assert one["accuracy"] == evaluate_json(run, capsys, "dataset.views=1")["test_accuracy"]
 
 
-def test_a_broken_file_is_a_row_with_its_reason_and_the_others_are_predicted(digits, digit_files, tmp_path, capsys):
+def test_a_broken_file_is_a_row_with_its_reason_and_the_others_are_predicted(digit_run, digit_files, tmp_path, capsys):
     (tmp_path / "broken.png").write_text("no image")
     given = [digit_files[0], str(tmp_path / "broken.png"), digit_files[1]]
-    alone = predict_json(digits.folder, digit_files[:2], tmp_path)[1]["predictions"]
+    alone = predict_json(digit_run.folder, digit_files[:2], tmp_path)[1]["predictions"]
     capsys.readouterr()
-    status, found = predict_json(digits.folder, given, tmp_path, csv=str(tmp_path / "out.csv"))
+    status, found = predict_json(digit_run.folder, given, tmp_path, csv=str(tmp_path / "out.csv"))
     assert status == 1 and found["broken"] == 1
     first, broken, last = found["predictions"]
     assert [row["path"] for row in (first, broken, last)] == given
@@ -101,26 +98,28 @@ def test_a_broken_file_is_a_row_with_its_reason_and_the_others_are_predicted(dig
     with open(tmp_path / "out.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == given
-    assert {row["weights_sha256"] for row in rows} == {digits.result()["weights_sha256"]}
+    assert {row["weights_sha256"] for row in rows} == {digit_run.result()["weights_sha256"]}
     assert float(rows[0]["probability_1"]) == first["top"][0]["probability"] and rows[1]["error"] == broken["error"]
 
 
-def test_rows_fit_in_80_columns_and_name_the_path_as_it_was_given(digits, digit_files, tmp_path, capsys, monkeypatch):
+def test_rows_fit_in_80_columns_and_name_the_path_as_it_was_given(
+    digit_run, digit_files, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr("alexnet.messages.lines.measure_terminal", lambda stream: 80)
     monkeypatch.chdir(tmp_path)
     long = tmp_path / f"{'long' * 12}.png"
     os.symlink(digit_files[0], long)
     os.symlink(digit_files[0], "a.png")
     for given in (["./a.png"], ["./a.png", long.name]):
-        predict(str(digits.folder), given, top=10)
+        predict(str(digit_run.folder), given, top=10)
         lines = capsys.readouterr().out.splitlines()
-        assert digits.result()["weights_sha256"][:12] in "".join(lines[:2]) and max(map(len, lines)) <= 80
+        assert digit_run.result()["weights_sha256"][:12] in "".join(lines[:2]) and max(map(len, lines)) <= 80
         assert all(any(line.startswith(name) for line in lines) for name in given)
         assert sum(line.count("%") for line in lines) == 10 * len(given)
 
 
 def test_a_photograph_given_to_a_network_of_light_digits_is_told_what_that_learnt_on(
-    digits, digit_files, tmp_path, capsys
+    digit_run, digit_files, tmp_path, capsys
 ):
     image = np.array(Image.open(digit_files[0]))
     Image.fromarray(255 - image).save(tmp_path / "ink.png")
@@ -128,27 +127,27 @@ def test_a_photograph_given_to_a_network_of_light_digits_is_told_what_that_learn
     told = {}
     for name, flags in (("ink.png", {}), ("ink.png", {"invert": True}), ("red.png", {})):
         capsys.readouterr()
-        predict(str(digits.folder), [str(tmp_path / name)], **flags)
+        predict(str(digit_run.folder), [str(tmp_path / name)], **flags)
         told[(name, *flags)] = capsys.readouterr()
     assert "ink.png has a light border (" in told["ink.png",].err and "light on black: --invert" in told["ink.png",].err
     assert told["ink.png", "invert"].err == ""
     assert "red.png has colours, and the run learnt on grey images" in told["red.png",].err
     capsys.readouterr()
-    assert predict(str(digits.folder), [digit_files[0]]) == 0
+    assert predict(str(digit_run.folder), [digit_files[0]]) == 0
     own = capsys.readouterr()
     assert (
         own.err == ""
         and own.out.splitlines()[1].split()[1:] == told["ink.png", "invert"].out.splitlines()[1].split()[1:]
     )
-    predict(str(digits.folder), digit_files, invert=True)
+    predict(str(digit_run.folder), digit_files, invert=True)
     assert f"{len(digit_files)} images have a light border" in capsys.readouterr().err
 
 
-def test_bad_input_is_one_sentence_and_nothing_is_written(digits, digit_files, tmp_path, monkeypatch):
+def test_bad_input_is_one_sentence_and_nothing_is_written(digit_run, digit_files, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "there.csv").write_text("mine")
     monkeypatch.chdir(tmp_path)
-    run, paths = str(digits.folder), digit_files[:1]
+    run, paths = str(digit_run.folder), digit_files[:1]
     for given, flags, said in (
         ([run, paths], {"top": 11}, "--top 11: .* tells 10 classes apart; give --top 10 or less"),
         ([run, ["empty"]], {}, "There are no images in empty"),
@@ -160,6 +159,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(digits, digit_files, t
         ([run, paths], {"csv": "there.csv"}, "--csv there.csv is there already: name another file, or give --force"),
         ([run, paths], {"json": "no/out.json"}, "--json no/out.json: there is no folder no"),
         ([run, paths], {"html": "empty"}, "--html empty is a folder"),
+        ([run, paths], {"csv": f"{'x' * 250}.csv"}, "can't be written: File name too long"),
         ([run, paths], {"plot": "out.txt"}, "expected a file that ends in .png, .pdf, .svg"),
         ([run, paths], {"csv": "out", "json": "./out"}, "--csv and --json would write the same file"),
     ):
@@ -179,12 +179,12 @@ def test_a_run_that_kept_no_weights_says_so(train_digits, tmp_path, digit_files)
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_the_middle_leaves_whole_files_only(digits, digit_files, tmp_path):
+def test_ctrl_c_in_the_middle_leaves_whole_files_only(digit_run, digit_files, tmp_path):
     """The rows so far are printed; a file that was to be replaced is as it was; nothing else is left."""
     home = tmp_path / "home"
     home.mkdir()
     (home / "out.csv").write_text("mine")
-    script = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(digits.folder), *(digit_files * 50)]
+    script = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(digit_run.folder), *(digit_files * 50)]
     process, (stdout, stderr) = start_script([*script, "--csv", "out.csv", "--html", "out.html", "--force"], home)
     for _ in range(600):
         if stdout.stat().st_size > 5000:
@@ -209,8 +209,8 @@ def test_equally_likely_classes_have_one_order_however_many_are_shown():
         assert torch.equal(values, values.sort(1, descending=True).values)
 
 
-def test_a_network_that_diverged_says_so_and_writes_nothing(digits, digit_files, tmp_path, monkeypatch):
+def test_a_network_that_diverged_says_so_and_writes_nothing(digit_run, digit_files, tmp_path, monkeypatch):
     monkeypatch.setattr(Trained, "compute_logits", lambda *_: iter([torch.full((1, 10), float("nan"))]))
     with pytest.raises(Failure, match="its training has diverged"):
-        predict(str(digits.folder), digit_files[:1], json=str(tmp_path / "out.json"))
+        predict(str(digit_run.folder), digit_files[:1], json=str(tmp_path / "out.json"))
     assert os.listdir(tmp_path) == []

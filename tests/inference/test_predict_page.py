@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 from matplotlib import pyplot
@@ -14,10 +15,9 @@ HOSTILE = "<script>document['title'] = 'taken over'<script>\x1b\u202e\udc80\u4e2
 
 
 @pytest.fixture(scope="module")
-def written(train_digits, digit_folder, tmp_path_factory):
+def written(digit_run, digit_folder, tmp_path_factory):
     """The folder with out.html, out.json and a hostile file, of 130 images with a broken one, and figures drawn."""
     home = tmp_path_factory.mktemp("page")
-    run = train_digits("dataset=digits", "dataset.size=24", "epochs=3")
     folder = home / "digits"
     for path in sorted((digit_folder / "test").rglob("*.png")) + sorted((digit_folder / "train").rglob("*.png"))[:28]:
         place = folder / path.relative_to(digit_folder).parts[1].removeprefix("digit ")
@@ -26,7 +26,7 @@ def written(train_digits, digit_folder, tmp_path_factory):
     (folder / HOSTILE.replace("/", "")).write_bytes(next((folder / "0").iterdir()).read_bytes())
     (folder / "broken.png").write_text("no image")
     given = {name: str(home / f"out.{name}") for name in ("html", "json")}
-    assert predict(str(run.folder), [str(folder)], **given, plot=str(home / "out.png")) == 1
+    assert predict(str(digit_run.folder), [str(folder)], **given, plot=str(home / "out.png")) == 1
     return home
 
 
@@ -82,7 +82,8 @@ def test_a_person_filters_the_page_by_class_and_by_confidence(written, predictio
         assert browser.title == "Predictions" and count() == 130
         browser.execute_script("window.scrollTo(0, 1e6)")
         pages.wait_for(browser, "figure:nth-child(130)")
-        assert count(predicted=3) == sum(each["class"] == "3" for each in best)
+        (common, times), *_ = Counter(each["class"] for each in best).most_common()
+        assert count(predicted=common) == times
         assert count(truth=3) == sum(row.get("true_class") == "3" for row in rows)
         assert count(**{"from": 60, "to": 90}) == sum(0.6 <= each["probability"] <= 0.9 for each in best)
         known = [row for row in rows if row["top"] and "true_class" in row]
@@ -102,7 +103,7 @@ def test_a_person_filters_the_page_by_class_and_by_confidence(written, predictio
         browser.quit()
 
 
-def test_the_picture_has_the_true_class_and_five_bars_for_each_image(train_digits, written, tmp_path, monkeypatch):
+def test_the_picture_has_the_true_class_and_five_bars_for_each_image(written, tmp_path, monkeypatch):
     """The true class has a bar of its own colour."""
     assert Image.open(written / "out.png").size[0] > 1000
     drawn = []
