@@ -17,6 +17,7 @@ MOST_VALUES = 2**28  # of all their features
 MOST_CLASSES = 20  # that have a colour of their own
 FIRST = 50  # principal components that t-SNE is given
 PERPLEXITY = 30
+SIDE = 4.9  # inches
 
 
 def show_embedding(trained: Trained, layer: str, method: str) -> Picture:
@@ -84,9 +85,11 @@ def _draw(figures: dict[str, Any]) -> Sheet:
     """A point for each image; the classes beside them, if each has a colour of its own."""
     names, labels, points = figures["classes"], np.array(figures["labels"]), np.array(figures["points"])
     named = len(names) <= MOST_CLASSES
-    sheet = Sheet(6.3 if named else 5.2, 5.3)
+    width, height = np.ptp(points, axis=0)
+    height = SIDE * min(max(height / max(width, 1e-30), 0.4), 1)
+    sheet = Sheet(SIDE + (1.4 if named else 0.3), max(height, 0.2 * len(names) * named) + 0.5)
     sheet.write(0.15, 0.1, _say(figures))
-    axes = sheet.place(0.15, 0.35, 4.9, 4.8)
+    axes = sheet.place(0.15, 0.35, SIDE, height)
     places = np.arange(len(names))
     colours = matplotlib.colormaps["tab10" if len(names) <= 10 else "tab20"](places)
     if not named:
@@ -100,5 +103,5 @@ def _draw(figures: dict[str, Any]) -> Sheet:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[["top", "right"]].set_visible(True)
-    axes.set_aspect("equal", anchor="NW")  # so that distances are what they are
+    axes.set_aspect("equal", adjustable="datalim")  # so that distances are what they are
     return sheet
