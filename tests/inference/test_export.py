@@ -120,8 +120,15 @@ def refuse_data(*arguments):
 
 
 def test_the_plain_network_is_exported_not_the_engines_convolutions(digits):
-    exported = exporters.prepare(str(digits.folder), ["device.winograd=true"], "unknown")
-    assert not any(isinstance(module, FastConv2d) for module in exported.network.modules())
+    """The engine replaces large convolutions by its own, if float32 is asked for."""
+    own = ["model=alexnet_cifar", "model.hidden=8", "device.precision=float32", "device.winograd=true"]
+    config, _ = compose_config(["dataset=digits", *own])
+    engine_made = _build(config, ["a", "b"], 3, "cpu").model
+    assert any(isinstance(module, FastConv2d) for module in engine_made.modules())
+    plain = make(*own).network
+    assert not any(isinstance(module, FastConv2d) for module in plain.modules())
+    exported = exporters.prepare(str(digits.folder), ["device.precision=bf16"], "unknown")
+    assert exported.trained.network.engine.precision == "float32"
     assert exported.trained.weights_sha256 == digits.result()["weights_sha256"]
 
 
