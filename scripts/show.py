@@ -19,9 +19,9 @@ from alexnet.launch.arguments import Parser
 
 
 def parse() -> Namespace:
-    parser = Parser(description=__doc__)
+    parser = Parser(description=__doc__, usage="show.py RUN WHAT [IMAGE ...] [key=value ...] [options]")
     add = parser.add_argument
-    add("arguments", nargs="+", metavar="RUN WHAT [IMAGE]", help="a run's folder, then one of the words above")
+    add("arguments", nargs="+", metavar="ARGUMENT", help="a run's folder, one of the words above, and what it takes")
     add("--layer", metavar="NAME", help="of neighbours and embedding: conv1 to fc8; default: the last one before fc8")
     add("--method", choices=METHODS, help="of embedding; default: pca, which takes seconds; tsne parts classes better")
     add(

@@ -1,8 +1,9 @@
 """Makes the pictures of a trained network: images and texts on a sheet, saved as PNG and SVG with figures as JSON."""
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,23 @@ class Picture:
         paths = list_files(stem)
         with ExitStack() as files:  # all are written before the first takes its place
             temporary = [files.enter_context(disk.replacing(path)) for path in paths]
-            self.sheet.figure.savefig(temporary[0], dpi=DPI)
-            self.sheet.figure.savefig(temporary[1], dpi=DPI, metadata={"Date": None})
+            with hold_interrupts():
+                self.sheet.figure.savefig(temporary[0], dpi=DPI)
+                self.sheet.figure.savefig(temporary[1], dpi=DPI, metadata={"Date": None})
             temporary[2].write_text(join_rows(json.dumps(self.figures, indent=2, ensure_ascii=False)) + "\n", "utf-8")
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Ctrl-C takes effect at the end of the block: matplotlib would turn it into an error of its own."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 def list_files(stem: Path) -> list[Path]:

@@ -119,9 +119,9 @@ def _part(arguments: Sequence[str]) -> tuple[list[str], str, list[str], list[str
     kinds = [number for number, each in enumerate(arguments) if each in KINDS]
     expected = f"expected a run's folder, then one of {', '.join(KINDS)}"
     if not kinds:
-        unknown = [each for each in arguments if not Path(each).exists()]
-        if unknown and len(arguments) > 1:
-            raise Mistake(f"{unknown[0]}: {expected}{nearest(unknown[0], KINDS)}")
+        unknown = [each for each in arguments[1:] if not Path(each).exists()]
+        if unknown:
+            raise Mistake(f"{unknown[0]} is nothing that can be shown{nearest(unknown[0], KINDS)}")
         raise Mistake(f"Nothing to show: {expected}, such as: python scripts/show.py {quote(arguments[0])} filters")
     if kinds[0] == 0:
         raise Mistake(f"No run before {arguments[0]}: {expected}.")
