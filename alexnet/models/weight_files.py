@@ -93,8 +93,10 @@ def _check_pickle(content: bytes, count: int) -> None:
     stream = io.BytesIO(content)
     for _ in range(count):
         for code, named, _ in pickletools.genops(stream):
-            if code.name in ("STACK_GLOBAL", "INST") or (code.name == "GLOBAL" and named not in NAMED):
-                raise ValueError(f"it names {named or 'something'}, and tensors need no such thing")
+            if code.name in ("STACK_GLOBAL", "INST"):
+                raise ValueError("it isn't pickled as torch pickles")
+            if code.name == "GLOBAL" and named not in NAMED:
+                raise ValueError(f"it names {named}, and tensors need no such thing")
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
