@@ -118,7 +118,9 @@ class Lines:
             say("{}", f"{totals.broken:,} of {totals.images:,} images can't be read.")
         if totals.accuracy is not None and totals.interval is not None:
             low, high = (100 * limit for limit in totals.interval)
-            of = f"{totals.right:,} of {totals.judged:,} images in class folders"
+            others = totals.images - totals.broken - totals.judged
+            none = f"; {others:,} in none" if others else ""
+            of = f"{totals.right:,} of {totals.judged:,} images in class folders{none}"
             say("{}", f"accuracy {100 * totals.accuracy:.2f}% ({of}), 95% interval {low:.2f}% to {high:.2f}%")
 
     def _describe(self, row: Row) -> str:

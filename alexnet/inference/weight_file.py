@@ -58,9 +58,13 @@ def name_classes(classes: Sequence[str]) -> list[str]:
 
 
 def number_classes(classes: Sequence[str]) -> dict[str, int]:
-    """The number of each class, by its name. ImageNet's categories have their synsets as a second name."""
+    """The number of each class, by each name that its folder may have.
+
+    ImageNet's categories have their synsets as a second name. No folder is called T-shirt/top, but T-shirt_top.
+    """
     synsets = list_synsets() if len(classes) == 1000 and list(classes) == list_categories() else []
-    return {name: number for names in (synsets, classes) for number, name in enumerate(names)}
+    as_folders = [name.replace("/", "_") for name in classes]
+    return {name: number for names in (synsets, as_folders, classes) for number, name in enumerate(names)}
 
 
 def number_folders(folders: Sequence[str], classes: Sequence[str], root: str) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 from alexnet.data.image_files import scan
 from alexnet.errors import Mistake
 from alexnet.inference.paths import find_classes, find_images
+from alexnet.inference.weight_file import number_classes
 
 FILES = ["b/2.png", "b/10.JPG", "b/in/1.png", "a-b/1.png", "a/z.png", "a/more/1.png", "a/.hidden.png", "a/notes.txt"]
 
@@ -59,6 +60,7 @@ def test_a_class_is_the_outermost_folder_of_its_name_or_the_files_own(place):
     assert classify("data/b") == [1, 1, 2]
     assert classify("data") == [0, 0, None, 1, 1, 1]
     assert classify("data/b/in/1.png", "data/b/2.png", "data/a-b/1.png") == [2, 1, None]
+    assert number_classes(["T-shirt/top", "Bag"]) == {"T-shirt_top": 0, "T-shirt/top": 0, "Bag": 1}
     os.chdir(place / "b")
     assert classify("2.png", ".") == [None, None, None, 2]  # what isn't in the path as given doesn't count
 
