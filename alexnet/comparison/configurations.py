@@ -1,8 +1,9 @@
 """Groups runs into configurations, because configurations are compared, not single runs.
 
-A configuration is every key of a run's config.yaml except `seed` and those of WITHOUT_EFFECT, and the hash of its
-data. Its runs are repeats of one another. Each seed counts once, by its newest finished run, because a repeat
-of the same run adds no information. A run that didn't finish is listed, but never averaged.
+A configuration is every key of a run's config.yaml except `seed` and those of WITHOUT_EFFECT, and the hashes of its
+data and of the weights that it began with. Its runs are repeats of one another. Each seed counts once, by its newest
+finished run, because a repeat of the same run adds no information. A run that didn't finish is listed, but never
+averaged.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ import numpy as np
 from alexnet.comparison.metrics import get_bounds, is_share
 from alexnet.comparison.records import MADE_WITH, Record, is_usable
 from alexnet.comparison.spread import Spread
-from alexnet.config.keys import MEASURED, WITHOUT_EFFECT
+from alexnet.config.keys import DATA, MEASURED, SOURCE, WITHOUT_EFFECT
 
 
 class Curve(NamedTuple):
@@ -95,23 +96,25 @@ class Configuration:
 def group_records(records: Iterable[Record]) -> list[Configuration]:
     """The configurations of the runs.
 
-    A run that ended before it read its data has no hash of them. It joins the runs with the same keys, if these have
-    all used the same data.
+    A run that ended before it read its data has no hashes. It joins the runs with the same keys, if these have all used
+    the same data and weights.
     """
-    places: dict[frozenset, dict[str | None, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    hashes, unread = (DATA, SOURCE), (None, None)
+    places: dict[frozenset, dict[tuple[str | None, ...], list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         config = identify(record.config)
-        data = config.pop("data_sha256", None)
-        places[frozenset(config.items())][data].append(record)
+        read = tuple(config.pop(key, None) for key in hashes)
+        places[frozenset(config.items())][read].append(record)
     configurations = []
     for by_data in places.values():
-        if None in by_data and len(by_data) == 2:
-            known = next(data for data in by_data if data is not None)
-            by_data[known] += by_data.pop(None)
+        if unread in by_data and len(by_data) == 2:
+            known = next(read for read in by_data if read != unread)
+            by_data[known] += by_data.pop(unread)
         for runs in by_data.values():
             config = identify(runs[0].config)
-            if len(by_data) == 1:  # other keys identify it, so the hash would only take up space
-                config.pop("data_sha256", None)
+            for key, read in zip(hashes, zip(*by_data, strict=True), strict=True):
+                if len(set(read)) == 1:  # other keys identify it, so the hash would only take up space
+                    config.pop(key, None)
             configurations.append(Configuration(config, runs))
     return configurations
 
@@ -139,7 +142,7 @@ def find_telling_keys(configs: Sequence[dict[str, Any]]) -> list[str]:
     def count_distinct(by: Sequence[str]) -> int:
         return len({tuple(config.get(key) for key in by) for config in configs})
 
-    measured = {f"dataset.{name}" for name in MEASURED}
+    measured = {SOURCE, *(f"dataset.{name}" for name in MEASURED)}
     chosen = [key for key in keys if key not in measured]
     if count_distinct(chosen) == count_distinct(keys):
         keys = chosen

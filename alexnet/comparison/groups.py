@@ -68,9 +68,11 @@ def name_data(records: Sequence[Record]) -> list[str]:
     """
     names, contents = [], defaultdict(set)
     for record in records:
-        name = format_value(record.config.get("dataset"))
-        if name == "image_folder":
-            name += f" {format_value(record.config.get('dataset.root'))}"
+        name, only = (format_value(record.config.get(key)) for key in ("dataset", "dataset.only"))
+        is_folder = name == "image_folder"
+        name += f" {format_value(record.config.get('dataset.root'))}" if is_folder else ""
+        name += f" {only}" if only != "null" else ""
+        if is_folder:
             contents[name].add(record.config.get(DATA))
         names.append(name)
     several = {name for name, found in contents.items() if len(found - {None}) > 1}

@@ -7,7 +7,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from alexnet.config.keys import DATA, DATA_BY_LENGTHS, NOTES, align_data_hashes, flatten
+from alexnet.config.keys import DATA, DATA_BY_LENGTHS, NOTES, SINCE, SOURCE, align_data_hashes, flatten
 from alexnet.config.options import GROUPS, find_option, list_targets
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.messages.console import translate
@@ -80,6 +80,9 @@ def read(run: Run) -> Record:
     for key in (DATA, DATA_BY_LENGTHS):
         if key in environment:
             config[key] = str(environment[key])[:12]
+    if "transferred_from.weights_sha256" in environment:
+        config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
+    config |= {key: value for key, value in SINCE.items() if key not in config and key.partition(".")[0] in config}
     if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:

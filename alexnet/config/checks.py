@@ -17,6 +17,7 @@ from alexnet.config.ranges import RANGES, find_rule
 from alexnet.config.signatures import read_parameters
 from alexnet.data.preparation import KEYS_OF_ANY_SOURCE
 from alexnet.errors import Mistake, nearest
+from alexnet.models.limits import TRANSFER
 
 SECTIONS = (*GROUPS, "report")  # the keys whose values are mappings
 # Parameters that aren't options: a run passes them itself, or (differentiable) training doesn't support them.
@@ -27,7 +28,12 @@ GIVEN = {
     "schedule": ("epoch", "epochs", "errors"),
 }
 # Options that aren't parameters of the group's class or function.
-FOR_OTHERS = {"dataset": KEYS_OF_ANY_SOURCE, "device": ("workers",)}
+FOR_OTHERS = {
+    "model": TRANSFER,
+    "dataset": KEYS_OF_ANY_SOURCE,
+    "optimizer": ("new_layers",),
+    "device": ("workers",),
+}
 
 
 def check_run(config: DictConfig, trains: bool = True) -> None:

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet.config.options import get_module_name
 from alexnet.data import facts
-from alexnet.errors import Mistake
+from alexnet.errors import Mistake, nearest
 from alexnet.models import limits
 
 
@@ -15,6 +15,7 @@ def check_combinations(config: DictConfig) -> None:
     """Raises Mistake for the first values that exclude each other. Each value has passed its own check."""
     _check_channels(config.dataset)
     _check_network(config)
+    _check_transfer(config)
     _check_warmup(config)
     _check_sides(config.dataset)
     _check_optimizer(config.optimizer)
@@ -79,6 +80,30 @@ def _check_network(config: DictConfig) -> None:
             limits.check_devices(devices, columns)
         except ValueError as error:
             raise Mistake(f"device.columns={devices}: {error}") from error
+
+
+def _check_transfer(config: DictConfig) -> None:
+    """Checks the layers that are taken from other weights and those that aren't trained."""
+    model = config.model
+    weights, keep, freeze = (model.get(name) for name in limits.TRANSFER)
+    factor = config.optimizer.get("new_layers", 1)
+    needing = {"model.keep": keep, "model.freeze": freeze if freeze == limits.KEPT else None}
+    needing["optimizer.new_layers"] = factor if factor != 1 else None
+    for key, value in needing.items():
+        if weights is None and value is not None:
+            raise Mistake(f"{key}={value} needs the weights to start from: give model.weights=FOLDER_OF_A_RUN.")
+    layers = limits.LAYERS.get(get_module_name(model), ())
+    for key, name in (("keep", keep), ("freeze", freeze)):
+        choices = [*layers, limits.KEPT] if key == "freeze" else layers
+        if layers and name is not None and name not in choices:
+            raise Mistake(f"model.{key}={name} isn't a layer of this network{nearest(name, choices)}")
+    if keep in layers and freeze in layers and layers.index(freeze) > layers.index(keep):
+        raise Mistake(
+            f"model.freeze={freeze} would keep layers from learning that are new, as model.keep={keep}: "
+            f"give model.freeze={keep} or an earlier layer."
+        )
+    if layers and freeze == layers[-1]:
+        raise Mistake(f"model.freeze={freeze} leaves nothing to train: give model.freeze={layers[-2]} or earlier.")
 
 
 def _check_warmup(config: DictConfig) -> None:

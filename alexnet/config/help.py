@@ -27,6 +27,7 @@ GROUPS = {
     "device": "where to compute; auto: on a GPU if there is one",
     "experiment": "recipes that set several of the above",
     "experiment/paper": "the paper's claims, each a sweep: experiment=paper/NAME",
+    "experiment/transfer": "from other weights: experiment=transfer/NAME",
 }
 
 

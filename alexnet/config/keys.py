@@ -5,6 +5,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from alexnet.models.limits import TRANSFER
+
 MEASURED = ("mean", "components")  # of a dataset; null: measured on its training images
 LAUNCH = ("resume", "dry_run", "report")  # they say how to launch, not what is trained
 
@@ -34,6 +36,11 @@ MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)  # when a run is resu
 # Of an environment: the hash of the data, and what earlier versions recorded under that name for image files: a hash of
 # their names and lengths. Only an environment without the second can be an earlier version's.
 DATA, DATA_BY_LENGTHS = "data_sha256", "data_lengths_sha256"
+
+# The hash of the weights that a run began with, among the keys of a comparison.
+SOURCE = "model.weights_sha256"
+# Keys that older runs lack, and the value with which a run is like theirs.
+SINCE = {**{f"model.{name}": None for name in TRANSFER}, "optimizer.new_layers": 1, "dataset.only": None}
 
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

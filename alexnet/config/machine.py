@@ -3,26 +3,28 @@
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 from omegaconf import DictConfig
 
 from alexnet.config.combinations import check_count
 from alexnet.data import facts
 from alexnet.errors import Mistake
-from alexnet.models import limits
+from alexnet.runs.folder import Run
 
 
-def check_machine(config: DictConfig, trains: bool = True) -> None:
+def check_machine(config: DictConfig, trains: bool = True, begins: bool = True) -> None:
     """Raises Mistake for a GPU that this machine is known not to have, and for a folder or file that isn't here.
 
     Also if this is one of several processes of the same command. trains: whether the run is to be trained, and not only
-    tested; then it needs training images.
+    tested; then it needs training images. begins: whether its training begins; then it needs what model.weights names.
     """
     _check_processes()
     _check_gpu(config.device)
     _check_precision(config.device)
     _check_data(config, trains)
-    _check_weights(config.model)
+    if trains and begins:
+        _check_weights(config.model.get("weights"))
 
 
 def may_have_gpu() -> bool:
@@ -90,10 +92,25 @@ def _check_image_count(config: DictConfig) -> None:
         check_count(config, count)
 
 
-def _check_weights(model: DictConfig) -> None:
-    if model.get("weights") is None:
+def _check_weights(weights: str | None) -> None:
+    """Checks that the run or the file is there whose weights training begins with."""
+    if weights is None:
         return
-    try:
-        limits.find_weights_file(model.weights)
-    except ValueError as error:
-        raise Mistake(f"model: {error}") from error
+    place, expected = (
+        Path(weights).expanduser(),
+        "expected the folder of a run, or a file of weights (.pth, .safetensors)",
+    )
+    if not place.exists():
+        raise Mistake(f"model.weights={weights}: there is no such file or folder; {expected}.")
+    if not place.is_dir():
+        return
+    run = Run(place)
+    config = run.config()
+    if not config:
+        raise Mistake(f"model.weights={weights} isn't the folder of a run; {expected}.")
+    if not any((run.checkpoints / f"{name}.pt").exists() for name in ("best", "last")):
+        script = "reproduce.py {} keep=weights" if run.is_done() else "resume.py {}"
+        raise Mistake(
+            f"model.weights={weights}: the run has no weights in checkpoints/. To train them: python scripts/"
+            f"{script.format(quote(weights))}"
+        )

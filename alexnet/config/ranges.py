@@ -78,6 +78,13 @@ NOTE = Rule(
 NAMES = Rule(
     "a list of names, such as [test_accuracy,error_gap]", lambda value: _is_list_of(TEXT, value) and len(value) > 0
 )
+CLASSES = Rule(
+    "a list of two or more different names of classes, such as [cat,dog]",
+    lambda value: (
+        _is_list_of(Rule("", lambda name: type(name) in (str, int) and name != ""), value)
+        and len(set(map(str, value))) == len(value) >= 2
+    ),
+)
 PAIR = Rule(
     "a list of two numbers from 0 to 1, 1 excluded", lambda value: _is_list_of(BELOW_1, value) and len(value) == 2
 )
@@ -115,7 +122,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         **{name: _allow_choice(*choices) for name, choices in limits.CHOICES.items()},
         "dropout": BELOW_1,
         "lrn": SWITCH,
-        "weights": _allow_null(TEXT),
+        **{name: _allow_null(TEXT) for name in limits.TRANSFER},
     },
     "dataset": {
         "root": TEXT,
@@ -136,6 +143,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "views": _allow_choice(1, 10),
         "validation": BELOW_1,
         "share": ABOVE_0_TO_1,
+        "only": _allow_null(CLASSES),
     },
     "optimizer": {
         "lr": ABOVE_ZERO,
@@ -148,6 +156,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "eps": ABOVE_ZERO,
         **dict.fromkeys(("amsgrad", "centered", "decoupled_weight_decay", "maximize"), SWITCH),
         "foreach": _allow_null(SWITCH),
+        "new_layers": ABOVE_ZERO,
     },
     "schedule": {
         "every": _allow_whole(1),

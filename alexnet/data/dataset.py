@@ -14,6 +14,7 @@ from torch import Tensor
 
 from alexnet.data import augment, facts, randomness
 from alexnet.data.image_files import ImageFiles
+from alexnet.errors import Mistake, nearest
 
 SAMPLE = 500  # training images that initial weights are taken from, if they depend on images
 
@@ -26,6 +27,9 @@ class SourceFiles:
     names: Sequence[str]
     hashes: np.ndarray
     lengths: np.ndarray
+
+    def subset(self, indices: Tensor) -> "SourceFiles":
+        return SourceFiles([self.names[i] for i in indices.tolist()], self.hashes[indices], self.lengths[indices])
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,28 @@ def choose_splits(dataset: Dataset, validation: float, share: float, seed: int) 
     order = torch.randperm(len(train), generator=randomness.make_generator(seed, randomness.SPLIT, 1))
     train_subset = train.subset(order[: len(dataset.test)].sort().values)
     return Splits(train, held_out, dataset.test, train_subset, train.subset(order[:SAMPLE]))
+
+
+def keep_classes(dataset: Dataset, names: Sequence[str | int] | None) -> Dataset:
+    """The dataset with only these classes and their images; None: all. Raises Mistake for an unknown class."""
+    if names is None:
+        return dataset
+    known = list(map(str, dataset.classes))
+    for name in map(str, names):
+        if name not in known:
+            raise Mistake(f"dataset.only: {name} isn't one of the classes here{nearest(name, known)}")
+    kept = sorted(known.index(str(name)) for name in names)
+    numbers = torch.full((len(known),), -1)
+    numbers[kept] = torch.arange(len(kept))
+
+    def choose(split: Split) -> Split:
+        labels = numbers[split.labels]
+        indices = (labels >= 0).nonzero().flatten()
+        files = None if split.files is None else split.files.subset(indices)
+        return Split(split.images[indices], labels[indices], files)
+
+    classes = [dataset.classes[number] for number in kept]
+    return Dataset(classes, dataset.channels, dataset.size, choose(dataset.train), choose(dataset.test))
 
 
 def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, Split | None]:

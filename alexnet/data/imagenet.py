@@ -48,6 +48,12 @@ def find_validation_images(place: Path, classes: Sequence[str]) -> tuple[list[st
     return [str(place / name) for name in names], labels
 
 
+def are_imagenets(classes: Sequence[str]) -> bool:
+    """Whether the classes are ImageNet's 1,000, in the order of their synsets, such as n01440764."""
+    are_synsets = len(classes) == 1000 and all(name[:1] == "n" and name[1:].isdecimal() for name in classes)
+    return are_synsets and list(classes) == sorted(classes)
+
+
 def _find_ground_truth(place: Path) -> Path:
     root = place.parent
     for folder in (root, place, root / DEVKIT):

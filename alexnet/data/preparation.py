@@ -39,5 +39,5 @@ class Preparation:
         return Preparation(self.mean, self.std, crop=(self.crop + 1) // 2, views=self.views or 1)
 
 
-# The keys of conf/dataset/*.yaml that a source itself doesn't take: its images' preparation, and how many are used.
-KEYS_OF_ANY_SOURCE = (*(field.name for field in fields(Preparation)), "validation", "share")
+# The keys of conf/dataset/*.yaml that a source itself doesn't take: its images' preparation, and which are used.
+KEYS_OF_ANY_SOURCE = (*(field.name for field in fields(Preparation)), "validation", "share", "only")

@@ -30,10 +30,12 @@ from alexnet.inference.weight_file import (
     number_classes,
     number_folders,
 )
+from alexnet.models.weight_files import load_file
 from alexnet.runs.folder import Run
 from alexnet.training.evaluation import average_views, load_weights, rank_classes
 from alexnet.training.network import Network, build_network, choose_engine, configure_batches, load_split
 from alexnet.training.result import hash_weights
+from alexnet.training.targets import refusing
 
 logger = logging.getLogger(__name__)
 
@@ -248,12 +250,15 @@ def load(
 
 
 def _load_published(file: str, overrides: Sequence[str], device: str | None) -> Trained:
-    config, _ = with_overrides(compose_published(file), overrides)
-    return Trained(file, _build(config, list_categories(), 3, device), config)
+    config, _ = with_overrides(compose_published(), overrides)
+    network = _build(config, list_categories(), 3, device)
+    with refusing("model", config.model):
+        load_file(network.model, file)
+    return Trained(file, network, config)
 
 
 def _build(config: DictConfig, classes: Sequence[str], channels: int, device: str | None) -> Network:
-    """The network, without its weights unless model.weights names a file of them."""
+    """The network, without its weights."""
     engine = choose_engine(_use_what_is_here(config, device))
     return build_network(config, engine, Dataset.without_images(classes, channels, config.dataset.size))
 

@@ -25,16 +25,14 @@ SETTINGS = (
 )
 
 
-def compose_published(file: str) -> DictConfig:
-    """The configuration of the network in the file. A program that Hydra runs may ask for it, too."""
+def compose_published() -> DictConfig:
+    """The configuration of the network in such a file. A program that Hydra runs may ask for it, too."""
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        config, _ = compose_config(["model=alexnet", *SETTINGS])
+        return compose_config(["model=alexnet", *SETTINGS])[0]
     finally:
         GlobalHydra.instance().hydra = running
-    config.model.weights = file
-    return config
 
 
 def list_categories() -> list[str]:

@@ -77,7 +77,7 @@ class Launch(Callback):
                 show(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
-                check_machine(each)
+                check_machine(each, begins=not config.resume)
             if config.resume:
                 folder = str(find_existing_sweep(config))
             else:

@@ -42,10 +42,12 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     for read in (list_windows, Run.environment):  # damage is told now, and not after the training
         read(original)
     original.check_tables(original.result() or {})
-    from alexnet.training.build import check_options  # torch takes seconds: not before the checks
+    from alexnet.training.build import build_without_data, check_options  # torch takes seconds: not before the checks
     from alexnet.training.disk_use import estimate
+    from alexnet.training.transfer import check_source
 
     check_options(config)
+    check_source(config, original, build_without_data(config))
     check_space(Path("outputs"), estimate(config).peak, "call this in a folder on another disk")
     run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     show(f"Reproducing {make_printable(folder)} in {run.folder}")

@@ -55,7 +55,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
         return 0
     if not from_start:
         _check_checkpoints(run, overrides)
-    check_machine(config)
+    check_machine(config, begins=from_start or not run.has_checkpoint)
     run.check_writable()
     log_to(run)
     return execute(config, run, from_start=from_start)

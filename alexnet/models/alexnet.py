@@ -17,26 +17,21 @@
 It has 61,100,840 parameters. It has no response normalisation. Dropout comes before fc6 and fc7.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from alexnet.models.limits import check_size
-from alexnet.models.weight_files import read_weights
 
 
 class AlexNet(nn.Module):
     """Five convolutions and three fully connected layers: images (B, channels, size, size) to logits (B, classes).
 
     dropout: probability, before fc6 and fc7.
-    weights: a file of weights as torchvision publishes it, a state dict of this network. Such weights expect images
-    that are normalised as torchvision normalises them.
 
-    Raises ValueError if the images are too small, or if the file is missing, unreadable or of another network.
+    Raises ValueError if the images are too small.
     """
 
-    def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5, weights: str | None = None):
+    def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.5):
         super().__init__()
         check_size("alexnet", size)
         self.features = nn.Sequential(
@@ -63,27 +58,9 @@ class AlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(4096, classes),  # (B, classes)
         )
-        if weights is not None:
-            self._load(weights)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.features(images)
         if maps.shape[2:] != (6, 6):  # at 224 pixels pooling changes nothing, and its CUDA gradient isn't reproducible
             maps = nn.functional.adaptive_avg_pool2d(maps, 6)  # (B, 256, 6, 6)
         return self.classifier(torch.flatten(maps, 1))
-
-    def _load(self, file: str) -> None:
-        saved, own = read_weights(file), self.state_dict()
-        if own["classifier.1.weight"].is_meta:  # a network without values, built for its shapes
-            return
-        for name in [*own, *saved]:
-            given, expected = _describe_shape(saved.get(name)), _describe_shape(own.get(name))
-            if given != expected:
-                is_last = name.startswith("classifier.6") and name in saved and name in own
-                hint = "; the first number is the number of classes" if is_last else ""
-                raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {expected}{hint}")
-        self.load_state_dict(saved)
-
-
-def _describe_shape(value: Any) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else "missing"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import inf
-from pathlib import Path
 from typing import Any
 
 # The layers that see the maps of both columns, from 2 for conv2 to 7 for fc7. fc8 always sees both, because one softmax
@@ -25,6 +24,15 @@ SIDES = {
 # The data that a network was published for. The other networks were made for images of any kind.
 IMAGENET = {"classes": 1000, "channels": 3, "size": 224}
 PUBLISHED = {"alexnet_2012": IMAGENET, "alexnet": IMAGENET}
+# The layers of each network, in order, by the paper's names.
+LAYERS = {
+    **dict.fromkeys(
+        ("alexnet", "alexnet_2012", "alexnet_cifar"), ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
+    ),
+    "cuda_convnet": ("conv1", "conv2", "conv3", "fc4"),
+}
+TRANSFER = ("weights", "keep", "freeze")  # the options that any network takes: see training/transfer.py
+KEPT = "kept"  # a choice of freeze: the layers that are taken
 # The fewest pixels a side for the networks that also take smaller images than those they are built for.
 SMALLER = {"alexnet": 63, "alexnet_cifar": 7}
 
@@ -70,14 +78,6 @@ def check_devices(devices: Any, columns: int) -> None:
         raise ValueError(
             f"expected one device for each column, and the network has {columns}: give {way}, or device.columns=null"
         )
-
-
-def find_weights_file(weights: str) -> Path:
-    """The file of that name; ~ is the home folder. Raises ValueError if there is no such file."""
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise ValueError(f"weights={weights}: there is no such file; expected the path of a state dict, or null")
-    return path
 
 
 def list_crossings(columns: int, cross: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Reads files of weights that anybody may have made: tensors only, and none larger than its file."""
+"""Reads and hashes weights. Files of them may be anybody's: tensors only, and none larger than its file."""
 
 import io
 import pickletools
@@ -6,13 +6,13 @@ import stat
 import struct
 import warnings
 import zipfile
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-
-from alexnet.models.limits import find_weights_file
+from torch import Tensor, nn
 
 LARGEST = 2**33  # bytes of a file
 MOST_PICKLED, MOST_HEADER = 2**18, 2**20  # bytes that describe the tensors of a .pth and of a .safetensors file
@@ -32,7 +32,9 @@ def read_weights(file: str) -> dict[str, Tensor]:
     Never runs code from the file. Raises ValueError if it is missing or holds anything else, before it takes more
     memory than the file.
     """
-    path = find_weights_file(file)
+    path = Path(file).expanduser()
+    if not path.exists():
+        raise ValueError(f"weights={file}: there is no such file; expected the path of a state dict")
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
         raise ValueError(f"weights={file}: expected a file of at most {LARGEST >> 30} GiB")
@@ -67,6 +69,29 @@ def _find_problem(name: Any, value: Any) -> str | None:
     if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu" or value.dtype not in DTYPES:
         return f"{shown} is a tensor of another kind ({value.dtype}, {value.layout}, {value.device.type})"
     return f"{shown} is larger than its content" if value.nbytes > value.untyped_storage().nbytes() else None
+
+
+def load_file(network: nn.Module, file: str) -> None:
+    """Gives the network all its weights from a file. Raises ValueError if they aren't of this network."""
+    saved, own = read_weights(file), network.state_dict()
+    for name in [*own, *saved]:
+        given, expected = describe_shape(saved.get(name)), describe_shape(own.get(name))
+        if given != expected:
+            raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {expected}")
+    network.load_state_dict(saved)
+
+
+def describe_shape(value: Any) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else "missing"
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of the tensors."""
+    digest = sha256()
+    for name, value in tensors.items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _read_pth(path: Path) -> Any:

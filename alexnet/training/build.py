@@ -1,10 +1,11 @@
 """Builds the objects of a run from a checked configuration. No other module knows both."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -26,20 +27,24 @@ from alexnet.training.network import (
 )
 from alexnet.training.optimizer import prevent_compiler_import, unwrap_step
 from alexnet.training.targets import call, find_target, read_options
+from alexnet.training.transfer import Transfer, freeze, group_parameters, take_weights
 
 
 @dataclass
 class Training(Network):
     """All that a run is made of, on its device.
 
-    recorder: of steps, on a GPU; None if they aren't recorded. rate: (), where a recorded step finds its learning rate.
+    recorder: of steps, on a GPU; None if they aren't recorded. rates: (), where a recorded step finds the learning rate
+    of each group of the optimizer. transfer: what was taken of other weights. frozen: layers that aren't trained.
     schedule(epoch, epochs, errors) gives the factor of the learning rate.
     """
 
     batches: SplitBatches
     optimizer: torch.optim.Optimizer
     recorder: Recorder | None
-    rate: torch.Tensor | None
+    rates: Sequence[torch.Tensor] | None
+    transfer: Transfer | None
+    frozen: Sequence[str]
     scaler: torch.amp.GradScaler
     schedule: partial[float]
     seed: int
@@ -53,10 +58,11 @@ class Training(Network):
     texts: Texts
 
 
-def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
+def assemble(config: DictConfig, dataset: Dataset | None = None, began: dict[str, Any] | None = None) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run.
 
-    dataset: used instead of the configuration's own source.
+    dataset: used instead of the configuration's own source. began: the "transferred_from" in the environment of a run
+    that is resumed; then model.weights isn't read again.
     """
     engine = choose_engine(config)
     if dataset is None:
@@ -66,8 +72,11 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
     preparation = choose_preparation(config.dataset, dataset)
     make_batches = configure_batches(config, engine, dataset.size)
     batches = _batch_splits(config, splits, preparation, make_batches)
-    model = engine.place(build_model(config, dataset, make_batches(splits.sample, preparation.for_validation())))
-    optimizer = _build_optimizer(config, engine, model)
+    model = build_model(config, dataset, make_batches(splits.sample, preparation.for_validation()))
+    transfer = take_weights(model, config.model, dataset, began)
+    frozen = freeze(model, config.model.get("freeze"), transfer)
+    engine.place(model)
+    optimizer = _build_optimizer(config, engine, model, transfer)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))
     own = ("batch_size", "seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes", "keep", "test")
     return Training(
@@ -78,7 +87,9 @@ def assemble(config: DictConfig, dataset: Dataset | None = None) -> Training:
         batches=batches,
         optimizer=optimizer,
         recorder=Recorder(engine.device) if recorded else None,
-        rate=torch.zeros((), device=engine.device) if recorded else None,
+        rates=[torch.zeros((), device=engine.device) for _ in optimizer.param_groups] if recorded else None,
+        transfer=transfer,
+        frozen=frozen,
         scaler=engine.scaler(),
         schedule=partial(find_target("schedule", config.schedule), **read_options(config.schedule)),
         log_every=min(config.log_every, len(batches.train)),  # at least one window an epoch
@@ -111,7 +122,7 @@ def guess_classes(dataset: DictConfig) -> int:
     known = facts.get_facts(dataset._target_).classes
     train = Path(str(dataset.get("root"))).expanduser() / "train"
     folders = sum(1 for path in train.iterdir() if path.is_dir()) if train.is_dir() else 0
-    return known or folders or 1000
+    return len(dataset.get("only") or ()) or known or folders or 1000
 
 
 def _batch_splits(
@@ -127,7 +138,9 @@ def _batch_splits(
     )
 
 
-def _build_optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module) -> torch.optim.Optimizer:
+def _build_optimizer(
+    config: DictConfig, engine: Engine, model: torch.nn.Module, transfer: Transfer | None
+) -> torch.optim.Optimizer:
     """It updates all weights in one kernel (`fused`) if the engine wants that, it can, and foreach isn't set."""
     prevent_compiler_import()
     takes = inspect.signature(find_target("optimizer", config.optimizer)).parameters
@@ -135,6 +148,7 @@ def _build_optimizer(config: DictConfig, engine: Engine, model: torch.nn.Module)
     ways = {"fused": True} if fused else {}
     if fused and engine.capture and "capturable" in takes:
         ways["capturable"] = True
-    optimizer = call("optimizer", config.optimizer, model.parameters(), **ways)
+    parameters = group_parameters(model, transfer, config.optimizer.get("new_layers", 1))
+    optimizer = call("optimizer", config.optimizer, parameters, **ways)
     unwrap_step(optimizer)
     return optimizer

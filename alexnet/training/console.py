@@ -2,13 +2,14 @@
 
 import logging
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 from tqdm import tqdm
 
 from alexnet.config.options import find_option
-from alexnet.messages.console import RESULT, translate
+from alexnet.messages.console import RESULT, from_here, translate
 from alexnet.messages.lines import measure
 from alexnet.runs.folder import Run
 
@@ -41,11 +42,31 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any], confi
             training.epochs, len(train), train.batch_size
         ),
     ]
-    for line in lines:
+    for line in [*lines, *_describe_transfer(training)]:
         logger.info(line)
     _log_details(training, environment, config)
     if training.engine.compile:
         logger.info(translate("The first steps compile the network, which can take minutes."))
+
+
+def _describe_transfer(training: "Training") -> list[str]:
+    """Where the weights come from, and which aren't trained; nothing for a network that is all new and trained."""
+    transfer, lines = training.transfer, []
+    if transfer is not None:
+        place, taken = from_here(transfer.source), _join_layers(transfer.taken)
+        if transfer.new:
+            text = translate("Weights: {} from {}, new: {}")
+            lines.append(text.format(taken, place, _join_layers(transfer.new)))
+        else:
+            lines.append(translate("Weights: {} from {}").format(taken, place))
+        lines += transfer.notes
+    if training.frozen:
+        lines.append(translate("Not trained: {}").format(_join_layers(training.frozen)))
+    return lines
+
+
+def _join_layers(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else translate("{} to {}").format(names[0], names[-1])
 
 
 def _log_details(training: "Training", environment: dict[str, Any], config: DictConfig) -> None:

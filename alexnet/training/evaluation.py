@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.data.batches import Batches
-from alexnet.errors import Diverged, Mistake
+from alexnet.errors import Damaged, Diverged, Mistake
 from alexnet.messages.console import progress
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
@@ -109,18 +109,28 @@ def load_weights(network: Network, run: Run, name: str, overrides: Sequence[str]
     name: best, of the best validation epoch, or last. overrides: changes of the run's own configuration, for the
     message. Raises Mistake if the weights don't fit or weren't kept, Damaged if their file is.
     """
-    if not (run.checkpoints / f"{name}.pt").exists():
-        _refuse_pruned(run, name)
-    saved = checkpoints.load(run.checkpoints, name)
+    saved = load_checkpoint(run, name)
     try:
-        if run.environment():  # a copy of weights and configuration may be without it
-            run.check_owner(saved)
         network.model.load_state_dict(saved["model"])
         return int(saved["epoch"] if "epoch" in saved else saved["state"]["epoch"])
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())[:200]
         given = f" with {' '.join(overrides)}" if overrides else ""
         raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml{given}: {why}") from error
+
+
+def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
+    """What checkpoints/NAME.pt holds. Raises Mistake if it wasn't kept, Damaged if it isn't what the run saved."""
+    if not (run.checkpoints / f"{name}.pt").exists():
+        _refuse_pruned(run, name)
+    saved = checkpoints.load(run.checkpoints, name)
+    try:
+        if run.environment():  # a copy of weights and configuration may be without it
+            run.check_owner(saved)
+        saved["model"]
+    except (KeyError, TypeError) as error:
+        raise Damaged(f"{run.checkpoints}/{name}.pt holds no weights of this project's: bring them back.") from error
+    return saved
 
 
 def _refuse_pruned(run: Run, name: str) -> None:

@@ -92,11 +92,10 @@ def compute_learning_rate(training: Training, epoch: int, batch: int, errors: li
 
 
 def set_learning_rate(training: Training, rate: float) -> None:
-    """Gives the optimizer the learning rate of its next step."""
-    if training.rate is not None:
-        training.rate.fill_(rate)
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate if training.rate is None else training.rate
+    """Gives each group of the optimizer the learning rate of its next step."""
+    for number, group in enumerate(training.optimizer.param_groups):
+        own = rate * group.get("factor", 1)  # of new layers: see training/transfer.py
+        group["lr"] = own if training.rates is None else training.rates[number].fill_(own)
 
 
 def validate(training: Training, state: State) -> Evaluation | None:

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.data import colours, randomness
 from alexnet.data.batches import Batches
-from alexnet.data.dataset import Dataset, choose_splits
-from alexnet.data.preparation import KEYS_OF_ANY_SOURCE, Preparation
+from alexnet.data.dataset import Dataset, choose_splits, keep_classes
+from alexnet.data.preparation import Preparation
 from alexnet.engine import device as devices
 from alexnet.engine.device import Engine
 from alexnet.errors import Failure, Mistake
@@ -110,10 +110,10 @@ def choose_engine(config: DictConfig) -> Engine:
 
 def load_dataset(config: DictConfig, classes: Sequence[str] | None = None) -> Dataset:
     """The configuration's images. classes: of a network to be tested; then a source may leave out training images."""
-    own = {name: value for name, value in read_options(config).items() if name not in KEYS_OF_ANY_SOURCE}
-    if classes is not None and "classes" in signature(find_target("dataset", config)).parameters:
-        own["classes"] = list(classes)
-    return call("dataset", OmegaConf.create({"_target_": config._target_, **own}))
+    only, given = config.get("only"), {}
+    if classes is not None and only is None and "classes" in signature(find_target("dataset", config)).parameters:
+        given["classes"] = list(classes)
+    return keep_classes(call("dataset", config, **given), only)
 
 
 def choose_preparation(config: DictConfig, dataset: Dataset) -> Preparation:

@@ -44,12 +44,20 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
     from alexnet.engine.environment import describe
     from alexnet.training.build import assemble
     from alexnet.training.state import restore_checkpoint
+    from alexnet.training.transfer import refuse_other_weights
 
     _check_space(config, run, parent)
-    training = assemble(config)
+    before = run.environment().get("transferred_from")
+    resumes = run.has_checkpoint and not from_start
+    training = assemble(config, began=before if resumes else None)
     dataset = training.dataset
     environment = describe(training.engine, dataset.fingerprint())
     environment |= {"classes": list(dataset.classes), "channels": dataset.channels}
+    if training.transfer is not None:
+        noted = {name: value for name, value in vars(training.transfer).items() if name != "notes"}
+        environment["transferred_from"] = noted
+        if before is not None:
+            refuse_other_weights(noted["weights_sha256"], before, run)
     if parent is not None:
         environment["reproduces"] = str(parent.folder.absolute())
     state = restore_checkpoint(run, training, from_start)

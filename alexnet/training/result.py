@@ -1,14 +1,13 @@
 """Computes what result.json holds of a finished run."""
 
-import hashlib
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import nn
 
 from alexnet.data.batches import Batches
 from alexnet.models.columns import count_bytes_crossed
+from alexnet.models.weight_files import hash_tensors
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.evaluation import check_finite, compute_figures, evaluate, load_weights
@@ -62,8 +61,4 @@ def measure_gap(training_accuracy: float, tested: dict[str, Any]) -> dict[str, f
 
 def hash_weights(model: nn.Module) -> str:
     """SHA-256 over the names, types, shapes and bytes of all weights and buffers."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return hash_tensors(model.state_dict())

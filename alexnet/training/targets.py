@@ -12,6 +12,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
+from alexnet.config.checks import FOR_OTHERS
 from alexnet.errors import Failure, Mistake
 
 NO_MEMORY = re.compile("allocate memory|MemoryError|out of memory")  # a processor's, a worker's, a GPU's
@@ -19,8 +20,9 @@ NO_MEMORY = re.compile("allocate memory|MemoryError|out of memory")  # a process
 
 def call(group: str, config: DictConfig, *arguments: Any, **others: Any) -> Any:
     """What the group's target makes of its own options and what else it is given. Raises Mistake if it refuses them."""
+    own = {name: value for name, value in read_options(config).items() if name not in FOR_OTHERS.get(group, ())}
     with refusing(group, config):
-        return find_target(group, config)(*arguments, **read_options(config), **others)
+        return find_target(group, config)(*arguments, **own, **others)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def add_test_figures(config: DictConfig, run: Run) -> None:
     data or the precision isn't the run's; and if another process is in the folder. Raises Diverged or Failure if the
     test fails. Then all files are as before.
     """
-    check_machine(config)
+    check_machine(config, begins=False)
     run.check_writable()
     log_to(run)
     with run.exclusive():

@@ -44,11 +44,17 @@ def test_every_key_has_a_rule(compose):
     assert without == shape | {"device.columns", *(f"{group}._target_" for group in options.GROUPS[:-1])}
 
 
-@pytest.mark.parametrize(
-    "option", [*options_of("experiment"), *(f"paper/{name}" for name in options_of("experiment/paper"))]
-)
+EXPERIMENTS = [
+    "/".join([*folder, name])
+    for folder in ((), ("paper",), ("transfer",))
+    for name in options_of("/".join(["experiment", *folder]))
+]
+
+
+@pytest.mark.parametrize("option", EXPERIMENTS)
 def test_every_experiment_composes_and_names_its_command(compose, option):
-    checks.check(compose(f"experiment={option}"))
+    needed = ["dataset.root=images", "model.weights=run"] if option.startswith("transfer") else []
+    checks.check(compose(f"experiment={option}", *needed))
     text = (ROOT / "conf" / "experiment" / f"{option}.yaml").read_text(encoding="utf-8")
     assert f"experiment={option}" in text
 
@@ -178,6 +184,7 @@ def test_without_overrides_it_is_the_tutorials_run(compose):
         "momentum": 0.9,
         "weight_decay": 0,
         "nesterov": False,
+        "new_layers": 1,
     }
     assert config.dataset._target_ == "alexnet.data.cifar.cifar10"
     assert (config.dataset.size, config.dataset.mean, config.dataset.std) == (32, 0.5, 0.5)
@@ -195,6 +202,9 @@ def test_without_overrides_it_is_the_tutorials_run(compose):
         "activation": "relu",
         "normalisation": "none",
         "initialisation": "torch",
+        "weights": None,
+        "keep": None,
+        "freeze": None,
     }
     assert config.schedule._target_ == "alexnet.training.schedules.constant"
     assert config.device.name == "auto"
