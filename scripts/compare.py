@@ -38,6 +38,7 @@ def parse() -> Namespace:
     add("--across-models", action="store_true", help="compare different models of the same data set in one table")
     add("--best-of", metavar="KEY", help="of this key, show only the best value for each choice of the other keys")
     add("--plot", metavar="FILE", help="draw the metric's curves, and the metric over each swept key: png, pdf or svg")
+    add("--over", metavar="KEY", help="plot only the metric over this key, a line for each choice of the other keys")
     add("--title", metavar="TEXT", default="", help="the title of the plot")
     add(
         "--label",
@@ -64,8 +65,8 @@ def parse() -> Namespace:
 
 def main() -> None:
     given = parse()
-    if (given.title or given.label) and not given.plot:
-        raise Mistake("--title and --label are of a plot: give --plot curves.png, too.")
+    if (given.title or given.label or given.over) and not given.plot:
+        raise Mistake("--title, --label and --over are of a plot: give --plot curves.png, too.")
     if given.diff and (given.plot or given.html):
         raise Mistake("--diff draws nothing: give --plot and --html in a call without it.")
     records = filter_records(read_all(given.folders, lambda line: show(line, sys.stderr)), given.where)
@@ -83,7 +84,7 @@ def report(given: Namespace, records: Sequence[Record]) -> None:
     if given.plot:
         from alexnet.comparison.picture import draw
 
-        draw(groups, given.plot, given.title, given.label)
+        draw(groups, given.plot, given.title, given.label, given.over)
         show(translate("Plot: {}").format(given.plot), sys.stderr)
     if given.html:
         from alexnet.comparison.page import write

@@ -15,6 +15,7 @@ from alexnet.comparison.compare import Comparison, rank_by_metric
 from alexnet.comparison.configurations import Curve
 from alexnet.comparison.curves import choose_curves, get_level, list_curves
 from alexnet.comparison.groups import Group
+from alexnet.comparison.over import draw_over
 from alexnet.comparison.panels import Panel, list_panels
 from alexnet.comparison.placing import DPI, HEIGHT, Cell, Key, Row, place
 from alexnet.comparison.points import draw_panel, has_intervals
@@ -49,10 +50,13 @@ LOOK: Any = {
 }
 
 
-def draw(groups: Sequence[Group], path: str | Path, title: str = "", labels: Sequence[str] = ()) -> None:
+def draw(
+    groups: Sequence[Group], path: str | Path, title: str = "", labels: Sequence[str] = (), over: str | None = None
+) -> None:
     """Draws each group below the other: the curves that belong to the metric, and the metric over each swept key.
 
-    200 dpi. labels: NAME=TEXT, for what stands in the picture; see parse_labels.
+    200 dpi. labels: NAME=TEXT, for what stands in the picture; see parse_labels. over: a key; then only the metric over
+    that is drawn, see over.py, which raises Mistake, too.
     Raises Mistake if the file's ending is not a picture's, if the picture has no such NAME, or if the file can't be
     written.
     """
@@ -62,7 +66,7 @@ def draw(groups: Sequence[Group], path: str | Path, title: str = "", labels: Seq
     given = parse_labels(labels, [group.comparison for group in groups])
     use_fonts()
     with matplotlib.rc_context(LOOK):
-        figure = make_figure(groups, title, given)
+        figure = make_figure(groups, title, given, over)
         try:
             figure.savefig(path, dpi=DPI)
         except OSError as error:
@@ -71,13 +75,16 @@ def draw(groups: Sequence[Group], path: str | Path, title: str = "", labels: Seq
             ) from error
 
 
-def make_figure(groups: Sequence[Group], title: str = "", labels: Mapping[str, str] | None = None) -> Figure:
+def make_figure(
+    groups: Sequence[Group], title: str = "", labels: Mapping[str, str] | None = None, over: str | None = None
+) -> Figure:
     """labels: texts by the names that they stand for."""
     figure = Figure(dpi=DPI)  # and not pyplot's, which keeps all figures and warns of many
     FigureCanvasAgg(figure)  # measures quicker
     rows: list[Row] = []
     for group in groups:
-        drawn = _draw_group(figure, Wording(group.comparison, labels or {}))
+        wording = Wording(group.comparison, labels or {})
+        drawn = [draw_over(figure, wording, over)] if over is not None else _draw_group(figure, wording)
         drawn[0].title = make_printable(group.name) if len(groups) > 1 else ""
         if rows and rows[-1].note == drawn[-1].note:
             rows[-1].note = ""

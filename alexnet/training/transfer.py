@@ -15,6 +15,7 @@ from alexnet.config.saved import load_run_config
 from alexnet.data.dataset import Dataset
 from alexnet.data.imagenet import are_imagenets
 from alexnet.errors import Damaged, Mistake
+from alexnet.messages.console import translate
 from alexnet.models.limits import KEPT
 from alexnet.models.named_layers import choose_layer, find_layers
 from alexnet.models.weight_files import describe_shape, hash_tensors, read_weights
@@ -127,11 +128,12 @@ def _take_layers(
         if name == "conv1":
             given, changed = _change_channels(given, [state[each] for each in tensors])
             notes += [changed] if changed else []
-        misfit = _describe_misfit(name, given, [state[each] for each in tensors])
-        if misfit is not None:
+        shapes = _compare_shapes(given, [state[each] for each in tensors])
+        if shapes is not None:
             if keep is not None or not taken:
-                raise Mistake(f"model.weights={source.place}: {misfit}{_find_way_out(name, taken, source, dataset)}")
-            notes.append(f"{misfit}.")
+                misfit = f"{name} doesn't fit: {shapes[0]} there, {shapes[1]} here."
+                raise Mistake(f"model.weights={source.place}: {misfit} {_find_way_out(name, taken, source, dataset)}")
+            notes.append(translate("{} doesn't fit: {} there, {} here.").format(name, *shapes))
             break
         for each, value in zip(tensors, given, strict=True):
             state[each].copy_(value)
@@ -156,27 +158,22 @@ def _change_channels(given: list[Any], own: Sequence[Tensor]) -> tuple[list[Any]
             return value
         return value.sum(1, keepdim=True) if value.shape[1] == 3 else value.expand(-1, 3, -1, -1) / 3
 
-    done = {3: "the sums over 3 channels", 1: "repeated for 3 channels and divided by 3"}[kernels[0][0].shape[1]]
-    return list(map(change, given)), f"conv1's kernels are {done}."
+    summed = translate("conv1's kernels are the sums over 3 channels.")
+    repeated = translate("conv1's kernels are repeated for 3 channels and divided by 3.")
+    return list(map(change, given)), summed if kernels[0][0].shape[1] == 3 else repeated
 
 
-def _describe_misfit(name: str, given: Sequence[Any], own: Sequence[Tensor]) -> str | None:
-    """How a layer's tensors differ from the network's in shape; None if they fit."""
+def _compare_shapes(given: Sequence[Any], own: Sequence[Tensor]) -> tuple[str, str] | None:
+    """The shapes of a layer's tensors in the source and in the network; None if they are equal."""
     there, here = (" and ".join(describe_shape(value) for value in values) for values in (given, own))
-    kinds_differ = any(
-        isinstance(value, Tensor) and value.is_floating_point() != mine.is_floating_point()
-        for value, mine in zip(given, own, strict=False)
-    )
-    if there == here and not kinds_differ:
-        return None
-    return f"{name} doesn't fit: {there or 'missing'} there, {here} here"
+    return None if there == here else (there or "missing", here)
 
 
 def _find_way_out(name: str, taken: Sequence[str], source: Source, dataset: Dataset) -> str:
     ways = [f"model.keep={taken[-1]}"] if taken else ["the source's own model and its options"]
     if name.startswith("fc") and source.size not in (None, dataset.size):
         ways.insert(0, f"dataset.size={source.size}")
-    return f". Give {' or '.join(ways)}."
+    return f"Give {' or '.join(ways)}."
 
 
 def _read_transfer(plain: dict[str, Any], names: list[str]) -> Transfer:

@@ -11,6 +11,7 @@ from alexnet.models.alexnet import AlexNet
 from alexnet.models.alexnet_cifar import AlexNetCifar
 from alexnet.models.cuda_convnet import CudaConvnet
 from alexnet.models.layers import MaxPoolTo
+from alexnet.models.weight_files import load_file
 from alexnet.training.build import assemble
 from alexnet.training.whitening import whiten
 from support.images import small_data
@@ -110,7 +111,8 @@ def published(tmp_path_factory):
 def test_the_single_column_network_is_torchvisions(published, size):
     """It has 61,100,840 parameters, the same keys in the same order, and with the same weights the same logits."""
     theirs, path = published
-    ours = AlexNet(1000, 3, size, weights=str(path)).eval()
+    ours = AlexNet(1000, 3, size).eval()
+    load_file(ours, str(path))
     assert list(ours.state_dict()) == list(theirs.state_dict())
     assert sum(parameter.numel() for parameter in ours.parameters()) == 61_100_840
     images = torch.randn(2, 3, size, size)
@@ -128,6 +130,7 @@ def test_at_224_pixels_nothing_is_pooled_adaptively(monkeypatch):
 def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
     """Missing, empty or truncated files, a program, other objects, other classes: each message says what is wrong."""
     _, path = published
+    network = AlexNet(1000, 3, 224)
     bad = {
         "empty": b"",
         "text": b"no weights at all",
@@ -137,16 +140,16 @@ def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
     for name, content in bad.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name} can't be read as weights"):
-            AlexNet(1000, 3, 224, weights=str(tmp_path / name))
+            load_file(network, str(tmp_path / name))
     others = {"list": ([1, 2], "holds no state dict"), "other": ({"w": torch.ones(1)}, "features.0.weight is missing")}
     for name, (content, said) in others.items():
         torch.save(content, tmp_path / name)
         with pytest.raises(ValueError, match=said):
-            AlexNet(1000, 3, 224, weights=str(tmp_path / name))
+            load_file(network, str(tmp_path / name))
     with pytest.raises(ValueError, match=r"classifier.6.weight is \(1000, 4096\), expected \(10, 4096\)"):
-        AlexNet(10, 3, 224, weights=str(path))
+        load_file(AlexNet(10, 3, 224), str(path))
     with pytest.raises(ValueError, match="there is no such file"):
-        AlexNet(10, 3, 224, weights=str(tmp_path / "nowhere.pth"))
+        load_file(network, str(tmp_path / "nowhere.pth"))
 
 
 def test_the_layers_have_the_shapes_that_the_options_say():
