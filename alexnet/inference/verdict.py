@@ -59,10 +59,9 @@ class Verdict:
         ]
         if self.bound and self.timed:
             torchs, readers = (f"{self.timed / seconds:,.0f}" for seconds in self.seconds)
-            lines.append(
-                f"{self.reader} {readers} images/s, torch {torchs} (float32, {BATCH} a batch, "
-                f"{torch.get_num_threads()} threads)"
-            )
+            threads = torch.get_num_threads()
+            how = f"float32, {BATCH} a batch, {threads} thread{'s' if threads > 1 else ''}"
+            lines.append(f"{self.reader} {readers} images/s, torch {torchs} ({how})")
         return "\n".join(lines)
 
 
