@@ -99,4 +99,7 @@ function start() {
 }
 
 // Nothing is laid out before the font is there: Chromium would keep the widths of characters that it hadn't.
-document.fonts.load("1em 'Noto Sans SC'", "中").finally(start);
+document.fonts.load("1em 'Noto Sans SC'", "中").finally(() => {
+  document.documentElement.classList.remove("loading");
+  start();
+});
