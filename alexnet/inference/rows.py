@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+from alexnet.comparison.spread import compute_share_interval
 from alexnet.errors import make_printable
 from alexnet.messages.console import say
 from alexnet.messages.lines import measure
@@ -74,13 +75,8 @@ class Totals:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95% interval of that share for other images of the same kind: Wilson's, of a binomial proportion."""
-        if not self.judged:
-            return None
-        from scipy.stats import binomtest  # takes a second to import
-
-        low, high = binomtest(self.right, self.judged).proportion_ci(0.95, "wilson")
-        return float(low), float(high)
+        """The 95% interval of that share for other images of the same kind."""
+        return compute_share_interval(self.right, self.judged) if self.judged else None
 
     def as_values(self) -> dict[str, Any]:
         """By name, unrounded."""

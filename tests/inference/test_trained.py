@@ -13,24 +13,9 @@ import torchvision
 from PIL import Image
 
 import alexnet
-from alexnet.config.compose import compose_config
 from alexnet.errors import Damaged, Mistake
 from alexnet.runs.folder import Run
-from alexnet.training.job import execute
 from support.programs import ROOT
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """The folder of a run on digits that held out images, and its test images as PNG files."""
-    folder = tmp_path_factory.mktemp("digits")
-    (folder / "run").mkdir()
-    given = ["model=cuda_convnet", "dataset=digits", "dataset.validation=0.1", "optimizer.lr=0.05", "epochs=2"]
-    assert execute(compose_config([*given, "device=cpu"])[0], Run(folder / "run")) == 0
-    (folder / "images").mkdir()
-    for number, image in enumerate(alexnet.load(folder / "run").load_split("test")[0].test.images):
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / "images" / f"{number:03}.png")
-    return folder
 
 
 @pytest.mark.parametrize("views", [None, 10])
