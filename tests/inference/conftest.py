@@ -53,7 +53,7 @@ def digits(train_digits, tmp_path_factory):
     """The folder of a run on digits that held out images, and its test images as PNG files."""
     folder = tmp_path_factory.mktemp("digits")
     given = ["dataset=digits", "dataset.validation=0.1", "optimizer.lr=0.05", "epochs=2", "device.precision=float32"]
-    train_digits(*given, "batch_size=64").folder.rename(folder / "run")
+    train_digits(*given).folder.rename(folder / "run")
     (folder / "images").mkdir()
     for number, image in enumerate(alexnet.load(folder / "run").load_split("test")[0].test.images):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / "images" / f"{number:03}.png")

@@ -82,7 +82,7 @@ def test_goes_on_after_an_interruption_with_the_same_bits(digits, tmp_path, monk
     assert extract(str(digits / "run"), ["test"], "conv3", out=str(tmp_path / "cut")) == 0
     whole, cut = read(tmp_path / "whole"), read(tmp_path / "cut")
     assert np.array_equal(whole[0]["conv3"], cut[0]["conv3"]) and whole[1] == cut[1]
-    assert sum(computed) - 1 == 360 - 2 * 64  # without the black image
+    assert sum(computed) - 1 == 360 - 2 * 32  # without the black image
 
 
 @pytest.mark.parametrize(
