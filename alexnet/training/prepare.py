@@ -56,7 +56,7 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
     if training.transfer is not None:
         noted = {name: value for name, value in vars(training.transfer).items() if name != "notes"}
         environment["transferred_from"] = noted
-        if before is not None:
+        if isinstance(before, dict):
             refuse_other_weights(noted["weights_sha256"], before, run)
     if parent is not None:
         environment["reproduces"] = str(parent.folder.absolute())

@@ -176,22 +176,20 @@ def _find_way_out(name: str, taken: Sequence[str], source: Source, dataset: Data
     return f"Give {' or '.join(ways)}."
 
 
-def _read_transfer(plain: dict[str, Any], names: list[str]) -> Transfer:
+def _read_transfer(plain: Any, names: list[str]) -> Transfer:
     """What environment.json has. names: of the network's layers."""
-    source, sha256, taken, new = (plain.get(key) for key in ("source", "weights_sha256", "taken", "new"))
-    if not (isinstance(source, str) and isinstance(sha256, str) and isinstance(taken, list) and isinstance(new, list)):
-        raise Damaged("environment.json doesn't say what was taken of model.weights: bring it back.")
-    if [*taken, *new] != names:
-        raise Damaged(
-            f"environment.json names other layers in transferred_from than {', '.join(names)}: bring it back."
-        )
-    return Transfer(source, sha256, taken, new, [])
+    known = plain if isinstance(plain, dict) else {}
+    source, sha256, taken, new = (known.get(key) for key in ("source", "weights_sha256", "taken", "new"))
+    listed = isinstance(taken, list) and isinstance(new, list) and len(taken) > 0 and [*taken, *new] == names
+    if not (listed and isinstance(source, str) and isinstance(sha256, str)):
+        raise Damaged("environment.json doesn't say what the network has of model.weights: bring it back.")
+    return Transfer(source, sha256, list(taken or ()), list(new or ()), [])
 
 
 def check_source(config: DictConfig, run: Run, network: nn.Module) -> None:
     """Raises Mistake if the weights in `model.weights` aren't those that the run began with."""
     before, weights = run.environment().get("transferred_from"), config.model.get("weights")
-    if before is None or weights is None or run.config().get("model", {}).get("weights") != weights:
+    if not isinstance(before, dict) or weights is None or run.config().get("model", {}).get("weights") != weights:
         return
     with refusing("model", config.model):
         source = read_source(weights, network)

@@ -167,6 +167,16 @@ def test_new_layers_learn_with_their_own_rate(source, optimizer):
     assert find_equal(both, fast.state_dict()) == NAMES[5:]
 
 
+def test_a_recorded_step_finds_each_groups_rate_at_its_place(source):
+    """On a GPU the tensors are part of the recording, so they must stay the same objects."""
+    training = start(*BATCH, B, f"model.weights={source.folder}", "optimizer.new_layers=10")
+    training.rates = [torch.zeros(()), torch.zeros(())]
+    for rate in (0.01, 0.002):
+        set_learning_rate(training, rate)
+        for group, tensor, factor in zip(training.optimizer.param_groups, training.rates, (1, 10), strict=True):
+            assert group["lr"] is tensor and tensor.item() == pytest.approx(rate * factor)
+
+
 def test_without_the_options_there_is_one_group_of_all_parameters():
     training = start(*BATCH)
     (group,) = training.optimizer.param_groups
@@ -227,6 +237,18 @@ def test_a_reproduction_says_that_its_source_has_gone_or_changed(source, tmp_pat
         reproduce(str(run.folder), [])
     assert reproduce(str(run.folder), [f"model.weights={source.folder}"]) == 0  # the same, elsewhere
     assert len(list(tmp_path.glob("outputs/*/*"))) == 2
+
+
+def test_a_run_that_begins_again_refuses_a_changed_source(source, tmp_path, capsys):
+    place = tmp_path / "there"
+    shutil.copytree(source.folder, place)
+    run = train(tmp_path / "run", *BATCH, B, f"model.weights={place}")
+    shutil.rmtree(place)
+    train(place, *BATCH, A, "seed=1")
+    assert resume(str(run.folder), [], from_start=True) == 2
+    printed = capsys.readouterr().err
+    assert "has other weights now than when" in printed and printed.count("\n") == 1
+    assert run.result()["status"] == "finished"
 
 
 def test_runs_from_other_weights_are_other_configurations(source, tmp_path):
