@@ -213,10 +213,10 @@ def failing(run, training, state, signals):
         raise RuntimeError("out of memory")
     fit(run, training, state, signals)
 
-def watched(config):
+def watched(config, **others):
     gc.collect()
     alive.append(sum(isinstance(thing, torch.nn.Module) for thing in gc.get_objects()))
-    return assemble(config)
+    return assemble(config, **others)
 
 loop.train, build.assemble = failing, watched
 try:
