@@ -7,11 +7,13 @@ The same command continues after an interruption.
 """
 
 import sys
+from argparse import Namespace
 
 from alexnet.errors import mistakes_end_the_program
 from alexnet.launch.arguments import Parser
 
-if __name__ == "__main__":
+
+def parse() -> Namespace:
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add("run", help="a run's folder, or a file of weights that torchvision publishes")
@@ -23,7 +25,11 @@ if __name__ == "__main__":
     add("--device", help="auto, cpu, cuda or mps; default: the run's")
     add("--out", metavar="FOLDER", help="default: RUN/features/test, or RUN/features/files")
     add("--force", action="store_true", help="replace features that are there already")
-    arguments = parser.parse_intermixed_args()
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    arguments = parse()
     with mistakes_end_the_program():
         from alexnet.inference.extract import extract
 

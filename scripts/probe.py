@@ -5,14 +5,27 @@ run's folder. dataset=NAME probes the layers on other images and classes;
 dataset.share=0.1 uses a tenth of the training images.
 """
 
-from alexnet.inference.probe_report import probe_run
-from alexnet.launch.arguments import run_on_folder
+import sys
+from argparse import Namespace
+
+from alexnet.errors import mistakes_end_the_program
+from alexnet.launch.arguments import Parser
+
+
+def parse() -> Namespace:
+    parser = Parser(description=__doc__)
+    add = parser.add_argument
+    add("run", help="a run's folder, or a file of weights that torchvision publishes")
+    add("overrides", nargs="*", metavar="key=value", help="dataset=NAME, dataset.root=FOLDER, dataset.share=0.1")
+    add("--layers", metavar="NAME,...", help="such as conv1,conv5,fc7; default: all but the last")
+    add("--out", metavar="FOLDER", help="where probe.json and probe.png go; default: RUN/probe")
+    add("--force", action="store_true", help="replace files that are there already")
+    return parser.parse_intermixed_args()
+
 
 if __name__ == "__main__":
-    run_on_folder(
-        __doc__,
-        lambda folder, overrides, **flags: probe_run(folder, overrides, **flags),
-        layers={"metavar": "LAYER,...", "help": "such as conv1,conv5,fc7; default: all but the last"},
-        out={"metavar": "FOLDER", "help": "where probe.json and probe.png go; default: RUN/probe"},
-        force="replace files that are there already",
-    )
+    arguments = parse()
+    with mistakes_end_the_program():
+        from alexnet.inference.probe_report import probe_run
+
+        sys.exit(probe_run(**vars(arguments)))

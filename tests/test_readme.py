@@ -60,12 +60,10 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
         with pytest.raises(SystemExit, match="0"):
             runpy.run_path(str(ROOT / script), run_name="__main__")
         assert given["folder"].startswith("outputs/")
-    elif script == "scripts/show.py":
+    elif script in ("scripts/show.py", "scripts/predict.py", "scripts/features.py", "scripts/probe.py"):
         monkeypatch.setattr(sys, "argv", [script, *arguments])
-        assert runpy.run_path(str(ROOT / script))["parse"]().arguments[0].startswith("outputs/")
-    elif script == "scripts/predict.py":
-        monkeypatch.setattr(sys, "argv", [script, *arguments])
-        assert runpy.run_path(str(ROOT / script))["parse"]().run.startswith("outputs/")
+        given = vars(runpy.run_path(str(ROOT / script))["parse"]())
+        assert (given.get("run") or given["arguments"][0]).startswith("outputs/")
     else:
         assert script in ("scripts/resume.py", "scripts/reproduce.py", "scripts/evaluate.py")
         folder, *overrides = arguments

@@ -18,19 +18,19 @@ from alexnet.models.named_layers import choose_layer, find_layers
 NAMES = ("probe.json", "probe.png")
 
 
-def probe_run(source: str, overrides: Sequence[str], layers: str | None, out: str | None, force: bool) -> int:
+def probe_run(run: str, overrides: Sequence[str], layers: str | None, out: str | None, force: bool) -> int:
     """Prints a row for each layer as it is measured, and writes probe.json and probe.png. Returns the exit status.
 
     layers: names with commas between; None: all but the last. out: their folder; None: `probe` in the run's folder.
 
     Raises Mistake for an unknown layer, for data that isn't there, and for files that are there without `force`.
     """
-    trained = load(source)
+    trained = load(run)
     known = find_layers(trained.model)
     names = list(known)[:-1] if layers is None else layers.split(",")
     for name in names:
         choose_layer(known, name)
-    folder = Path(out) if out is not None else Path(source if trained.run else ".") / "probe"
+    folder = Path(out) if out is not None else Path(run if trained.run else ".") / "probe"
     if not force and any((folder / name).exists() for name in NAMES):
         raise Mistake(f"{folder} has a probe already: give --force to replace it, or another --out FOLDER.")
     data = load_data(trained, overrides)
