@@ -61,19 +61,19 @@ class _Best:
         if not is_full:  # the limits come from any rows, best from those that are likely the nearest
             likely = bounds.topk(min(self.rows.shape[1], len(chunk)), largest=False).indices
             known = torch.zeros_like(bounds, dtype=torch.bool).scatter_(1, likely, True) & bounds.isfinite()
-            self._measure(first, queries, start, chunk, known)
+            self._measure(first, queries, start, chunk, known, with_ties=True)
             bounds[known] = torch.inf
         # Of equal distances that of a later row changes nothing; but these rows may come before the likely ones.
         limit = _round_up(limits)[:, None]
-        self._measure(
-            first, queries, start, chunk, bounds < limit if is_full else (bounds <= limit) & bounds.isfinite()
-        )
+        near = bounds < limit if is_full else (bounds <= limit) & bounds.isfinite()
+        self._measure(first, queries, start, chunk, near, with_ties=not is_full)
 
-    def _measure(self, first: int, queries: Tensor, start: int, chunk: Tensor, chosen: Tensor) -> None:
-        """Takes in the chosen pairs, (queries, chunk) bool, that are near enough."""
+    def _measure(self, first: int, queries: Tensor, start: int, chunk: Tensor, chosen: Tensor, with_ties: bool) -> None:
+        """Takes in the chosen pairs, (queries, chunk) bool, that are near enough. with_ties: or as near."""
         some, others = chosen.nonzero(as_tuple=True)
         squares = measure(queries, chunk, some, others)
-        near = squares <= self.squares[some.numpy() + first, -1]
+        limits = self.squares[some.numpy() + first, -1]
+        near = squares <= limits if with_ties else squares < limits
         self._merge(some.numpy()[near] + first, others.numpy()[near] + start, squares[near])
 
     def _merge(self, queries: np.ndarray, rows: np.ndarray, squares: np.ndarray) -> None:
