@@ -22,13 +22,14 @@ def show_mistakes(trained: Trained) -> Picture:
     data isn't there.
     """
     dataset, batches = trained.load_split("test")
-    probabilities = []
+    probabilities, best = [], []
     with progress("Testing", len(batches), "batch") as advance:
         for logits in trained.compute_logits(batches):
             probabilities.append(logits.softmax(1).cpu())
+            best.append(logits.topk(min(5, logits.shape[1])).indices[:, 0].cpu())  # of equal logits that of the test
             advance(1)
     found = torch.cat(probabilities).numpy()
-    labels, predicted = batches.labels.cpu().numpy(), found.argmax(1)
+    labels, predicted = batches.labels.cpu().numpy(), torch.cat(best).numpy()
     sureness = found[np.arange(len(found)), predicted]
     wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-sureness[wrong], kind="stable")][:MOST_DRAWN]

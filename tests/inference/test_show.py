@@ -182,16 +182,17 @@ def test_what_is_there_stays_until_it_is_forced_and_ctrl_c_leaves_it_whole(run, 
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(Mistake, match=r"filters\.png is there already: give --force"):
         show([str(run), "filters"], out=str(tmp_path))
-    save = Figure.savefig
+    save, drawn = Figure.savefig, []
 
     def interrupt(figure, path, **others):
         os.kill(os.getpid(), signal.SIGINT)  # in matplotlib's own code it would end as another error
         save(figure, path, **others)
+        drawn.append(path.suffix)
 
     monkeypatch.setattr(Figure, "savefig", interrupt)
     with pytest.raises(KeyboardInterrupt):
         show([str(run), "filters"], out=str(tmp_path), force=True)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert drawn == [".png", ".svg"] and {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     monkeypatch.setattr(Figure, "savefig", save)
     show([str(run), "filters"], out=str(tmp_path), force=True)
     assert len(list(tmp_path.iterdir())) == 3 and (tmp_path / "filters.png").read_bytes() != b"mine"
