@@ -96,9 +96,8 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_frozen_layers_stay_equal_to_the_bit_and_the_others_learn(tmp_path, model, optimizer):
+@pytest.mark.parametrize("model, optimizer", zip(MODELS, ["sgd", "adamw", "sgd", "adamw"], strict=True))
+def test_frozen_layers_stay_equal_to_the_bit_and_the_others_learn(model, optimizer):
     """With weight decay, momentum, batch normalisation and dropout, in every network, and after train() and eval()."""
     given = [*MODELS[model], "dataset.share=0.03", "batch_size=16", f"optimizer={optimizer}"]
     given.append("optimizer.weight_decay=0.1")
@@ -125,8 +124,9 @@ def test_frozen_layers_have_no_dropout(source):
     assert torch.equal(training.model(images), training.model(images))
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_frozen_layers_of_its_source_by_sha256(source, tmp_path):
-    """Also when it is interrupted by nothing: resumed, validated, tested; and without its source, which has gone."""
+    """Also if it is resumed when its source has gone; it then ends as a run that had its epochs from the start."""
     gone = tmp_path / "gone"
     shutil.copytree(source.folder, gone)
     own = [f"model.weights={gone}", "model.freeze=conv3", "optimizer.new_layers=10", "dataset.validation=0.1"]
@@ -223,6 +223,7 @@ def test_a_file_of_weights_tells_imagenets_classes_apart(tmp_path):
         assert transfer.weights_sha256 == hash_tensors(read_weights(config.model.weights))
 
 
+@pytest.mark.slow
 def test_a_reproduction_says_that_its_source_has_gone_or_changed(source, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     place = tmp_path / "there"
@@ -251,6 +252,7 @@ def test_a_run_that_begins_again_refuses_a_changed_source(source, tmp_path, caps
     assert run.result()["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_runs_from_other_weights_are_other_configurations(source, tmp_path):
     """At the same path, too; seeds of the same weights are averaged, and tables show the path as it was typed."""
     place = tmp_path / "there"
