@@ -96,7 +96,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("model, optimizer", zip(MODELS, ["sgd", "adamw", "sgd", "adamw"], strict=True))
+@pytest.mark.parametrize("model, optimizer", list(zip(MODELS, ["sgd", "adamw", "sgd", "adamw"], strict=True)))
 def test_frozen_layers_stay_equal_to_the_bit_and_the_others_learn(model, optimizer):
     """With weight decay, momentum, batch normalisation and dropout, in every network, and after train() and eval()."""
     given = [*MODELS[model], "dataset.share=0.03", "batch_size=16", f"optimizer={optimizer}"]
