@@ -43,13 +43,7 @@ def collect(groups: Sequence[Group]) -> dict[str, Any]:
     runs = [
         {
             "name": make_printable(os.path.relpath(record.run.folder, common)),
-            "folder": make_printable(record.run.folder),
-            "command": make_printable(f"python scripts/reproduce.py {shlex.quote(str(record.run.folder))}"),
-            "status": make_printable(record.status),
-            "reason": make_printable(record.reason),
-            "started": make_printable(record.started),
-            "tags": [make_printable(shorten(str(tag))) for tag in record.tags],
-            "note": make_printable(shorten(record.note, 1000)),
+            **_describe_run(record),
             "metrics": _keep_metrics(record, names),
             "config": config,
             "environment": environment,
@@ -69,6 +63,19 @@ def collect(groups: Sequence[Group]) -> dict[str, Any]:
         },
         "most_points": most,
         "shortened": any(len(points) > most for record in records for points in record.curves.values()),
+    }
+
+
+def _describe_run(record: Record) -> dict[str, Any]:
+    """Where it is, how it ended, and what a person noted of it."""
+    return {
+        "folder": make_printable(record.run.folder),
+        "command": make_printable(f"python scripts/reproduce.py {shlex.quote(str(record.run.folder))}"),
+        "status": make_printable(record.status),
+        "reason": make_printable(record.reason),
+        "started": make_printable(record.started),
+        "tags": [make_printable(shorten(str(tag))) for tag in record.tags],
+        "note": make_printable(shorten(record.note, 1000)),
     }
 
 

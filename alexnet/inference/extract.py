@@ -10,7 +10,7 @@ from alexnet.data.batches import Batches
 from alexnet.data.image_files import get_class_and_name
 from alexnet.errors import Mistake
 from alexnet.inference.feature_files import write_features
-from alexnet.inference.paths import find_classes, find_images
+from alexnet.inference.paths import Found, find_classes, find_images
 from alexnet.inference.trained import Trained, load
 from alexnet.messages.console import say, warn
 from alexnet.models.named_layers import choose_layer, find_layers
@@ -44,18 +44,12 @@ def extract(
         raise Mistake(f"{overrides[0]} says where the run's data set is: it goes with train, validation or test.")
     found = [] if split is not None else find_images(named)
     trained = load(run, overrides, weights, device)
-    layers = layer.split(",")
-    for name in layers:
-        choose_layer(find_layers(trained.model), name)
+    layers = [choose_layer(find_layers(trained.model), name).name for name in layer.split(",")]
     folder = Path(out or Path(run if trained.run else ".", "features", split or "files"))
     if split is not None:
         batches, rows, source = _open_split(trained, split)
     else:
-        batches = trained.make_batches(trained.open_files([each.path for each in found], invert), views=1)
-        numbers = find_classes(found, {name: number for number, name in enumerate(trained.classes)})
-        known = ["" if number is None else trained.classes[number] for number in numbers]
-        rows = [(each.path, name) for each, name in zip(found, known, strict=True)]
-        source = {"files": len(rows), "files_sha256": _hash_files(rows), "inverted": invert}
+        batches, rows, source = _open_files(trained, found, invert)
     broken = write_features(
         trained, batches, rows, layers, folder=folder, source=source, before_activation=before_relu, force=force
     )
@@ -65,7 +59,19 @@ def extract(
     return 1 if broken else 0
 
 
-def _open_split(trained: Trained, split: str) -> tuple[Batches, list[tuple[str, str]], dict[str, Any]]:
+Opened = tuple[Batches, list[tuple[str, str]], dict[str, Any]]
+
+
+def _open_files(trained: Trained, found: Sequence[Found], invert: bool) -> Opened:
+    """One view of each image, their rows of index.csv, and what about.json says of them."""
+    batches = trained.make_batches(trained.open_files([each.path for each in found], invert), views=1)
+    numbers = find_classes(found, {name: number for number, name in enumerate(trained.classes)})
+    known = ["" if number is None else trained.classes[number] for number in numbers]
+    rows = [(each.path, name) for each, name in zip(found, known, strict=True)]
+    return batches, rows, {"files": len(rows), "files_sha256": _hash_files(rows), "inverted": invert}
+
+
+def _open_split(trained: Trained, split: str) -> Opened:
     """One view of each image, their rows of index.csv, and what about.json says of them."""
     dataset, loaded = trained.load_split(split)
     batches = trained.make_batches(loaded.images, views=1, labels=loaded.labels)

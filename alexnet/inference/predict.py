@@ -14,7 +14,7 @@ from alexnet.inference.paths import Found, find_classes, find_images
 
 if TYPE_CHECKING:  # torch takes seconds to import, and mistakes are answered before
     from alexnet.inference.looks import Remarks
-    from alexnet.inference.rows import About, Row, Writer
+    from alexnet.inference.rows import About, Row, Totals, Writer
     from alexnet.inference.trained import Trained
 
 USUAL = 5  # classes of each image
@@ -39,15 +39,11 @@ def predict(
     run: a run's folder, or a published file of weights. paths: see paths.find_images. top: classes of each image; None:
     five, or all of fewer. views: 1 or 10 of each image; None: as the run was tested. invert: dark becomes light.
     weights: best or last; None: those that the run itself was tested with. csv, json, html, plot: files, which are
-    complete or not there. force: replaces them. Returns the exit status: 1 if an image can't be read.
+    complete or not there. force: replaces them. If folders are called as classes are, the last line is the accuracy.
 
-    Where images are in folders that are called as classes are, the last line is the accuracy, with the 95% interval of
-    a binomial proportion by Wilson's formula.
-
-    Raises Mistake for what isn't there or doesn't fit, Failure if a batch finds too little memory.
+    Returns the exit status: 1 if an image can't be read. Raises Mistake for what isn't there, Failure for no memory.
     """
-    files = {"--csv": csv, "--json": json, "--html": html, "--plot": plot}
-    check_outputs(files, force)
+    check_outputs(files := {"--csv": csv, "--json": json, "--html": html, "--plot": plot}, force)
     found = find_images(paths)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's threads that wait leave the cores to the decoding
     from alexnet.inference.looks import Remarks
@@ -59,15 +55,19 @@ def predict(
     remarks, totals = Remarks(trained.config["dataset"]["_target_"], trained.channels, invert), Totals()
     with ExitStack() as stack:
         writers = _open_writers(about, found, trained, files, stack)
-        for rows in _predict_rows(trained, about, found, remarks, thumbnails=html is not None):
-            totals.add(rows)
-            for writer in writers:
-                writer.add(rows)
+        _write(_predict_rows(trained, about, found, remarks, thumbnails=html is not None), totals, writers)
         remarks.end()
         for writer in writers[1:]:
             writer.end(totals)
     writers[0].end(totals)
     return 1 if totals.broken else 0
+
+
+def _write(batches: "Iterator[list[Row]]", totals: "Totals", writers: "Sequence[Writer]") -> None:
+    for rows in batches:
+        totals.add(rows)
+        for writer in writers:
+            writer.add(rows)
 
 
 def _describe(trained: "Trained", top: int | None, views: int | None, invert: bool) -> "About":

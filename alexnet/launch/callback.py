@@ -57,13 +57,7 @@ class Launch(Callback):
             sweep.check(config)
             parallel.check(config)
             planned = sweep.list_jobs(config)
-            configs, subdirs = [], []
-            for number, overrides in enumerate(planned):
-                each = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))
-                each.hydra.job.num = number
-                subdirs.append(sweep.get_subdir(each.hydra))
-                configs.append(without_hydra(each))
-                checks.check_run(configs[-1])
+            configs, subdirs = _compose_jobs(config, planned)
             configure(config.get("console"), config.get("language"))
             if not config.resume:
                 sweep.check_metrics(config.report, configs)
@@ -91,9 +85,8 @@ class Launch(Callback):
                 PLAN.total or "?",
                 from_here(folder),
             )
-            config.hydra.overrides.hydra.append(
-                f"hydra.sweep.dir={quote(folder)}"
-            )  # for the jobs, which are composed again
+            # For the jobs, which are composed again.
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(folder)}")
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Prints the table of all jobs. Exits with 1 if a job didn't finish; in a search, to diverge is a result."""
@@ -105,6 +98,18 @@ class Launch(Callback):
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
         untested = JobRuntime.instance().get("exit_status")  # the best trial of a search
         sys.exit(1 if set(counts) - results or untested else 0)
+
+
+def _compose_jobs(config: DictConfig, planned: Sequence[Sequence[str]]) -> tuple[list[DictConfig], list[str]]:
+    """Each job's configuration, checked, and its folder within the sweep's. planned: each job's overrides."""
+    configs, subdirs = [], []
+    for number, overrides in enumerate(planned):
+        each = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))
+        each.hydra.job.num = number
+        subdirs.append(sweep.get_subdir(each.hydra))
+        configs.append(without_hydra(each))
+        checks.check_run(configs[-1])
+    return configs, subdirs
 
 
 def _list_all(config: DictConfig, configs: Sequence[DictConfig]) -> Sequence[DictConfig]:

@@ -42,8 +42,13 @@ def evaluate(
     """
     if plot is not None:
         _check_plot(Path(plot))
-    if Path(folder).is_file():
-        return _evaluate_file(folder, overrides, split, weights, plot, json)
+    test = _evaluate_file if Path(folder).is_file() else _evaluate_run
+    return test(folder, overrides, split, weights, plot, json)
+
+
+def _evaluate_run(
+    folder: str, overrides: Sequence[str], split: str, weights: str | None, plot: str | None, json: bool
+) -> int:
     run = Run(folder)
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)

@@ -223,9 +223,8 @@ class Run:
         earlier, extended = environment.get("earlier", []), environment.get("extended_from", [])
         if not (isinstance(earlier, list) and isinstance(extended, list) and len(extended) < 1000):
             raise Damaged(f"{path} can't be read: expected lists of what was earlier.")
-        folder = quote(str(self.folder))
-        way_out = f"train again without it: rm {quote(str(path))} and python scripts/reproduce.py {folder}"
-        return without_digest(path, environment, way_out)
+        again = f"rm {quote(str(path))} and python scripts/reproduce.py {quote(str(self.folder))}"
+        return without_digest(path, environment, f"train again without it: {again}")
 
     def classes(self) -> list[str] | None:
         """The classes that the run tells apart; None if it doesn't say, as version 0.1.0 does at its end only."""
@@ -233,9 +232,8 @@ class Run:
         return list(map(str, known)) if isinstance(known, (list, dict)) else None
 
     def _refuse_without_environment(self) -> Damaged:
-        return Damaged(
-            f"{self.folder / 'environment.json'} is missing, which has the hashes of the run's files: bring it back."
-        )
+        missing = self.folder / "environment.json"
+        return Damaged(f"{missing} is missing, which has the hashes of the run's files: bring it back.")
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
