@@ -50,8 +50,7 @@ def predict(
     from alexnet.inference.rows import Totals
     from alexnet.inference.trained import load
 
-    trained = load(run, weights=weights, device=device)
-    about = _describe(trained, top, views, invert)
+    about = _describe(trained := load(run, weights=weights, device=device), top, views, invert)
     remarks, totals = Remarks(trained.config["dataset"]["_target_"], trained.channels, invert), Totals()
     with ExitStack() as stack:
         writers = _open_writers(about, found, trained, files, stack)
