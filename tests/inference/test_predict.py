@@ -184,7 +184,12 @@ def test_ctrl_c_in_the_middle_leaves_whole_files_only(digit_run, digit_files, tm
     home = tmp_path / "home"
     home.mkdir()
     (home / "out.csv").write_text("mine")
-    script = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(digit_run.folder), *(digit_files * 50)]
+    script = [
+        sys.executable,
+        str(ROOT / "scripts" / "predict.py"),
+        str(digit_run.folder),
+        *(digit_files * 500),
+    ]  # more than are done before the signal
     process, (stdout, stderr) = start_script([*script, "--csv", "out.csv", "--html", "out.html", "--force"], home)
     for _ in range(600):
         if stdout.stat().st_size > 5000:
