@@ -43,6 +43,20 @@ def replace_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def make_folder(folder: Path, option: str) -> Path:
+    """Makes the folder, and those that it is in, if it isn't there. Raises Mistake if that can't be.
+
+    option: that names another, such as --out.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(
+            f"{folder} can't be made a folder: {error.strerror}. Give another place with {option} FOLDER."
+        ) from error
+    return folder
+
+
 def sync(path: Path) -> None:
     """Writes a file to the disk itself, or the names in a folder. Does nothing on a disk that can't.
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EPIPE, EROFS
+from errno import EACCES, EDQUOT, EFBIG, EIO, ENOSPC, EPERM, EPIPE, EROFS
 from typing import Any
 
 from alexnet.messages.lines import show
@@ -91,7 +91,7 @@ def nearest(given: Any, known: Sequence[str], prefix: str = "") -> str:
 
 
 # What a disk or its rights refuse. No other OSError is expected: it is a bug, and shows its trace.
-DISK = (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO)
+DISK = (ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, EIO)
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from alexnet.data.batches import Batches
 from alexnet.data.image_files import get_class_and_name
+from alexnet.data.photographs import Photographs
 from alexnet.errors import Mistake
-from alexnet.inference.feature_files import write_features
+from alexnet.inference.feature_files import Images, write_features
+from alexnet.inference.looks import Inspector, Remarks
 from alexnet.inference.paths import Found, find_classes, find_images
 from alexnet.inference.trained import Trained, load
 from alexnet.messages.console import say, warn
@@ -39,40 +40,50 @@ def extract(
     """
     overrides = [given for given in images if given.startswith("dataset.") and "=" in given]
     named = [given for given in images if given not in overrides]
-    split = named[0] if len(named) == 1 and named[0] in SPLITS and not os.path.exists(named[0]) else None
+    split = _find_split(named)
     if split is None and overrides:
         raise Mistake(f"{overrides[0]} says where the run's data set is: it goes with train, validation or test.")
     found = [] if split is not None else find_images(named)
     trained = load(run, overrides, weights, device)
-    layers = [choose_layer(find_layers(trained.model), name).name for name in layer.split(",")]
+    layers = list({choose_layer(find_layers(trained.model), name).name: None for name in layer.split(",")})
     folder = Path(out or Path(run if trained.run else ".", "features", split or "files"))
-    if split is not None:
-        batches, rows, source = _open_split(trained, split)
-    else:
-        batches, rows, source = _open_files(trained, found, invert)
-    broken = write_features(
-        trained, batches, rows, layers, folder=folder, source=source, before_activation=before_relu, force=force
-    )
+    opened = _open_split(trained, split) if split is not None else _open_files(trained, found, invert)
+    remarks = Remarks(trained.config["dataset"]["_target_"], trained.channels, invert)
+    look = partial(_look, opened, remarks)
+    broken = write_features(trained, opened, layers, folder, before_relu, force, after_batch=look)
+    remarks.end()
     for reason in broken.values():
         warn("{}", reason)
-    say("{} images, layers {}: {}", f"{len(rows):,}", ", ".join(layers), folder)
+    say("{} images, layers {}: {}", f"{len(opened.rows):,}", ", ".join(layers), folder)
     return 1 if broken else 0
 
 
-Opened = tuple[Batches, list[tuple[str, str]], dict[str, Any]]
+def _find_split(named: Sequence[str]) -> str | None:
+    """The split that is named; None if files are. Raises Mistake if both are."""
+    splits = [name for name in named if name in SPLITS and not os.path.exists(name)]
+    if splits and len(named) > 1:
+        raise Mistake(f"{' '.join(named)}: give {splits[0]} alone, or files and folders.")
+    return splits[0] if splits else None
 
 
-def _open_files(trained: Trained, found: Sequence[Found], invert: bool) -> Opened:
-    """One view of each image, their rows of index.csv, and what about.json says of them."""
-    batches = trained.make_batches(trained.open_files([each.path for each in found], invert), views=1)
-    numbers = find_classes(found, {name: number for number, name in enumerate(trained.classes)})
+def _look(images: Images, remarks: Remarks) -> None:
+    """Compares the files that were decoded since the last call with what the run learnt on."""
+    files = images.batches.images
+    if isinstance(files, Photographs):
+        for place in sorted(files.seen):
+            remarks.see(images.rows[place][0], files.seen.pop(place))
+
+
+def _open_files(trained: Trained, found: Sequence[Found], invert: bool) -> Images:
+    files = trained.open_files([each.path for each in found], invert, Inspector())
+    batches = trained.make_batches(files, views=1)
+    numbers = find_classes(found, trained.folder_names)
     known = ["" if number is None else trained.classes[number] for number in numbers]
     rows = [(each.path, name) for each, name in zip(found, known, strict=True)]
-    return batches, rows, {"files": len(rows), "files_sha256": _hash_files(rows), "inverted": invert}
+    return Images(batches, rows, {"files": len(rows), "files_sha256": _hash_files(rows), "inverted": invert})
 
 
-def _open_split(trained: Trained, split: str) -> Opened:
-    """One view of each image, their rows of index.csv, and what about.json says of them."""
+def _open_split(trained: Trained, split: str) -> Images:
     dataset, loaded = trained.load_split(split)
     batches = trained.make_batches(loaded.images, views=1, labels=loaded.labels)
     paths = getattr(loaded.images, "paths", None)
@@ -80,13 +91,17 @@ def _open_split(trained: Trained, split: str) -> Opened:
     if paths is not None:
         names = list(map(get_class_and_name, paths))
     labels = [trained.classes[label] for label in loaded.labels.tolist()]
-    return batches, list(zip(names, labels, strict=True)), {"split": split, **dataset.fingerprint()}
+    return Images(batches, list(zip(names, labels, strict=True)), {"split": split, **dataset.fingerprint()})
 
 
 def _hash_files(rows: Sequence[tuple[str, str]]) -> str:
     """SHA-256 of the files' names, sizes and times: reading all of them would take as long as the extraction."""
     digest = hashlib.sha256()
     for path, _ in rows:
-        status = os.stat(path)
-        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        try:
+            status = os.stat(path)
+            seen = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError as error:
+            seen = str(error.errno)  # it will be a row with that problem
+        digest.update(f"{path} {seen}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -3,13 +3,14 @@
 import csv
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +21,12 @@ from alexnet.data.photographs import Photographs
 from alexnet.errors import Damaged, Mistake
 from alexnet.inference.features import compute_features
 from alexnet.inference.trained import Trained
-from alexnet.messages.console import progress
+from alexnet.messages.console import progress, warn
 from alexnet.runs.reading import read_json
 
 PIECE = 2**26  # bytes of features between two notes of how far the work is
+PART = ".npy.part"  # ends the name of a file that isn't complete
+NO_ROOM = "give a folder on another disk with --out FOLDER"
 ANOTHER = "give --force to replace them, or another --out FOLDER."
 
 
@@ -31,7 +34,8 @@ ANOTHER = "give --force to replace them, or another --out FOLDER."
 class FeatureFolder:
     """LAYER.npy, (N, ...) float32, of each layer; index.csv, a row for each of the N images; about.json.
 
-    about.json is written last. Until then `.progress.json` says how many rows are there.
+    Until all of them are written, the layers' files have a hidden name, and `.progress.json` says how many rows they
+    have. about.json is the last.
     """
 
     folder: Path
@@ -50,8 +54,7 @@ class FeatureFolder:
         wanted: what about.json will say. Raises Mistake if the folder has anything else, unless `force` is given.
         """
         if force:
-            self.about.unlink(missing_ok=True)
-            self.progress.unlink(missing_ok=True)
+            self._clear()
         if self.about.exists():
             raise Mistake(f"{self.folder} has features already: {ANOTHER}")
         begun = read_json(self.progress)
@@ -67,10 +70,21 @@ class FeatureFolder:
             raise Damaged(f"{self.progress} can't be read: give --force to begin again.") from error
         return rows, broken
 
+    def _clear(self) -> None:
+        """Deletes the features that are there, those of other layers, too."""
+        for path in (self.about, self.progress, *self.folder.glob("*.npy"), *self.folder.glob(f".*{PART}")):
+            if re.fullmatch(rf"\.?(conv|fc)\d+({re.escape(PART)}|\.npy)|about\.json|\.progress\.json", path.name):
+                path.unlink(missing_ok=True)
+
+    def _locate(self, name: str) -> Path:
+        """The layer's file, complete or not."""
+        complete = self.folder / f"{name}.npy"
+        return complete if complete.exists() else self.folder / f".{name}{PART}"
+
     def _has_files(self, wanted: dict[str, Any]) -> bool:
-        for layer in wanted["layers"].values():
+        for name, layer in wanted["layers"].items():
             try:
-                there = np.load(self.folder / layer["file"], mmap_mode="r", allow_pickle=False)
+                there = np.load(self._locate(name), mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError):
                 return False
             if (list(there.shape), there.dtype) != (layer["shape"], np.float32):
@@ -81,7 +95,7 @@ class FeatureFolder:
         """The layers' files, to write to; new ones if no rows are there."""
         open_one = np.lib.format.open_memmap
         return {
-            name: open_one(self.folder / layer["file"], "r+" if rows else "w+", np.float32, tuple(layer["shape"]))
+            name: open_one(self._locate(name), "r+" if rows else "w+", np.float32, tuple(layer["shape"]))
             for name, layer in wanted["layers"].items()
         }
 
@@ -90,7 +104,9 @@ class FeatureFolder:
         disk.replace_text(self.progress, json.dumps({"wanted": wanted, "rows": rows, "broken": broken}))
 
     def finish(self, wanted: dict[str, Any], table: Sequence[Sequence[Any]]) -> None:
-        """table: the rows of index.csv."""
+        """Gives the files their names. table: the rows of index.csv."""
+        for name in wanted["layers"]:
+            os.replace(self._locate(name), self.folder / f"{name}.npy")
         text = StringIO(newline="")
         csv.writer(text).writerows([("row", "file", "class", "problem"), *table])
         with disk.replacing(self.folder / "index.csv") as temporary:
@@ -100,34 +116,46 @@ class FeatureFolder:
         self.progress.unlink(missing_ok=True)
 
 
+class Images(NamedTuple):
+    """batches: of one view each. rows: file and class of each, or "". source: what about.json says of all of them."""
+
+    batches: Batches
+    rows: Sequence[tuple[str, str]]
+    source: dict[str, Any]
+
+
 def write_features(
     trained: Trained,
-    batches: Batches,
-    images: Sequence[tuple[str, str]],
+    images: Images,
     layers: Sequence[str],
-    *,
     folder: Path,
-    source: dict[str, Any],
     before_activation: bool = False,
     force: bool = False,
+    after_batch: Callable[[], None] = lambda: None,
 ) -> dict[int, str]:
     """Writes the layers' features of the images. Returns by its row why one couldn't be read; its features are NaN.
 
-    batches: of the images, one view each. images: file and class of each, or "". source: what about.json says of all
-    of them. folder: where the files go.
+    folder: where the files go. after_batch: called after each batch.
 
     Raises Mistake for an unknown layer, a folder that has other features, or a disk without the room.
     """
-    wanted = _describe(trained, batches, layers, source, before_activation)
+    batches = images.batches
+    wanted = _describe(trained, batches, layers, images.source, before_activation)
     place = FeatureFolder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    size = sum(4 * prod(layer["shape"]) for layer in wanted["layers"].values())
+    if not folder.exists():
+        disk.check_space(folder, size, NO_ROOM)
+    disk.make_folder(folder, "--out")
     with disk.locked(folder / ".lock", lambda by: _refuse(folder, by)):
         rows, broken = place.find_progress(wanted, force)
         if rows == 0:
-            size = sum(4 * prod(layer["shape"]) for layer in wanted["layers"].values())
-            disk.check_space(folder, size, "give a folder on another disk with --out FOLDER")
-        _fill(trained, batches, wanted, place, rows, broken)
-        place.finish(wanted, [(row, *image, broken.get(row, "")) for row, image in enumerate(images)])
+            disk.check_space(folder, size, NO_ROOM)
+        try:
+            _fill(trained, batches, wanted, place, rows, broken, after_batch)
+        except KeyboardInterrupt:
+            warn("The same command continues where this one was.")
+            raise
+        place.finish(wanted, [(row, *image, broken.get(row, "")) for row, image in enumerate(images.rows)])
     return broken
 
 
@@ -136,7 +164,13 @@ def _refuse(folder: Path, by: str) -> None:
 
 
 def _fill(
-    trained: Trained, batches: Batches, wanted: dict[str, Any], place: FeatureFolder, rows: int, broken: dict[int, str]
+    trained: Trained,
+    batches: Batches,
+    wanted: dict[str, Any],
+    place: FeatureFolder,
+    rows: int,
+    broken: dict[int, str],
+    after_batch: Callable[[], None],
 ) -> None:
     """Computes the rows that aren't there yet. Whole batches: a batch of other images might give other bits."""
     start = rows // batches.batch_size
@@ -154,13 +188,12 @@ def _fill(
                 files[name][rows : rows + count][unread] = np.nan
             rows, noted = rows + count, noted + sum(values.nbytes for values in found.values())
             advance(count)
-            if noted > PIECE:
+            after_batch()
+            if noted > PIECE or rows == wanted["images"]:
                 for file in files.values():
                     file.flush()
                 place.note(wanted, rows, broken)
                 noted = 0
-    for file in files.values():
-        file.flush()
 
 
 def _describe(

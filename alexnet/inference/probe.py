@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from alexnet.comparison.spread import compute_share_interval
@@ -22,6 +23,7 @@ from alexnet.messages.console import progress
 from alexnet.training.network import load_dataset
 
 MOST_FEATURES = 4096  # of a layer, for an image; larger maps are averaged over squares
+OWN = ("size", "resize", "mean", "std", "crop")  # options of a dataset that belong to the network
 HELD_OUT = 0.1  # of the training images, to choose C
 STRENGTHS = [10.0**power for power in range(-5, 1)]  # C, the inverse of the strength of the regularisation
 
@@ -64,12 +66,15 @@ def load_data(trained: Trained, overrides: Sequence[str]) -> Data:
     others = [given for given in overrides if given.partition("=")[0].partition(".")[0] not in ("dataset", "seed")]
     if others:
         raise Mistake(f"{others[0]}: only dataset=NAME and dataset.KEY=VALUE change what is probed.")
+    fixed = [given for given in overrides if given.partition("=")[0] in {f"dataset.{key}" for key in OWN}]
+    if fixed:
+        raise Mistake(f"{fixed[0]}: the network sees images as it was trained to. Leave it out.")
     config, _ = with_overrides(trained.options, overrides)
-    for key in ("size", "resize", "mean", "std", "crop"):
+    for key in OWN:
         if key in trained.options.dataset and key in config.dataset:
             config.dataset[key] = trained.options.dataset[key]
     check_run(config, trains=False)
-    check_machine(config)
+    check_machine(OmegaConf.create({**config, "batch_size": 1}))  # a probe has no batches to train on
     dataset = load_dataset(config.dataset)
     splits = choose_splits(dataset, config.dataset.get("validation", 0), config.dataset.get("share", 1), config.seed)
     train, test = (
@@ -111,7 +116,7 @@ def probe(trained: Trained, data: Data, layer: str, seed: int = 0) -> Probe:
     if len(np.unique(labels[rest])) < 2:
         raise Mistake(f"{len(labels)} training images are too few to probe: expected at least two classes among them.")
     choice: dict[float, float] = {}
-    with progress(f"Probing {layer}", len(STRENGTHS) + 1, "fit") as advance:
+    with progress("Probing", len(STRENGTHS) + 1, "fit") as advance:
         for c in STRENGTHS:
             choice[c] = float(_make_classifier(c).fit(found[rest], labels[rest]).score(found[held], labels[held]))
             advance(1)
@@ -133,7 +138,7 @@ def _make_classifier(c: float) -> Any:
 def _collect(trained: Trained, batches: Batches, layer: str) -> np.ndarray:
     """The layer's features of all images, (N, D) float32, D at most 4,096."""
     rows: list[np.ndarray] = []
-    with progress(f"Features of {layer}", len(batches.labels), "image") as advance:
+    with progress("Extracting", len(batches.labels), "image") as advance:
         for found in compute_features(trained, batches, [layer]):
             rows.append(shrink(found[layer]).cpu().numpy())
             advance(len(rows[-1]))

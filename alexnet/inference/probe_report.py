@@ -27,16 +27,15 @@ def probe_run(run: str, overrides: Sequence[str], layers: str | None, out: str |
     """
     trained = load(run)
     known = find_layers(trained.model)
-    names = list(known)[:-1] if layers is None else layers.split(",")
-    for name in names:
-        choose_layer(known, name)
+    given = list(known)[:-1] if layers is None else layers.split(",")
+    names = list({choose_layer(known, name).name: None for name in given})
     folder = Path(out) if out is not None else Path(run if trained.run else ".") / "probe"
     if not force and any((folder / name).exists() for name in NAMES):
         raise Mistake(f"{folder} has a probe already: give --force to replace it, or another --out FOLDER.")
+    disk.make_folder(folder, "--out")
     data = load_data(trained, overrides)
     found = [probe(trained, data, name, trained.options.seed) for name in names]
     print(_as_table(found, trained, data))
-    folder.mkdir(parents=True, exist_ok=True)
     disk.replace_text(folder / NAMES[0], json.dumps(_describe(found, trained, data, overrides), indent=2) + "\n")
     with disk.replacing(folder / NAMES[1]) as temporary:
         _draw(temporary, found, _find_own_accuracy(trained, data))

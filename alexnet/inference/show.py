@@ -6,6 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from alexnet.config.saved import load_run_config
+from alexnet.disk import make_folder
 from alexnet.errors import Mistake, nearest
 from alexnet.inference.paths import find_images
 from alexnet.messages.console import configure, from_here, say
@@ -67,11 +68,7 @@ def _prepare(stem: Path, force: bool) -> Path:
     there = [path for path in list_files(stem) if path.exists()]
     if there and not force:
         raise Mistake(f"{there[0]} is there already: give --force to replace it, or another place with --out DIR.")
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        way_out = "Give another place with --out DIR."
-        raise Mistake(f"{stem.parent} can't be made a folder: {error.strerror}. {way_out}") from error
+    make_folder(stem.parent, "--out")
     return stem
 
 

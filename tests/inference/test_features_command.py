@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from torch.nn.functional import conv2d
 
 import alexnet
@@ -49,17 +50,18 @@ def test_files_are_named_as_given_and_a_broken_one_has_no_numbers(digits, tmp_pa
     (tmp_path / "3").mkdir()
     shutil.copy(digits / "images" / "000.png", tmp_path / "3" / "a.png")
     (tmp_path / "3" / "b.png").write_bytes(b"no image")
+    (tmp_path / "3" / "c.png").symlink_to("nowhere")
     assert extract(str(digits / "run"), [str(tmp_path / "3")], "fc4", out=str(tmp_path / "out")) == 1
     arrays, rows, _ = read(tmp_path / "out")
-    assert [row["file"] for row in rows] == [str(tmp_path / "3" / name) for name in ("a.png", "b.png")]
-    assert [row["class"] for row in rows] == ["3", "3"]
-    assert np.isfinite(arrays["fc4"][0]).all() and np.isnan(arrays["fc4"][1]).all()
+    assert [row["file"] for row in rows] == [str(tmp_path / "3" / name) for name in ("a.png", "b.png", "c.png")]
+    assert [row["class"] for row in rows] == ["3", "3", "3"]
+    assert np.isfinite(arrays["fc4"][0]).all() and np.isnan(arrays["fc4"][1:]).all()
     assert rows[0]["problem"] == "" and "b.png can't be read" in rows[1]["problem"]
     assert "b.png can't be read" in capsys.readouterr().err
 
 
-def test_goes_on_after_an_interruption_with_the_same_bits(digits, tmp_path, monkeypatch):
-    """It computes only what isn't there yet; about.json is there at the end only."""
+def test_goes_on_after_an_interruption_with_the_same_bits(digits, tmp_path, monkeypatch, capsys):
+    """It computes only what isn't there yet; nothing has its name before the end."""
     extract(str(digits / "run"), ["test"], "conv3", out=str(tmp_path / "whole"))
     monkeypatch.setattr(feature_files, "PIECE", 1)
     stops, computed, compute = [True], [], feature_files.compute_features
@@ -74,7 +76,8 @@ def test_goes_on_after_an_interruption_with_the_same_bits(digits, tmp_path, monk
     monkeypatch.setattr(feature_files, "compute_features", stop_in_the_third_batch)
     with pytest.raises(KeyboardInterrupt):
         extract(str(digits / "run"), ["test"], "conv3", out=str(tmp_path / "cut"))
-    assert not (tmp_path / "cut" / "about.json").exists()
+    visible = {path.name for path in (tmp_path / "cut").iterdir() if not path.name.startswith(".")}
+    assert not visible and "same command continues" in capsys.readouterr().err
     with pytest.raises(Mistake, match="part of other features"):
         extract(str(digits / "run"), ["test"], "conv2", out=str(tmp_path / "cut"))
     computed.clear()
@@ -91,6 +94,7 @@ def test_goes_on_after_an_interruption_with_the_same_bits(digits, tmp_path, monk
         ("conv9", ["test"], "conv9 isn't a layer.*did you mean conv"),
         ("fc4", ["nowhere/*.png"], "matches no file"),
         ("fc4", ["dataset.root=elsewhere", "a.png"], "goes with train, validation or test"),
+        ("fc4", ["test", "a.png"], "give test alone, or files"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_writes_nothing(digits, tmp_path, layer, images, expected):
@@ -105,5 +109,24 @@ def test_features_that_are_there_stay_unless_forced(digits, tmp_path):
     with pytest.raises(Mistake, match="give --force"):
         extract(str(digits / "run"), ["test"], "fc4", out=str(tmp_path))
     assert (tmp_path / "fc4.npy").stat().st_mtime_ns == before
-    assert extract(str(digits / "run"), ["validation"], "fc4", out=str(tmp_path), force=True) == 0
+    (tmp_path / "mine.npy").write_bytes(b"")
+    assert extract(str(digits / "run"), ["validation"], "conv3", out=str(tmp_path), force=True) == 0
     assert len(read(tmp_path)[1]) == 144
+    assert {path.name for path in tmp_path.glob("*.npy")} == {"conv3.npy", "mine.npy"}  # none of other images
+
+
+def test_a_folder_that_can_not_be_made_is_a_mistake(digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Mistake, match="file can't be made a folder"):
+        extract(str(digits / "run"), ["test"], "fc4", out=str(tmp_path / "file"))
+
+
+def test_says_that_images_are_not_such_as_the_run_learnt_on(digits, tmp_path, capsys):
+    (tmp_path / "light.png").write_bytes((digits / "images" / "000.png").read_bytes())
+    picture = Image.open(tmp_path / "light.png")
+    ImageOps.invert(picture).save(tmp_path / "light.png")
+    for invert in (False, True):
+        extract(
+            str(digits / "run"), [str(tmp_path / "light.png")], "fc4", invert=invert, out=str(tmp_path / f"{invert}")
+        )
+        assert ("light border" in capsys.readouterr().err) is not invert

@@ -52,7 +52,11 @@ def test_writes_a_row_for_each_layer_and_says_what_the_network_reaches(digits, t
 
 @pytest.mark.parametrize(
     ("overrides", "layers", "expected"),
-    [([], "fc9", "fc9 isn't a layer"), (["epochs=3"], "conv1", "only dataset=NAME")],
+    [
+        ([], "fc9", "fc9 isn't a layer"),
+        (["epochs=3"], "conv1", "only dataset=NAME"),
+        (["dataset.size=48"], "conv1", "dataset.size=48: the network sees images as it was trained to"),
+    ],
 )
 def test_a_mistake_is_one_sentence(digits, tmp_path, overrides, layers, expected):
     with pytest.raises(Mistake, match=expected):
