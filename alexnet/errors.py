@@ -112,7 +112,9 @@ def mistakes_end_the_program() -> Iterator[None]:
                 traceback.print_exception(error.__cause__)
             show(error, sys.stderr)
             sys.exit(error.exit_status)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ImportError) as error:
+            if not _is_interrupt(error):
+                raise
             print("stopped by SIGINT", file=sys.stderr)
             sys.exit(130)
         finally:
@@ -128,6 +130,13 @@ def mistakes_end_the_program() -> Iterator[None]:
             sys.exit(1)
         ended = error.__context__
         sys.exit(ended.code if isinstance(ended, SystemExit) else 0)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether it is Ctrl-C. A compiled library that is stopped in its import makes an ImportError of that."""
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, ImportError) and _is_interrupt(error.__cause__ or error.__context__)
+    )
 
 
 def describe_disk(error: OSError) -> str:

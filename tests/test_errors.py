@@ -42,6 +42,14 @@ def test_a_mistake_is_one_line_on_stderr(capsys):
     assert (end.value.code, capsys.readouterr()) == (2, ("", "lr=\\x1b[31m 2: expected less.\n"))
 
 
+def test_ctrl_c_in_the_import_of_a_compiled_library_is_ctrl_c(capsys):
+    with pytest.raises(SystemExit) as ended, mistakes_end_the_program():
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+    assert ended.value.code == 130 and capsys.readouterr().err == "stopped by SIGINT\n"
+    with pytest.raises(ImportError, match="initialization failed"), mistakes_end_the_program():
+        raise ImportError("initialization failed")
+
+
 def test_in_a_terminal_a_mistake_is_as_wide_as_it(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

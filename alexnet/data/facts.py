@@ -1,6 +1,7 @@
 """The facts about a dataset that are known before it is read. No torch: the checks of a configuration use them."""
 
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import islice
@@ -76,7 +77,22 @@ def find_test_folder(root: str, classes: Sequence[str] = ()) -> Path:
         (folder / name).is_dir() for name in classes
     ):
         return folder
-    return _find_folder(root, "test", "val", expected="{0}/test/CLASS/IMAGE (or val in place of test)")
+    expected = "{0}/test/CLASS/IMAGE (or val in place of test)"
+    if classes and folder.is_dir() and not any((folder / name).is_dir() for name in ("test", "val")):
+        others = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+        if others and "train" not in others:
+            whose = "ImageNet's" if re.fullmatch(r"n\d{8}", classes[0]) else "the network's"
+            raise Mistake(
+                f"dataset.root={root}: its folders ({_name_some(others)}) aren't {whose} classes "
+                f"({_name_some(classes)}), and there is no test or val folder in it; expected {folder}/CLASS/IMAGE, or "
+                f"{expected.format(folder)}"
+            )
+    return _find_folder(root, "test", "val", expected=expected)
+
+
+def _name_some(names: Sequence[str]) -> str:
+    """The first three of them, and the last."""
+    return ", ".join(names if len(names) <= 4 else [*names[:3], "...", names[-1]])
 
 
 def _find_folder(root: str, *names: str, expected: str = EXPECTED) -> Path:

@@ -1,5 +1,6 @@
 """Looks at the images that a network is given, as the network sees them: thumbnails, and whether it learnt on such."""
 
+from collections import Counter
 from dataclasses import dataclass
 from io import BytesIO
 from typing import NamedTuple
@@ -61,7 +62,7 @@ class Remarks:
         """source: the function that loaded the run's data. channels: of the run's images."""
         self.light_on_black = get_facts(source).light_on_black
         self.grey = self.light_on_black or channels == 1
-        self.channels, self.inverted, self.counts = channels, inverted, dict[str, int]()
+        self.channels, self.inverted, self.counts = channels, inverted, Counter[tuple[str, str]]()
 
     @property
     def needed(self) -> bool:
@@ -83,11 +84,11 @@ class Remarks:
 
     def end(self) -> None:
         """Says how many there were, if they were several."""
-        for kind, count in self.counts.items():
+        for (kind, advice), count in self.counts.items():
             if count > 1:
-                warn("{}", f"{count:,} images have {kind}; the run learnt on {self.learnt}.")
+                warn("{}", f"{count:,} images have {kind}, and the run learnt on {self.learnt}: {advice}.")
 
     def _count(self, kind: str, fact: str, advice: str) -> None:
-        if kind not in self.counts:
+        if (kind, advice) not in self.counts:
             warn("{}", make_printable(f"{fact}, and the run learnt on {self.learnt}: {advice}."))
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.counts[kind, advice] += 1

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ def predict(
 
     Returns the exit status: 1 if an image can't be read. Raises Mistake for what isn't there, Failure for no memory.
     """
-    check_outputs(files := {"--csv": csv, "--json": json, "--html": html, "--plot": plot}, force)
+    files = check_outputs({"--csv": csv, "--json": json, "--html": html, "--plot": plot}, force)
     found = find_images(paths)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's threads that wait leave the cores to the decoding
     from alexnet.inference.looks import Remarks
@@ -121,28 +121,28 @@ def _predict_rows(
 
 
 def _open_writers(
-    about: "About", found: Sequence[Found], trained: "Trained", files: dict[str, str | None], stack: ExitStack
+    about: "About", found: Sequence[Found], trained: "Trained", files: Mapping[str, Path], stack: ExitStack
 ) -> list["Writer"]:
     """What takes the rows: the terminal first, then the files, which are whole if `stack` ends without an error."""
     from alexnet.inference.rows import Csv, Json, Lines
     from alexnet.messages.lines import measure_terminal
 
-    def open_text(file: str) -> Any:
-        temporary = stack.enter_context(replacing(Path(file)))  # closed before it is renamed
+    def open_text(file: Path) -> Any:
+        temporary = stack.enter_context(replacing(file))  # closed before it is renamed
         return stack.enter_context(open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline=""))
 
     paths = [image.path for image in found]
     writers: list[Writer] = [Lines(about, paths, measure_terminal(sys.stdout))]
-    if (file := files["--csv"]) is not None:
+    if (file := files.get("--csv")) is not None:
         writers.append(Csv(about, open_text(file)))
-    if (file := files["--json"]) is not None:
+    if (file := files.get("--json")) is not None:
         writers.append(Json(about, open_text(file)))
-    if (file := files["--html"]) is not None:
+    if (file := files.get("--html")) is not None:
         from alexnet.inference.predict_page import Page
 
         writers.append(Page(about, paths, trained.config["language"], trained.side, open_text(file)))
-    if (file := files["--plot"]) is not None:
+    if (file := files.get("--plot")) is not None:
         from alexnet.inference.predict_plot import Figure
 
-        writers.append(Figure(about, len(paths), trained, stack.enter_context(replacing(Path(file)))))
+        writers.append(Figure(about, len(paths), trained, stack.enter_context(replacing(file))))
     return writers

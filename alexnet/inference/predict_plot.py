@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import ceil
 from os.path import basename
 from pathlib import Path
@@ -17,12 +18,14 @@ from alexnet.errors import Mistake, make_printable, shorten
 from alexnet.inference.looks import as_picture
 from alexnet.inference.rows import About, Row, Totals
 from alexnet.inference.trained import Trained
+from alexnet.messages.lines import measure
 from alexnet.runs.plots import use_fonts
 
 MOST, COLUMNS = 12, 4  # images that are drawn; in a row
-WIDTH, LETTERS = 2.3, 26  # inches of an image; letters of a name that fit below it
+MOST_KEPT = 8 * MOST  # rows to choose them from
+WIDTH, LETTERS = 2.3, 26  # inches of an image; letters of a name that fit below it, wide ones counted twice
 BAR, RIGHT = "#b3c6e2", "#f0a0a5"  # as in the paper, the bar of the true class is red
-TEXTS = {"en": "{} of {} images, evenly spaced", "zh": "{1} 张图像中均匀选取的 {0} 张"}
+TEXTS = {"en": "{} of {} readable images, evenly spaced", "zh": "{1} 张可读图像中均匀选取的 {0} 张"}
 
 
 class Figure:
@@ -31,36 +34,49 @@ class Figure:
     def __init__(self, about: About, images: int, trained: Trained, path: Path):
         """images: how many are to come. path: where the picture is written, in the format of its ending."""
         self.about, self.images, self.trained, self.path = about, images, trained, path
-        self.chosen = set(np.linspace(0, images - 1, min(images, MOST)).round().astype(int).tolist())
-        self.place, self.kept = 0, list[tuple[Row, Any]]()
+        self.readable, self.every, self.kept = 0, 1, list[Row]()
 
     def add(self, rows: Sequence[Row]) -> None:
-        for place, row in enumerate(rows, self.place):
-            if place in self.chosen and row.top:
-                with suppress(Mistake):  # of a file that has gone since it was predicted
-                    image = decode(row.path, self.trained.side, mode=MODES[self.trained.channels])
-                    self.kept.append((row, as_picture(255 - image if self.about.inverted else image)))
-        self.place += len(rows)
+        """Keeps every n-th readable row. n doubles whenever they are many, as nobody knows how many are to come."""
+        for row in rows:
+            if not row.top:
+                continue
+            if self.readable % self.every == 0:
+                self.kept.append(replace(row, thumbnail=b""))
+            self.readable += 1
+            if len(self.kept) > MOST_KEPT:
+                self.kept, self.every = self.kept[::2], 2 * self.every
 
     def end(self, totals: Totals) -> None:
         use_fonts()
-        columns = max(1, min(COLUMNS, len(self.kept)))
-        rows = max(1, ceil(len(self.kept) / columns))
+        kept = self._choose()
+        columns = max(1, min(COLUMNS, len(kept)))
+        rows = max(1, ceil(len(kept) / columns))
         height = 1 + 0.17 * self.about.count
         figure = pyplot.figure(figsize=(WIDTH * columns, rows * (WIDTH + height) + 0.3), layout="constrained")
         grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[WIDTH, height - 0.5] * rows)
         for axes in grid.flat:
             axes.axis("off")
-        for place, (row, image) in enumerate(self.kept):
+        for place, (row, image) in enumerate(kept):
             above, column = 2 * (place // columns), place % columns
             self._draw_image(grid[above, column], row, image)
             self._draw_bars(grid[above + 1, column], row)
-        if len(self.kept) < self.images:
+        if len(kept) < self.images:
             language = self.trained.config["language"]
-            text = TEXTS.get(language, TEXTS["en"]).format(f"{len(self.kept):,}", f"{self.images:,}")
+            text = TEXTS.get(language, TEXTS["en"]).format(f"{len(kept):,}", f"{self.readable:,}")
             figure.supxlabel(text, fontsize=8, color="grey")
         figure.savefig(self.path, dpi=200)
         pyplot.close(figure)
+
+    def _choose(self) -> list[tuple[Row, Any]]:
+        """Up to MOST rows, evenly spaced, with their images as the network gets them."""
+        chosen = []
+        for place in np.linspace(0, len(self.kept) - 1, min(len(self.kept), MOST)).round().astype(int):
+            row = self.kept[place]
+            with suppress(Mistake):  # of a file that has gone since it was predicted
+                image = decode(row.path, self.trained.side, mode=MODES[self.trained.channels])
+                chosen.append((row, as_picture(255 - image if self.about.inverted else image)))
+        return chosen
 
     def _draw_image(self, axes: Axes, row: Row, image: Any) -> None:
         """The image as the network gets it, and its true class, or the file's name."""
@@ -79,4 +95,7 @@ class Figure:
 
 
 def _shorten(name: str) -> str:
-    return shorten(make_printable(name), LETTERS)
+    """The start and the end of a name that is too long."""
+    name = make_printable(name)
+    most = next(most for most in range(LETTERS, 0, -1) if measure(shorten(name, most)) <= LETTERS)
+    return shorten(name, most)

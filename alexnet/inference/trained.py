@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from shlex import quote
@@ -18,11 +18,13 @@ from alexnet.data import facts
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split
 from alexnet.data.decoding import decode, fit
+from alexnet.data.facts import is_image
 from alexnet.data.image_files import ImageFiles
 from alexnet.data.photographs import MODES, Inspect, Photographs
 from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
 from alexnet.inference.images import AnImage, as_pil_image, list_images
+from alexnet.inference.predictions import Predictions
 from alexnet.inference.weight_file import (
     compose_published,
     list_categories,
@@ -39,25 +41,7 @@ from alexnet.training.targets import refusing
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a network sees in N images, of K classes.
-
-    classes: the most probable one of each image. probabilities: (N, K) float32; known_classes: the names of the K.
-    """
-
-    classes: list[str]
-    probabilities: Tensor
-    known_classes: Sequence[str]
-
-    def top(self, count: int = 5) -> list[list[tuple[str, float]]]:
-        """The `count` most probable classes of each image with their probabilities, the most probable first."""
-        values, numbers = self.probabilities.topk(min(count, len(self.known_classes)))
-        return [
-            [(self.known_classes[number], value) for number, value in zip(*row, strict=True)]
-            for row in zip(numbers.tolist(), values.tolist(), strict=True)
-        ]
+EXPECTED = "a run's folder, or a file of weights that torchvision publishes for its AlexNet"
 
 
 class Trained:
@@ -98,6 +82,10 @@ class Trained:
         self.result = None if run is None else run.result()
         self.weights_sha256 = hash_weights(self.model)
 
+    def __repr__(self) -> str:
+        saved = "" if self.weights is None else f", {self.weights} weights after epoch {self.epoch}"
+        return f"<Trained {self.source!r}: {len(self.classes):,} classes{saved}>"
+
     def preprocess(self, image: AnImage, invert: bool = False) -> Tensor:
         """An image as the network expects it: (channels, size, size) float32, its centre, normalised, on the device.
 
@@ -115,8 +103,10 @@ class Trained:
         images: one, or several, each as `preprocess` takes it; an array (N, H, W, 3) or a tensor (N, 1 or 3, H, W) is
         several, too. views: 1 or 10 of each image; None: as the run was tested. invert: dark becomes light.
 
-        Raises Mistake like `preprocess`, Failure if a batch finds too little memory.
+        Raises Mistake like `preprocess` and for other views, Failure if a batch finds too little memory.
         """
+        if views not in (None, 1, 10):
+            raise Mistake(f"views={views!r}: expected 1 or 10 views of each image, or None for as many as in the test.")
         listed = list_images(images)
         files = [str(image) for image in listed if isinstance(image, (str, PathLike))]
         given = self.open_files(files, invert) if 0 < len(files) == len(listed) else self._decode(listed, invert)
@@ -228,6 +218,12 @@ def load(
     Raises Mistake if it is neither of the two, or lacks what is needed; Damaged if a file in the folder isn't as it was
     written.
     """
+    if not isinstance(source, (str, PathLike)):
+        raise Mistake(f"{source!r:.200} is no path: expected {EXPECTED}.")
+    if weights not in (None, "best", "last"):
+        raise Mistake(
+            f"weights={weights!r:.200}: expected best or last, or None for those that the run was tested with."
+        )
     if Path(source).is_file():
         if weights is not None:
             raise Mistake(f"{source} is a file of weights, and has no {weights} ones: leave that out.")
@@ -252,6 +248,8 @@ def load(
 def _load_published(file: str, overrides: Sequence[str], device: str | None) -> Trained:
     config, _ = with_overrides(compose_published(), overrides)
     network = _build(config, list_categories(), 3, device)
+    if is_image(file):
+        raise Mistake(f"{file} is an image: RUN comes first, {EXPECTED}; the images come after it.")
     with refusing("model", config.model):
         load_file(network.model, file)
     return Trained(file, network, config)

@@ -62,10 +62,13 @@ def group_columns(network: nn.Module) -> dict[str, list[nn.Module]]:
 
 
 def choose_layer(layers: dict[str, NamedLayer], name: str) -> NamedLayer:
-    """The layer of that name. Raises Mistake, with the nearest name, if there is none."""
-    if name not in layers:
-        raise Mistake(f"{name} isn't a layer of this network ({', '.join(layers)}){nearest(name, list(layers))}")
-    return layers[name]
+    """The layer of that name, as a person types it: FC7 is fc7. Raises Mistake, with the nearest name, for none."""
+    typed = name.strip().lower()
+    if not typed:
+        raise Mistake(f"A layer is missing{nearest(typed, list(layers))}")
+    if typed not in layers:
+        raise Mistake(f"{name.strip()} isn't a layer of this network{nearest(typed, list(layers))}")
+    return layers[typed]
 
 
 @contextmanager

@@ -123,6 +123,7 @@ def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
     """What checkpoints/NAME.pt holds. Raises Mistake if it wasn't kept, Damaged if it isn't what the run saved."""
     if not (run.checkpoints / f"{name}.pt").exists():
         _refuse_pruned(run, name)
+        _refuse_unsaved(run, name)
     saved = checkpoints.load(run.checkpoints, name)
     try:
         if run.environment():  # a copy of weights and configuration may be without it
@@ -131,6 +132,17 @@ def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
     except (KeyError, TypeError) as error:
         raise Damaged(f"{run.checkpoints}/{name}.pt holds no weights of this project's: bring them back.") from error
     return saved
+
+
+def _refuse_unsaved(run: Run, name: str) -> None:
+    """Raises Mistake if the weights are missing because the run hasn't come that far."""
+    if run.result() is not None or (name == "last" and run.has_checkpoint):
+        return
+    way_out = quote(str(run.folder)) + (" --from-start" if run.has_rows and not run.has_checkpoint else "")
+    raise Mistake(
+        f"{run.folder} hasn't saved its {name} weights yet: wait for its next epochs, or if it was stopped, resume it: "
+        f"python scripts/resume.py {way_out}"
+    )
 
 
 def _refuse_pruned(run: Run, name: str) -> None:

@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import re
 import signal
+import stat
 import sys
 import time
 from math import sqrt
@@ -15,6 +17,8 @@ from PIL import Image
 
 import alexnet
 from alexnet.errors import Failure, Mistake
+from alexnet.inference.looks import Look, Remarks
+from alexnet.inference.outputs import check_outputs
 from alexnet.inference.predict import predict
 from alexnet.inference.trained import Trained
 from alexnet.launch.evaluate import evaluate
@@ -140,7 +144,54 @@ def test_a_photograph_given_to_a_network_of_light_digits_is_told_what_that_learn
         and own.out.splitlines()[1].split()[1:] == told["ink.png", "invert"].out.splitlines()[1].split()[1:]
     )
     predict(str(digit_run.folder), digit_files, invert=True)
-    assert f"{len(digit_files)} images have a light border" in capsys.readouterr().err
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"{len(digit_files)} images have a light border" in last and "leave out --invert" in last
+
+
+def test_the_last_line_of_many_light_images_names_the_way_out(capsys):
+    remarks = Remarks("alexnet.data.digits.digits", 3, inverted=False)
+    for number in range(60):
+        remarks.see(f"{number}.png", Look(border=1, colour=0, thumbnail=b""))
+    capsys.readouterr()
+    remarks.end()
+    assert re.search("60 images have a light border.*--invert", capsys.readouterr().err)
+
+
+def test_a_pipe_a_device_and_where_the_program_prints_are_never_replaced_by_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.symlink("pipe", "link.csv")
+    os.symlink("loop", "loop")
+    unnamed = os.pipe()
+    with open("printed", "w") as file:
+        fstat = os.fstat
+        monkeypatch.setattr(os, "fstat", lambda number: fstat(file.fileno() if number == 1 else number))
+        for name in ("pipe", "link.csv", "loop", "printed", f"/dev/fd/{unnamed[1]}"):
+            with pytest.raises(Mistake, match=f"--csv {name} is a device, a pipe, or where this program prints"):
+                check_outputs({"--csv": name}, force=True)
+    for end in unnamed:
+        os.close(end)
+    assert sorted(os.listdir()) == ["link.csv", "loop", "pipe", "printed"] and stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+def test_a_link_stays_and_its_file_is_written(digit_run, digit_files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "there.csv").write_text("mine")
+    for name in ("there.csv", "new.json", "none.html"):
+        os.symlink(f"{'kept' if name != 'none.html' else 'nowhere'}/{name}", name)
+    run, paths = str(digit_run.folder), digit_files[:1]
+    for flags, said in (
+        ({"csv": "there.csv"}, "--csv there.csv is there already"),
+        ({"html": "none.html"}, "--html none.html: there is no folder nowhere"),
+        ({"csv": "there.csv", "json": "kept/there.csv", "force": True}, "would write the same file"),
+    ):
+        with pytest.raises(Mistake, match=said):
+            predict(run, paths, **flags)
+    assert predict(run, paths, csv="there.csv", json="new.json", force=True) == 0
+    assert all(map(os.path.islink, ("there.csv", "new.json")))
+    assert sorted(os.listdir("kept")) == ["new.json", "there.csv"]
+    assert (tmp_path / "kept" / "there.csv").read_text().startswith("path,")
 
 
 def test_bad_input_is_one_sentence_and_nothing_is_written(digit_run, digit_files, tmp_path, monkeypatch):
@@ -161,6 +212,8 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(digit_run, digit_files
         ([run, paths], {"html": "empty"}, "--html empty is a folder"),
         ([run, paths], {"csv": f"{'x' * 250}.csv"}, "can't be written: File name too long"),
         ([run, paths], {"plot": "out.txt"}, "expected a file that ends in .png, .pdf, .svg"),
+        ([run, paths], {"csv": "-"}, "--csv -: stdout has the lines for people.*--csv FILE && cat FILE"),
+        ([paths[0], [run]], {}, "000.png is an image: RUN comes first, a run's folder, or a file of weights"),
         ([run, paths], {"csv": "out", "json": "./out"}, "--csv and --json would write the same file"),
     ):
         with pytest.raises(Mistake, match=said):

@@ -3,6 +3,8 @@
 import json
 import re
 from collections import Counter
+from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from matplotlib import pyplot
@@ -10,6 +12,9 @@ from PIL import Image
 
 from alexnet.inference.predict import predict
 from alexnet.inference.predict_page import CHINESE, ENGLISH, WEB
+from alexnet.inference.predict_plot import LETTERS, Figure, _shorten
+from alexnet.inference.rows import Row, Totals
+from alexnet.messages.lines import measure
 
 HOSTILE = "<script>document['title'] = 'taken over'<script>\x1b\u202e\udc80\u4e2d.png"
 
@@ -101,6 +106,30 @@ def test_a_person_filters_the_page_by_class_and_by_confidence(written, predictio
         assert all(each["name"].startswith("data:") for each in loaded) and browser.get_log("browser") == []
     finally:
         browser.quit()
+
+
+@pytest.mark.parametrize(("readable", "drawn"), [(13, 12), (5, 5), (1000, 12), (0, 0)])
+def test_the_picture_shows_readable_images_only_evenly_spaced(readable, drawn, tmp_path):
+    about = SimpleNamespace(names=["a"], count=1, inverted=False)
+    trained = SimpleNamespace(side=8, channels=3, config={"language": "en"})
+    figure = Figure(about, readable + 9, trained, tmp_path / "out.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    rows = [Row(str(tmp_path / "image.png"), [(0, number)]) for number in range(readable)]
+    broken = [Row("broken.png", [], broken="no image")] * 3
+    figure.add(broken + rows[:2] + broken + rows[2:] + broken)
+    places = [row.top[0][1] for row, _ in figure._choose()]
+    steps = [after - before for before, after in pairwise(places)]
+    assert len(places) == drawn and places[:1] == list(range(readable))[:1]
+    assert not steps or (max(steps) <= 1.3 * max(readable / drawn, 1) + 1 and min(steps) >= 0.7 * readable // drawn)
+    figure.end(Totals())
+    assert (tmp_path / "out.png").exists()
+
+
+def test_names_below_images_are_as_wide_as_them_in_any_script():
+    for name in ("猫" * 40, "aimé" * 10, "短", "", "x" * 26, "猫.jpg" * 9):
+        assert measure(_shorten(name)) <= LETTERS
+    assert _shorten("x" * 26) == "x" * 26 and _shorten("猫" * 13) == "猫" * 13
+    assert _shorten("猫" * 14 + ".jpg").endswith(".jpg")
 
 
 def test_the_picture_has_the_true_class_and_five_bars_for_each_image(written, tmp_path, monkeypatch):

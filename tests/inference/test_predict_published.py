@@ -8,9 +8,10 @@ import torch
 import torchvision
 from PIL import Image
 
+from alexnet.data.facts import find_test_folder
 from alexnet.errors import Mistake
 from alexnet.inference.predict import predict
-from alexnet.inference.weight_file import list_categories, list_synsets, name_classes
+from alexnet.inference.weight_file import list_categories, list_synsets, name_classes, number_classes
 from alexnet.launch.evaluate import evaluate
 from alexnet.launch.evaluate_report import describe
 from support.photographs import photograph, save
@@ -79,6 +80,21 @@ def test_weights_are_evaluated_on_some_of_imagenets_classes(published, theirs, c
     ):
         with pytest.raises(Mistake, match=said):
             evaluate(str(published / "alexnet.pth"), overrides, **flags)
+
+
+def test_folders_that_are_no_classes_of_the_network_are_named(tmp_path):
+    for name in ("cat", "dog", "frog"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+    for classes, said in (
+        (list(number_classes(list_categories())), r"\(cat, dog, frog\) aren't ImageNet's classes \(n01440764, "),
+        (["ship", "truck"], r"\(cat, dog, frog\) aren't the network's classes \(ship, truck\), and there is no test"),
+    ):
+        with pytest.raises(Mistake, match=said):
+            find_test_folder(str(tmp_path / "few"), classes)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(Mistake, match="there is no test or val folder in it; expected"):
+        find_test_folder(str(tmp_path / "none"), ["ship"])
+    assert find_test_folder(str(tmp_path / "few"), ["cat"]) == tmp_path / "few"
 
 
 def test_synsets_have_the_names_of_torchvisions_categories():

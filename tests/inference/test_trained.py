@@ -92,6 +92,46 @@ def test_refuses_a_folder_that_lacks_something_or_was_changed(digits, tmp_path):
         alexnet.load(digits / "run").predict(tmp_path / "broken.png")
 
 
+def test_a_run_in_progress_that_has_saved_nothing_says_so(digits, tmp_path):
+    folder = shutil.copytree(digits / "run", tmp_path / "run", ignore=shutil.ignore_patterns("best.pt", "result.json"))
+    with pytest.raises(Mistake, match=r"hasn't saved its best weights yet: wait .*scripts/resume\.py \S+run$"):
+        alexnet.load(folder)
+    assert alexnet.load(folder, weights="last").weights == "last"
+    (folder / "checkpoints" / "last.pt").unlink()
+    with pytest.raises(Mistake, match=r"hasn't saved its last weights yet.*resume\.py \S+run --from-start$"):
+        alexnet.load(folder, weights="last")
+
+
+def test_what_is_no_source_no_weights_no_images_and_no_count_is_a_mistake(digits):
+    trained = alexnet.load(digits / "run")
+    image = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    for call, said in (
+        (lambda: alexnet.load(None), "None is no path: expected a run's folder, or a file of weights"),
+        (lambda: alexnet.load(3), "3 is no path"),
+        (lambda: alexnet.load(digits / "run", weights="x"), "weights='x': expected best or last"),
+        (lambda: trained.predict(None), "None is no image: expected a path, .* or several of them"),
+        (lambda: trained.predict(3), "3 is no image"),
+        (lambda: trained.predict([image, 3]), "int is no image: expected a path"),
+        (lambda: trained.predict(image, views=3), "views=3: expected 1 or 10"),
+        (lambda: trained.predict(image, views=0), "views=0: expected 1 or 10"),
+        (lambda: trained.predict(image).top(0), r"top\(0\): expected how many classes of each image, 1 or more"),
+        (lambda: trained.predict(image).top(-1), r"top\(-1\)"),
+        (lambda: trained.predict(image).top(2.5), r"top\(2\.5\)"),
+        (lambda: trained.predict(torch.zeros(32, 32, 3, dtype=torch.uint8)), r"uint8 of shape \(32, 32, 3\) is no"),
+        (lambda: trained.predict(np.zeros((32, 32, 1, 1, 1), np.uint8)), r"of shape \(32, 32, 1, 1, 1\) is no"),
+        (lambda: trained.predict(np.zeros((32, 32, 1))), r"float64 of shape \(32, 32, 1\) is no"),
+    ):
+        with pytest.raises(Mistake, match=said):
+            call()
+
+
+def test_a_network_and_its_predictions_tell_a_notebook_what_they_are(digits):
+    trained = alexnet.load(digits / "run")
+    assert repr(trained) == f"<Trained '{digits / 'run'}': 10 classes, best weights after epoch {trained.epoch}>"
+    found = trained.predict(sorted((digits / "images").iterdir())[:3])
+    assert len(found) == 3 and list(found) == [row[0] for row in found.top(1)]
+
+
 def test_a_run_that_does_not_name_its_classes_says_what_to_do(digits, tmp_path):
     """Version 0.1.0 wrote them into result.json only, and no hash into environment.json."""
     folder = shutil.copytree(digits / "run", tmp_path / "run")
