@@ -1,7 +1,7 @@
 """Shows what a trained network has learnt: python scripts/show.py outputs/DATE/TIME filters
 
 filters              the kernels of conv1, and how colourful each column's are;
-                     of several runs that differ in the seed: RUN RUN RUN filters
+                     of runs that differ in the seed: RUN RUN RUN filters
 neighbours [IMAGE]   the nearest training images by a layer and by pixels
 mistakes             the wrong test images that the network was surest of
 saliency IMAGE       what in an image the class depends on, with a score
