@@ -20,6 +20,7 @@ from alexnet.data.image_files import ImageFiles
 from alexnet.errors import Mistake, make_printable, shorten
 from alexnet.inference.looks import Inspector, Remarks
 from alexnet.inference.trained import Trained
+from alexnet.messages.lines import measure
 from alexnet.runs.folder import join_rows
 
 ENDINGS = (".png", ".svg", ".json")
@@ -101,8 +102,12 @@ class Sheet:
 
 
 def name(text: str, most: int = 16) -> str:
-    """A class or a file as it may stand in a picture: anybody may have named it."""
-    return shorten(make_printable(text), most)
+    """A class or a file as it may stand in a picture: anybody may have named it. Of a long one the start and the end.
+
+    most: letters that fit; wide ones, such as Chinese, count twice.
+    """
+    text = make_printable(text)
+    return shorten(text, next(kept for kept in range(most, 0, -1) if measure(shorten(text, kept)) <= most))
 
 
 def read_pixels(batches: Batches, indices: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 
 from alexnet.data.decoding import decode
 from alexnet.data.photographs import MODES
-from alexnet.errors import Mistake, make_printable, shorten
+from alexnet.errors import Mistake
 from alexnet.inference.looks import as_picture
+from alexnet.inference.pictures import name
 from alexnet.inference.rows import About, Row, Totals
 from alexnet.inference.trained import Trained
-from alexnet.messages.lines import measure
 from alexnet.runs.plots import use_fonts
 
 MOST, COLUMNS = 12, 4  # images that are drawn; in a row
@@ -82,20 +82,13 @@ class Figure:
         """The image as the network gets it, and its true class, or the file's name."""
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         known = row.truth is not None
-        name = self.about.names[row.truth] if row.truth is not None else basename(row.path)
-        axes.set_title(_shorten(name), y=-0.13, fontsize=10, color="black" if known else "grey", parse_math=False)
+        named = self.about.names[row.truth] if row.truth is not None else basename(row.path)
+        axes.set_title(name(named, LETTERS), y=-0.13, fontsize=10, color="black" if known else "grey", parse_math=False)
 
     def _draw_bars(self, axes: Axes, row: Row) -> None:
         for place, (number, probability) in enumerate(row.top):
             axes.barh(-place, probability, height=0.85, color=RIGHT if number == row.truth else BAR)
-            axes.text(0.015, -place, _shorten(self.about.names[number]), va="center", fontsize=9, parse_math=False)
+            axes.text(0.015, -place, name(self.about.names[number], LETTERS), va="center", fontsize=9, parse_math=False)
         axes.set_xlim(0, 1)
         axes.set_ylim(0.6 - self.about.count, 0.6)
         axes.plot([0, 0], [0.5, 0.5 - self.about.count], color="black", linewidth=1)
-
-
-def _shorten(name: str) -> str:
-    """The start and the end of a name that is too long."""
-    name = make_printable(name)
-    most = next(most for most in range(LETTERS, 0, -1) if measure(shorten(name, most)) <= LETTERS)
-    return shorten(name, most)

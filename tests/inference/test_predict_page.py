@@ -10,9 +10,10 @@ import pytest
 from matplotlib import pyplot
 from PIL import Image
 
+from alexnet.inference.pictures import name
 from alexnet.inference.predict import predict
 from alexnet.inference.predict_page import CHINESE, ENGLISH, WEB
-from alexnet.inference.predict_plot import LETTERS, Figure, _shorten
+from alexnet.inference.predict_plot import Figure
 from alexnet.inference.rows import Row, Totals
 from alexnet.messages.lines import measure
 
@@ -126,10 +127,10 @@ def test_the_picture_shows_readable_images_only_evenly_spaced(readable, drawn, t
 
 
 def test_names_below_images_are_as_wide_as_them_in_any_script():
-    for name in ("猫" * 40, "aimé" * 10, "短", "", "x" * 26, "猫.jpg" * 9):
-        assert measure(_shorten(name)) <= LETTERS
-    assert _shorten("x" * 26) == "x" * 26 and _shorten("猫" * 13) == "猫" * 13
-    assert _shorten("猫" * 14 + ".jpg").endswith(".jpg")
+    for given in ("猫" * 40, "aimé" * 10, "短", "", "x" * 16, "猫.jpg" * 9):
+        assert measure(name(given, 16)) <= 16
+    assert name("x" * 16) == "x" * 16 and name("猫" * 8) == "猫" * 8
+    assert name("猫" * 9 + ".jpg").endswith(".jpg")
 
 
 def test_the_picture_has_the_true_class_and_five_bars_for_each_image(written, tmp_path, monkeypatch):
