@@ -30,6 +30,8 @@ def list_images(images: Any) -> Sequence[AnImage]:
 def as_pil_image(image: Any) -> Image.Image:
     """Raises Mistake if it is no image of one or three channels with uint8 pixels."""
     if isinstance(image, Image.Image):
+        if 0 in image.size:
+            raise Mistake(f"A PIL image of {image.width} x {image.height} pixels is no image.")
         return image
     given = image
     if isinstance(image, Tensor):

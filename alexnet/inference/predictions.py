@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from torch import Tensor
 
@@ -31,9 +32,9 @@ class Predictions:
 
         count: 1 or more; of more than there are, all. Raises Mistake for anything else.
         """
-        if not isinstance(count, int) or count < 1:
+        if not isinstance(count, Integral) or count < 1:
             raise Mistake(f"top({count!r}): expected how many classes of each image, 1 or more.")
-        values, numbers = self.probabilities.topk(min(count, len(self.known_classes)))
+        values, numbers = self.probabilities.topk(min(int(count), len(self.known_classes)))
         return [
             [(self.known_classes[number], value) for number, value in zip(*row, strict=True)]
             for row in zip(numbers.tolist(), values.tolist(), strict=True)

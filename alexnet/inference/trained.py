@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from shlex import quote
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 from torch import Tensor
 
 from alexnet.config.overrides import with_overrides
@@ -105,7 +107,7 @@ class Trained:
 
         Raises Mistake like `preprocess` and for other views, Failure if a batch finds too little memory.
         """
-        if views not in (None, 1, 10):
+        if views is not None and not (isinstance(views, Integral) and views in (1, 10)):
             raise Mistake(f"views={views!r}: expected 1 or 10 views of each image, or None for as many as in the test.")
         listed = list_images(images)
         files = [str(image) for image in listed if isinstance(image, (str, PathLike))]
@@ -195,12 +197,20 @@ class Trained:
         decoded = [
             decode(str(image), self.side, mode=mode)
             if isinstance(image, (str, PathLike))
-            else fit(as_pil_image(image), self.side, mode)
+            else _fit(as_pil_image(image), self.side, mode)
             for image in images
         ]
         if not decoded:
             return torch.empty(0, self.channels, self.side, self.side, dtype=torch.uint8)
         return 255 - torch.stack(decoded) if invert else torch.stack(decoded)
+
+
+def _fit(image: Image.Image, side: int, mode: str) -> Tensor:
+    """Raises Mistake for pixels that can't be seen in 8 bits."""
+    try:
+        return fit(image, side, mode)
+    except ValueError as error:
+        raise Mistake(f"A PIL image of mode {image.mode} is no image to the network: {error}.") from error
 
 
 def load(
@@ -224,7 +234,11 @@ def load(
         raise Mistake(
             f"weights={weights!r:.200}: expected best or last, or None for those that the run was tested with."
         )
-    if Path(source).is_file():
+    try:
+        is_file = Path(source).is_file()
+    except OSError as error:
+        raise Mistake(f"{source!r:.200} can't be opened: {error.strerror}; expected {EXPECTED}.") from error
+    if is_file:
         if weights is not None:
             raise Mistake(f"{source} is a file of weights, and has no {weights} ones: leave that out.")
         return _load_published(str(source), overrides, device)

@@ -108,6 +108,9 @@ def test_what_is_no_source_no_weights_no_images_and_no_count_is_a_mistake(digits
     for call, said in (
         (lambda: alexnet.load(None), "None is no path: expected a run's folder, or a file of weights"),
         (lambda: alexnet.load(3), "3 is no path"),
+        (lambda: alexnet.load("x" * 5000), "can't be opened: File name too long; expected a run's folder"),
+        (lambda: trained.predict(Image.new("F", (3, 3))), "PIL image of mode F is no image to the network: its pixels"),
+        (lambda: trained.predict(Image.new("L", (0, 3))), "PIL image of 0 x 3 pixels is no image"),
         (lambda: alexnet.load(digits / "run", weights="x"), "weights='x': expected best or last"),
         (lambda: trained.predict(None), "None is no image: expected a path, .* or several of them"),
         (lambda: trained.predict(3), "3 is no image"),
@@ -129,7 +132,7 @@ def test_a_network_and_its_predictions_tell_a_notebook_what_they_are(digits):
     trained = alexnet.load(digits / "run")
     assert repr(trained) == f"<Trained '{digits / 'run'}': 10 classes, best weights after epoch {trained.epoch}>"
     found = trained.predict(sorted((digits / "images").iterdir())[:3])
-    assert len(found) == 3 and list(found) == [row[0] for row in found.top(1)]
+    assert len(found) == 3 and list(found) == [row[0] for row in found.top(np.int64(1))]
 
 
 def test_a_run_that_does_not_name_its_classes_says_what_to_do(digits, tmp_path):
