@@ -228,16 +228,11 @@ def load(
     Raises Mistake if it is neither of the two, or lacks what is needed; Damaged if a file in the folder isn't as it was
     written.
     """
-    if not isinstance(source, (str, PathLike)):
-        raise Mistake(f"{source!r:.200} is no path: expected {EXPECTED}.")
+    is_file = _is_file(source)
     if weights not in (None, "best", "last"):
         raise Mistake(
             f"weights={weights!r:.200}: expected best or last, or None for those that the run was tested with."
         )
-    try:
-        is_file = Path(source).is_file()
-    except OSError as error:
-        raise Mistake(f"{source!r:.200} can't be opened: {error.strerror}; expected {EXPECTED}.") from error
     if is_file:
         if weights is not None:
             raise Mistake(f"{source} is a file of weights, and has no {weights} ones: leave that out.")
@@ -257,6 +252,16 @@ def load(
         raise Mistake(f"{run.folder} held out no images, so it has no best weights: take its last ones.")
     epoch = load_weights(network, run, weights or chosen, overrides)
     return Trained(str(source), network, config, run=run, weights=weights or chosen, epoch=epoch)
+
+
+def _is_file(source: str | PathLike[str]) -> bool:
+    """Raises Mistake if it is no path."""
+    if not isinstance(source, (str, PathLike)):
+        raise Mistake(f"{source!r:.200} is no path: expected {EXPECTED}.")
+    try:
+        return Path(source).is_file()
+    except OSError as error:
+        raise Mistake(f"{source!r:.200} can't be opened: {error.strerror}; expected {EXPECTED}.") from error
 
 
 def _load_published(file: str, overrides: Sequence[str], device: str | None) -> Trained:
