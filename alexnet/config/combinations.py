@@ -7,7 +7,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet.config.options import get_module_name
 from alexnet.data import facts
-from alexnet.errors import Mistake, nearest
+from alexnet.errors import Mistake
 from alexnet.models import limits
 
 
@@ -94,9 +94,9 @@ def _check_transfer(config: DictConfig) -> None:
             raise Mistake(f"{key}={value} needs the weights to start from: give model.weights=FOLDER_OF_A_RUN.")
     layers = limits.LAYERS.get(get_module_name(model), ())
     for key, name in (("keep", keep), ("freeze", freeze)):
-        choices = [*layers, limits.KEPT] if key == "freeze" else layers
-        if layers and name is not None and name not in choices:
-            raise Mistake(f"model.{key}={name} isn't a layer of this network{nearest(name, choices)}")
+        others = [limits.KEPT] if key == "freeze" else []
+        if layers and name is not None and name not in (*layers, *others):
+            raise limits.refuse_layer(name, layers, f"model.{key}", others)
     if keep in layers and freeze in layers and layers.index(freeze) > layers.index(keep):
         raise Mistake(
             f"model.freeze={freeze} would keep layers from learning that are new, as model.keep={keep}: "

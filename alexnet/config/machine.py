@@ -92,6 +92,18 @@ def _check_image_count(config: DictConfig) -> None:
         check_count(config, count)
 
 
+def check_source_is_there(config: DictConfig, run: Run) -> None:
+    """Raises Mistake if the weights that a run began with, and is to begin with again, have gone."""
+    before, weights = run.environment().get("transferred_from"), config.model.get("weights")
+    if not isinstance(before, dict) or weights is None or run.config().get("model", {}).get("weights") != weights:
+        return
+    if not Path(weights).expanduser().exists():
+        raise Mistake(
+            f"{run.folder} was trained from {before.get('source')} (SHA-256 {str(before.get('weights_sha256'))[:12]}), "
+            f"which isn't there any more: bring it back, or give model.weights=PLACE where it is."
+        )
+
+
 def _check_weights(weights: str | None) -> None:
     """Checks that the run or the file is there whose weights training begins with."""
     if weights is None:

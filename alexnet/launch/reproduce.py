@@ -7,7 +7,7 @@ from typing import Any
 
 from alexnet.comparison.difference import NOT_COMPARED, format_fact
 from alexnet.config import keys
-from alexnet.config.machine import check_machine
+from alexnet.config.machine import check_machine, check_source_is_there
 from alexnet.config.saved import load_run_config
 from alexnet.disk import check_space
 from alexnet.errors import Damaged, make_printable, shorten
@@ -38,6 +38,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     """
     original = Run(folder)
     config, differences = load_run_config(original, overrides)
+    check_source_is_there(config, original)
     check_machine(config)
     for read in (list_windows, Run.environment):  # damage is told now, and not after the training
         read(original)

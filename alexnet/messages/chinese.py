@@ -80,6 +80,12 @@ CHINESE = {
     "Loss {:.4g} is far above that of guessing, {:.3f}. Try a lower optimizer.lr.": (
         "损失 {:.4g} 远高于随机猜测的 {:.3f}。请降低 optimizer.lr。"
     ),
+    "Nothing is learnt yet: loss {:.3f}, guessing {:.3f}. Try optimizer.new_layers=1.": (
+        "尚未学到任何东西: 损失 {:.3f}, 随机猜测 {:.3f}。请用 optimizer.new_layers=1。"
+    ),
+    "Loss {:.4g} is far above guessing, {:.3f}. Try optimizer.new_layers=1.": (
+        "损失 {:.4g} 远高于随机猜测的 {:.3f}。请用 optimizer.new_layers=1。"
+    ),
     "Checkpoint: epoch {}, {:.2f} s": "检查点: 第 {} 轮, {:.2f} 秒",
     # the end
     "Training finished.": "训练完成！",

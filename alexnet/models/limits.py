@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any
 
+from alexnet.errors import Mistake, nearest
+
 # The layers that see the maps of both columns, from 2 for conv2 to 7 for fc7. fc8 always sees both, because one softmax
 # is taken over all classes. So with `none` two networks of half the width share only the output.
 CROSS = {"none": (), "conv3": (3, 6, 7), "all": (2, 3, 4, 5, 6, 7)}
@@ -35,6 +37,14 @@ TRANSFER = ("weights", "keep", "freeze")  # the options that any network takes: 
 KEPT = "kept"  # a choice of freeze: the layers that are taken
 # The fewest pixels a side for the networks that also take smaller images than those they are built for.
 SMALLER = {"alexnet": 63, "alexnet_cifar": 7}
+
+
+def refuse_layer(name: str, layers: Sequence[str], key: str = "", others: Sequence[str] = ()) -> Mistake:
+    """For a layer that a network hasn't got. key: the option that names it. others: what else that may name."""
+    ending = nearest(name.lower(), [*layers, *others])
+    listed = f" ({', '.join(layers)})" if "did you mean" in ending else ""  # else the ending lists them
+    there = "there is" if key else "There is"
+    return Mistake(f"{f'{key}={name}: ' if key else ''}{there} no layer {name} in this network{listed}{ending}")
 
 
 def is_one(value: Any, choices: Sequence[Any]) -> bool:

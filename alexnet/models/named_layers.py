@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from alexnet.errors import Mistake, nearest
 from alexnet.models.columns import Columns
+from alexnet.models.limits import refuse_layer
 
 ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.GELU)
 
@@ -67,7 +68,7 @@ def choose_layer(layers: dict[str, NamedLayer], name: str) -> NamedLayer:
     if not typed:
         raise Mistake(f"A layer is missing{nearest(typed, list(layers))}")
     if typed not in layers:
-        raise Mistake(f"{name.strip()} isn't a layer of this network{nearest(typed, list(layers))}")
+        raise refuse_layer(name.strip(), list(layers))
     return layers[typed]
 
 

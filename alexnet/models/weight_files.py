@@ -23,7 +23,16 @@ NAMED = {
     *(f"torch._utils _rebuild_{kind}" for kind in ("tensor", "tensor_v2", "parameter")),
     *(f"torch {kind}Storage" for kind in KINDS),
 }
+# What a .pth is and what writes it; the same of a .safetensors file.
+SAVED = (
+    ("a file of torch.save", "torch.save(model.state_dict(), FILE)"),
+    ("a safetensors file", "safetensors.torch.save_file(model.state_dict(), FILE)"),
+)
 DTYPES = {getattr(torch, kind.lower()) for kind in KINDS if kind not in ("Char", "Byte")} | {torch.int8, torch.uint8}
+
+
+class _Refused(ValueError):
+    """Of a file that says more than the weights of a network. The message says what."""
 
 
 def read_weights(file: str) -> dict[str, Tensor]:
@@ -34,27 +43,34 @@ def read_weights(file: str) -> dict[str, Tensor]:
     """
     path = Path(file).expanduser()
     if not path.exists():
-        raise ValueError(f"weights={file}: there is no such file; expected the path of a state dict")
+        raise ValueError(f"model.weights={file}: there is no such file; expected the path of a state dict")
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-        raise ValueError(f"weights={file}: expected a file of at most {LARGEST >> 30} GiB")
+        raise ValueError(f"model.weights={file}: expected a file of at most {LARGEST >> 30} GiB")
     try:
         saved = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
     except ModuleNotFoundError as error:
-        raise ValueError(f"weights={file}: reading it needs safetensors: pip install safetensors") from error
+        raise ValueError(f"model.weights={file}: reading it needs safetensors: pip install safetensors") from error
     except Exception as error:  # the unpickler raises many kinds for a file that isn't one of torch's
-        why = str(error)[:100] if type(error) is ValueError else type(error).__name__
+        kind, save = SAVED[path.suffix == ".safetensors"]
+        why = _find_reason(error, kind) if status.st_size else "the file is empty"
         raise ValueError(
-            f"weights={file} can't be read as weights ({why}): expected a state dict, as "
-            f"torch.save(model.state_dict(), FILE) writes it"
+            f"model.weights={file} can't be read as weights ({why}): expected a state dict, as {save} writes it"
         ) from error
     if not isinstance(saved, dict) or not saved:
-        raise ValueError(f"weights={file} holds no state dict, but an object of type {type(saved).__name__}")
+        raise ValueError(f"model.weights={file} holds no state dict, but an object of type {type(saved).__name__}")
     saved = dict(saved)  # without attributes that hide a dictionary's own
     for name, value in saved.items():
         if problem := _find_problem(name, value):
-            raise ValueError(f"weights={file} holds no state dict of plain numbers: {problem}")
+            raise ValueError(f"model.weights={file} holds no state dict of plain numbers: {problem}")
     return saved
+
+
+def _find_reason(error: Exception, kind: str) -> str:
+    """Why a file can't be read that should be of this kind, for a person."""
+    if isinstance(error, _Refused):
+        return str(error)[:100]
+    return (isinstance(error, OSError) and error.strerror) or f"it isn't {kind}, or not a whole one"
 
 
 def _find_problem(name: Any, value: Any) -> str | None:
@@ -77,7 +93,7 @@ def load_file(network: nn.Module, file: str) -> None:
     for name in [*own, *saved]:
         given, expected = describe_shape(saved.get(name)), describe_shape(own.get(name))
         if given != expected:
-            raise ValueError(f"weights={file} isn't of this network: {name} is {given}, expected {expected}")
+            raise ValueError(f"model.weights={file} isn't of this network: {name} is {given}, expected {expected}")
     network.load_state_dict(saved)
 
 
@@ -101,7 +117,7 @@ def _read_pth(path: Path) -> Any:
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
                 if sum(entry.file_size for entry in entries) > path.stat().st_size:
-                    raise ValueError("it isn't packed as torch packs")
+                    raise _Refused("it isn't packed as torch packs")
                 for entry in entries:
                     if entry.filename.endswith(".pkl"):
                         _check_pickle(archive.read(entry) if entry.file_size <= MOST_PICKLED else b"", 1)
@@ -119,9 +135,9 @@ def _check_pickle(content: bytes, count: int) -> None:
     for _ in range(count):
         for code, named, _ in pickletools.genops(stream):
             if code.name in ("STACK_GLOBAL", "INST"):
-                raise ValueError("it isn't pickled as torch pickles")
+                raise _Refused("it isn't pickled as torch pickles")
             if code.name == "GLOBAL" and named not in NAMED:
-                raise ValueError(f"it names {named}, and tensors need no such thing")
+                raise _Refused(f"it names {named}, and tensors need no such thing")
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -129,6 +145,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-    if length > MOST_HEADER:
-        raise ValueError("its header is longer than that of any network")
+    if MOST_HEADER < length <= path.stat().st_size:
+        raise _Refused("its header is longer than that of any network")
     return load_file(path)

@@ -153,18 +153,23 @@ def warn_if_nothing_is_learnt(training: Training, state: State, row: dict[str, A
     K classes, and no more images are recognised than by chance. row: the epoch's, as in epochs.csv.
 
     The network then gives every image the same answer: it hasn't begun to learn, or has died. A loss that is far above
-    ln K is warned about whatever the accuracy.
+    ln K is warned about whatever the accuracy. If new layers have a higher rate, that is the first to lower.
     """
     if state.warned:
         return
+    new_layers = any(group.get("factor", 1) > 1 for group in training.optimizer.param_groups)
     last = state.window_losses[-3:] or [row["loss"]]  # none if training was resumed after the last of them
     loss, guessing = sum(last) / len(last), log(len(training.dataset.classes))
     if row["validation_loss"] is not None:
         loss = min(loss, row["validation_loss"])  # without dropout, and of the end of the epoch
     if loss > 1.2 * guessing:
         text = translate("Loss {:.4g} is far above that of guessing, {:.3f}. Try a lower optimizer.lr.")
+        if new_layers:
+            text = translate("Loss {:.4g} is far above guessing, {:.3f}. Try optimizer.new_layers=1.")
     elif loss > 0.99 * guessing and not recognises_images(training, row):
         text = translate("Nothing is learnt yet: loss {:.3f}, guessing has {:.3f}. Try another optimizer.lr.")
+        if new_layers:
+            text = translate("Nothing is learnt yet: loss {:.3f}, guessing {:.3f}. Try optimizer.new_layers=1.")
     else:
         return
     state.warned = True

@@ -38,7 +38,7 @@ def refusing(group: str, config: DictConfig) -> Iterator[None]:
             raise
         names_option = re.search(rf"\b({'|'.join(map(re.escape, map(str, config)))}|size)=", message)
         if isinstance(error, ValueError) and (names_option or config._target_.startswith("torch.")):
-            raise Mistake(f"{group}: {message}") from error
+            raise Mistake(message if message.startswith(f"{group}.") else f"{group}: {message}") from error
         raised = " ".join("".join(traceback.format_exception_only(error)).split())
         raise Mistake(
             f"{group}: {config._target_} doesn't take these options{_list_own_values(group, config)}: "

@@ -91,7 +91,7 @@ def test_goes_on_after_an_interruption_with_the_same_bits(digits, tmp_path, monk
 @pytest.mark.parametrize(
     ("layer", "images", "expected"),
     [
-        ("conv9", ["test"], "conv9 isn't a layer.*did you mean conv"),
+        ("conv9", ["test"], "no layer conv9 in.*did you mean conv"),
         ("fc4", ["nowhere/*.png"], "matches no file"),
         ("fc4", ["dataset.root=elsewhere", "a.png"], "goes with train, validation or test"),
         ("fc4", ["test", "a.png"], "give test alone, or files"),

@@ -53,7 +53,7 @@ def test_writes_a_row_for_each_layer_and_says_what_the_network_reaches(digits, t
 @pytest.mark.parametrize(
     ("overrides", "layers", "expected"),
     [
-        ([], "fc9", "fc9 isn't a layer"),
+        ([], "fc9", "There is no layer fc9"),
         (["epochs=3"], "conv1", "only dataset=NAME"),
         (["dataset.size=48"], "conv1", "dataset.size=48: the network sees images as it was trained to"),
     ],

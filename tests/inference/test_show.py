@@ -214,7 +214,7 @@ BAD = [
     (["RUN", "saliency", "EMPTY"], {}, r"There are no images in"),
     (["RUN", "saliency", "BROKEN"], {}, r"broken\.png can't be read as an image"),
     (["RUN", "saliency", *["3.png"] * 13], {}, r"13 images are too many .* at most 12"),
-    (["RUN", "neighbours"], {"layer": "fc9"}, r"fc9 isn't a layer .*did you mean fc"),
+    (["RUN", "neighbours"], {"layer": "fc9"}, r"There is no layer fc9 .*did you mean fc"),
     (["RUN", "filters"], {"layer": "fc7"}, r"filters has no choice of a layer"),
     (["RUN", "filters", "3.png"], {}, r"filters takes no images"),
     (["RUN", "neighbours"], {"method": "pca"}, r"only embedding"),

@@ -132,14 +132,16 @@ def test_weights_that_do_not_fit_are_one_sentence(published, tmp_path):
     _, path = published
     network = AlexNet(1000, 3, 224)
     bad = {
-        "empty": b"",
-        "text": b"no weights at all",
-        "cut": path.read_bytes()[:100_000],
-        "program": pickle.dumps(exec, protocol=2),
+        "empty": (b"", "the file is empty"),
+        "text": (b"no weights at all", "it isn't a file of torch.save, or not a whole one"),
+        "cut": (path.read_bytes()[:100_000], "it isn't a file of torch.save, or not a whole one"),
+        "program": (pickle.dumps(exec, protocol=2), ""),
     }
-    for name, content in bad.items():
+    for name, (content, said) in bad.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f"{name} can't be read as weights"):
+        with pytest.raises(
+            ValueError, match=rf"^model.weights=\S*{name} can't be read as weights \({said}.*torch\.save\("
+        ):
             load_file(network, str(tmp_path / name))
     others = {"list": ([1, 2], "holds no state dict"), "other": ({"w": torch.ones(1)}, "features.0.weight is missing")}
     for name, (content, said) in others.items():

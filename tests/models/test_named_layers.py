@@ -57,7 +57,7 @@ def test_dropout_belongs_to_the_layer_behind_it_and_normalisation_to_the_layer_b
 
 
 def test_an_unknown_layer_is_answered_with_the_nearest_name():
-    with pytest.raises(Mistake, match=r"conv6 isn't a layer.*did you mean conv"):
+    with pytest.raises(Mistake, match=r"There is no layer conv6.*did you mean conv"):
         choose_layer(find_layers(NETWORKS["alexnet"][0]), "conv6")
 
 
@@ -66,7 +66,7 @@ def test_a_layer_is_found_as_people_type_it_and_the_known_ones_are_listed_once()
     assert [choose_layer(layers, name).name for name in ("fc6", " FC8 ", "\tConv1")] == ["fc6", "fc8", "conv1"]
     for name, start in (
         (" ", "A layer is missing; there are conv1, "),
-        ("Zebra", "Zebra isn't a layer of this network;"),
+        ("Zebra", "There is no layer Zebra in this network;"),
     ):
         with pytest.raises(Mistake, match=start) as told:
             choose_layer(layers, name)

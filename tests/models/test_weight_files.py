@@ -136,6 +136,22 @@ def test_refuses_hostile_safetensors_before_they_take_memory(tmp_path, header, l
     check_refused_at_once(tmp_path / "w.safetensors")
 
 
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"", r"\(the file is empty\)"),
+        (b"cut", r"\(it isn't a safetensors file, or not a whole one\)"),
+        (b"<html>not found</html>", r"\(it isn't a safetensors file, or not a whole one\)"),
+        (struct.pack("<Q", 5) + b"{...}", r"\(it isn't a safetensors file, or not a whole one\)"),
+    ],
+)
+def test_a_broken_safetensors_file_is_called_so_with_what_writes_one(tmp_path, content, said):
+    pytest.importorskip("safetensors", reason="safetensors isn't installed")
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"^model\.weights=.*{said}.*safetensors\.torch\.save_file\("):
+        read_weights(str(tmp_path / "w.safetensors"))
+
+
 def check_refused_at_once(path):
     """In a sentence, in five seconds and with at most 200 MB more than before."""
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()

@@ -61,6 +61,18 @@ def test_the_last_windows_of_an_epoch_tell_once_whether_anything_is_learnt(
     assert language == "zh" or warning is None or caplog.messages[0].startswith(warning)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("loss", [0.693, 1e30])
+def test_if_new_layers_have_a_higher_rate_the_hint_is_to_lower_that(compose, small, caplog, speaking, language, loss):
+    training = assemble(compose(*small))
+    training.optimizer.param_groups[-1]["factor"] = 10
+    state = State(*[Tally(training.engine.device)] * 2, window_losses=[loss])
+    speaking("normal", language)
+    training_module.warn_if_nothing_is_learnt(training, state, NOT_VALIDATED)
+    assert len(caplog.messages) == 1 and "optimizer.new_layers=1" in caplog.text
+    assert len(caplog.messages[0].encode("gbk")) <= 80
+
+
 @pytest.mark.parametrize(
     "loss, accuracy, validation_accuracy, warned",
     [
@@ -82,7 +94,8 @@ def test_an_accuracy_above_chance_is_learning(caplog, loss, accuracy, validation
         return SimpleNamespace(labels=torch.arange(count) % 10 * (torch.arange(count) % 2 if half else 1))
 
     batches = SimpleNamespace(train=label(1000), validation=None if validation_accuracy is None else label(400))
-    training = SimpleNamespace(batches=batches, dataset=SimpleNamespace(classes=range(10)))
+    optimizer = SimpleNamespace(param_groups=[{}])
+    training = SimpleNamespace(batches=batches, dataset=SimpleNamespace(classes=range(10)), optimizer=optimizer)
     state = State(*[Tally(torch.device("cpu"))] * 2, window_losses=[loss])
     row = {"loss": loss, "accuracy": accuracy, "validation_accuracy": validation_accuracy}
     row["validation_loss"] = None if validation_accuracy is None else loss
