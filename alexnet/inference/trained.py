@@ -270,7 +270,10 @@ def _load_published(file: str, overrides: Sequence[str], device: str | None) -> 
     if is_image(file):
         raise Mistake(f"{file} is an image: RUN comes first, {EXPECTED}; the images come after it.")
     with refusing("model", config.model):
-        load_file(network.model, file)
+        try:
+            load_file(network.model, file)
+        except ValueError as error:
+            raise Mistake(f"{str(error).removeprefix('weights=')}. RUN must be {EXPECTED}.") from error
     return Trained(file, network, config)
 
 

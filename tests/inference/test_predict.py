@@ -214,6 +214,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(digit_run, digit_files
         ([run, paths], {"plot": "out.txt"}, "expected a file that ends in .png, .pdf, .svg"),
         ([run, paths], {"csv": "-"}, "--csv -: stdout has the lines for people.*--csv FILE && cat FILE"),
         ([paths[0], [run]], {}, "000.png is an image: RUN comes first, a run's folder, or a file of weights"),
+        (["there.csv", paths], {}, r"^there.csv can't be read as weights .* RUN must be a run's folder, or a file of"),
         ([run, paths], {"csv": "out", "json": "./out"}, "--csv and --json would write the same file"),
     ):
         with pytest.raises(Mistake, match=said):
