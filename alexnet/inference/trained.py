@@ -273,7 +273,7 @@ def _load_published(file: str, overrides: Sequence[str], device: str | None) -> 
         try:
             load_file(network.model, file)
         except ValueError as error:
-            raise Mistake(f"{str(error).removeprefix('weights=')}. RUN must be {EXPECTED}.") from error
+            raise Mistake(f"{str(error).removeprefix('model.weights=')}. RUN must be {EXPECTED}.") from error
     return Trained(file, network, config)
 
 
