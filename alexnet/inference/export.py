@@ -52,7 +52,8 @@ def export(
         written = Path(temporary)
         say("{}", exported.describe())
         exporter.write(exported, written)
-        size = format_bytes(sum((written / name).stat().st_size for name in FILES[to]))
+        first, *others = FILES[to]
+        size = format_bytes((written / first).stat().st_size)
         verdict = compare(exported, exporter.read(exported, written), exporter.reader, exporter.exact)
         say("{}", verdict.describe())
         if not verdict.holds:
@@ -61,7 +62,9 @@ def export(
             sync(written / name)
             os.replace(written / name, place / name)
     sync(place)
-    say("{}", f"{', '.join(str(place / name) for name in FILES[to])} ({size})")
+    say("{}", f"{place / first} ({size})")
+    for name in others:
+        say("{}", str(place / name))
     return 0
 
 

@@ -161,7 +161,7 @@ def _draw(read: Sequence[Kernels], figures: dict[str, Any]) -> Sheet:
     height = width * blocks[0][0].shape[0] / blocks[0][0].shape[1] + 0.4
     lines, compared = _say(figures), len(read) > 1 and bool(read[0].colours)
     end = 0.1 + len(read) * height
-    below = end + (0.75 + 0.25 * len(read) if compared else 0)
+    below = end + (0.95 + 0.25 * len(read) if compared else 0)
     sheet = Sheet(WIDTH + 2 * gap, below + 0.17 * len(lines) + 0.1)
     for row, each in enumerate(read):
         for number, block in enumerate(blocks[row]):
@@ -184,12 +184,16 @@ def _name_block(each: Kernels, number: int, several: bool) -> str:
 
 def _draw_points(sheet: Sheet, top: float, read: Sequence[Kernels]) -> None:
     """A line for each run between its columns' colour shares."""
-    axes = sheet.place(0.9, top + 0.05, sheet.width - 1.2, 0.2 + 0.25 * len(read))
+    axes = sheet.place(0.9, top + 0.25, sheet.width - 1.2, 0.2 + 0.25 * len(read))
     for row, each in enumerate(read):
         low, high = 100 * min(each.means), 100 * max(each.means)
         axes.plot([low, high], [row, row], color=GREY, linewidth=1)
-        axes.plot(low, row, "o", color=RIGHT)
-        axes.plot(high, row, "o", color=WRONG if len(each.means) > 1 else RIGHT)
+        (other,) = axes.plot(low, row, "o", color=RIGHT)
+        if len(each.means) > 1:
+            (more,) = axes.plot(high, row, "o", color=WRONG)
+    if len(read[0].means) > 1:
+        names = translate("more colourful column"), translate("the other")
+        axes.legend((more, other), names, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=7)
     axes.set_yticks(range(len(read)), [translate("seed {}").format(each.seed) for each in read])
     axes.set_ylim(len(read) - 0.5, -0.5)
     axes.set_xlabel(translate("colour share of a column's kernels (%)"))

@@ -1,7 +1,6 @@
 """Shows the training images that are nearest to test images, by a layer and by pixels (the paper's Figure 4, right)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,23 @@ from torch import Tensor
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset
 from alexnet.inference.features import compute_features
-from alexnet.inference.pictures import RIGHT, WRONG, Picture, Sheet, name, read_images, read_pixels, to_pixels
+from alexnet.inference.pictures import (
+    RIGHT,
+    WRONG,
+    Picture,
+    Sheet,
+    name,
+    name_files,
+    read_images,
+    read_pixels,
+    to_pixels,
+)
 from alexnet.inference.search import find_nearest
 from alexnet.inference.trained import Trained
 from alexnet.messages.console import progress, translate
 
 COUNT = 6  # nearest images, as in the paper
-MOST_DRAWN = 8  # test images, if none are given
+MOST_DRAWN = 10  # test images, if none are given: one of each class of most small data sets
 MOST_TESTED, TESTED_BYTES = 10_000, 2**30  # test images that are classified by their neighbours
 SIDE, GAP = 0.6, 0.07  # inches
 
@@ -161,10 +170,11 @@ def _draw(figures: dict[str, Any], pixels: np.ndarray, nearest: dict[str, np.nda
         accuracy = translate("{:.2f}% of {:,} test images right by the vote of {}")
         values = 100 * figures["accuracy"][kind], figures["tested_images"], figures["k"]
         sheet.write(left, 0.3, accuracy.format(*values))
+    names = name_files([row["image"] for row in rows])
     for number, row in enumerate(rows):
         y = top + number * (step + 0.14)
         sheet.show(0.1, y, SIDE, pixels[number])
-        sheet.write(0.1, y + SIDE + 0.02, name(row.get("class", Path(row["image"]).name), 12), fontsize=6)
+        sheet.write(0.1, y + SIDE + 0.02, name(row.get("class", names[number]), 12), fontsize=6)
         for kind, left in lefts.items():
             shown = nearest[kind].reshape(len(rows), -1, *pixels.shape[1:])
             for place, label in enumerate(row[kind]["classes"]):

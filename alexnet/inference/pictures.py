@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -108,6 +109,14 @@ def name(text: str, most: int = 16) -> str:
     """
     text = make_printable(text)
     return shorten(text, next(kept for kept in range(most, 0, -1) if measure(shorten(text, kept)) <= most))
+
+
+def name_files(paths: Sequence[str]) -> list[str]:
+    """The files' names; those that several have with their folder: 'cat/1.png', 'dog/1.png'."""
+    counts = Counter(Path(path).name for path in paths)
+    return [
+        Path(*Path(path).parts[-2:]).as_posix() if counts[Path(path).name] > 1 else Path(path).name for path in paths
+    ]
 
 
 def read_pixels(batches: Batches, indices: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Shows what in an image a prediction depends on, by Grad-CAM and by occlusion, and measures how well each tells."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.comparison.spread import Spread
-from alexnet.inference.pictures import GREY, RIGHT, WRONG, Picture, Sheet, name, read_images, to_pixels
+from alexnet.inference.pictures import GREY, RIGHT, WRONG, Picture, Sheet, name, name_files, read_images, to_pixels
 from alexnet.inference.trained import Trained
 from alexnet.messages.console import progress, translate
 from alexnet.models.named_layers import find_layers, join, record_outputs
@@ -17,6 +16,7 @@ from alexnet.models.named_layers import find_layers, join, record_outputs
 CELLS = 8  # a side of the grid whose cells are removed
 ORDERS = 10  # random ones
 METHODS = ("grad_cam", "occlusion")
+FEWEST = 3  # images that an interval is of: of two it would nearly always cover everything
 SIDE, CURVE = 1.45, 2.2  # inches
 
 
@@ -122,6 +122,9 @@ def show_saliency(trained: Trained, paths: Sequence[str], invert: bool = False) 
     figures["below_random"] = {
         method: vars(Spread.of([row["random"] - row[method] for row in rows], (-1, 1)) or {}) for method in METHODS
     }
+    if len(rows) < FEWEST:
+        for spread in figures["below_random"].values():
+            spread |= {"low": None, "high": None}
     return Picture(_draw(figures, drawn), figures, _say(figures)[1:])
 
 
@@ -172,10 +175,11 @@ def _draw(figures: dict[str, Any], drawn: Sequence[tuple[np.ndarray, list[Tensor
     for left, method in zip(lefts[1:], METHODS, strict=True):
         sheet.write(left, 0.1, _name_method(method))
     sheet.write(curve, 0.1, translate("probability as cells are removed"))
+    names = name_files([row["image"] for row in figures["images"]])
     for number, (row, (pixels, maps, curves)) in enumerate(zip(figures["images"], drawn, strict=True)):
         y = top + number * step
         sheet.show(lefts[0], y, SIDE, pixels)
-        text = f"{name(row['class'])} {100 * row['probability']:.1f}%   {name(Path(row['image']).name, 20)}"
+        text = f"{name(row['class'])} {100 * row['probability']:.1f}%   {name(names[number], 20)}"
         sheet.write(lefts[0], y + SIDE + 0.04, text, fontsize=7)
         for left, each, method in zip(lefts[1:], maps, METHODS, strict=True):
             _draw_map(sheet, left, y, pixels, each)

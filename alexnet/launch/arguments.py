@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, NoReturn
 
-from alexnet.errors import Mistake, make_printable, mistakes_end_the_program
+from alexnet.errors import Mistake, make_printable, mistakes_end_the_program, nearest
 from alexnet.messages.lines import fit
 
 CONSOLE = {
@@ -24,6 +24,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, description: str, **others: Any):
         others = {"formatter_class": argparse.RawDescriptionHelpFormatter, **others}
         super().__init__(description=description.replace(": python ", ":\n\n  python ", 1), **others)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            ending = nearest(value, [str(choice) for choice in action.choices or ()])
+            error.message += ending if "did you mean" in ending else ""
+            raise
 
     def error(self, message: str) -> NoReturn:
         super().error(make_printable(message))

@@ -240,6 +240,8 @@ CHINESE = {
     "Dealt out by chance they would differ by {:.1f} points, as much as here in {:.1%} of deals.": (
         "若随机分配, 两列平均相差 {:.1f} 个百分点; {:.1%} 的随机分配不小于此处的差异。"
     ),
+    "more colourful column": "颜色较多的一列",
+    "the other": "另一列",
     "column {}": "第 {} 列",
     "{:.1f}% colour": "颜色 {:.1f}%",
     "colour share of a column's kernels (%)": "一列卷积核的颜色占比 (%)",

@@ -204,6 +204,13 @@ def test_bad_input_is_one_sentence_and_writes_nothing(digits, tmp_path, monkeypa
     assert sorted(tmp_path.rglob("*")) == before and (tmp_path / "there" / "alexnet.pth").read_text() == "old"
 
 
+def test_a_format_that_is_misspelt_is_answered_with_the_nearest(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["export.py", "nowhere", "--to", "onx", "--out", "new"])
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_path(str(ROOT / "scripts" / "export.py"), run_name="__main__")
+    assert capsys.readouterr().err.endswith("; did you mean onnx?\n")
+
+
 @pytest.mark.parametrize("to", ["onnx", "safetensors", "hub"])
 def test_a_missing_library_is_a_sentence_with_the_line_that_installs_it(to, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: None)
@@ -215,6 +222,8 @@ def test_the_hubs_folder_says_what_the_run_was_and_its_own_code_runs(digits, tmp
     pytest.importorskip("safetensors", reason="safetensors isn't installed")
     assert export(str(digits.folder), [], "hub", str(tmp_path), license="mit") == 0
     assert {path.name for path in tmp_path.iterdir()} == set(FILES["hub"])
+    printed = [line.split(" ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert printed[-4:] == [str(tmp_path / name) for name in FILES["hub"]]  # one a line
     card, result = (tmp_path / "README.md").read_text(), digits.result()
     head = yaml.safe_load(card.split("---\n")[1])
     assert head["license"] == "mit" and head["pipeline_tag"] == "image-classification"

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import alexnet
 from alexnet.errors import Failure, Mistake
-from alexnet.inference import embedding, filters, mistakes, neighbours
+from alexnet.inference import embedding, filters, mistakes, neighbours, pictures, saliency
 from alexnet.inference.show import KINDS, show
 from alexnet.messages import console
 from alexnet.models.columns import Columns
@@ -115,6 +115,33 @@ def test_the_colour_share_is_0_for_grey_1_for_pure_colours_and_two_thirds_for_no
     assert filters.measure_colour(flat).tolist() == [0] and filters.measure_colour(5 * noise + 3)[7] == pytest.approx(
         float(filters.measure_colour(noise)[7])
     )
+
+
+def test_files_of_the_same_name_are_told_apart_by_their_folders():
+    assert pictures.name_files(["a/cat/1.png", "a/dog/1.png", "a/dog/2.png"]) == ["cat/1.png", "dog/1.png", "2.png"]
+
+
+def test_up_to_ten_classes_have_a_test_image_each():
+    labels = np.repeat(np.arange(10), 5)
+    assert labels[neighbours._draw_one_a_class(labels, 0)].tolist() == list(range(10))
+
+
+def test_the_dots_of_several_runs_have_a_legend():
+    kernels = [
+        filters.Kernels("run", seed, [torch.zeros(2, 3, 3, 3)] * 2, [np.full(2, 0.1), np.full(2, 0.4)])
+        for seed in (0, 1)
+    ]
+    sheet = pictures.Sheet(6, 3)
+    filters._draw_points(sheet, 0.2, kernels)
+    texts = [text.get_text() for axes in sheet.figure.axes for text in axes.get_legend().get_texts()]
+    assert texts == ["more colourful column", "the other"]
+
+
+@pytest.mark.parametrize("count, has_one", [(1, False), (2, False), (3, True)])
+def test_only_three_images_or_more_have_an_interval(run, count, has_one):
+    figures = saliency.show_saliency(alexnet.load(run), [str(run.parent / "3.png")] * count).figures
+    assert all((spread["low"] is not None) == has_one for spread in figures["below_random"].values())
+    assert any("[" in line for line in saliency._say(figures)) == has_one
 
 
 def test_what_chance_makes_of_two_columns_is_told_from_what_training_made():
