@@ -1,5 +1,6 @@
 """Lists the keys of configuration and environment whose values differ between runs."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
@@ -18,9 +19,10 @@ MOST_NAMED = 3  # runs that have the usual value
 NOT_COMPARED = ("id", "started", "earlier", "config", "config_before", "classes", "channels")
 
 
-def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
+def list_differences(records: Sequence[Record], whole: bool = False) -> tuple[list[str], list[list[str]]]:
     """A table: its headers (key and the runs' folders), and a row for each key that differs.
 
+    whole: also long values of one line.
     Raises Mistake if there are fewer than two runs, Damaged if an environment can't be read.
     """
     if len(records) < 2:
@@ -31,7 +33,7 @@ def list_differences(records: Sequence[Record]) -> tuple[list[str], list[list[st
         for record, environment in zip(records, environments, strict=True)
     ]
     rows = [
-        [make_printable(key), *(format_fact(each[key]) if key in each else "-" for each in facts)]
+        [make_printable(key), *(format_fact(each[key], whole) if key in each else "-" for each in facts)]
         for key in find_differing_keys(facts)
         if key not in ("data_sha256", "extended_from")  # the environment has them, too
         and key != f"environment.{DATA_BY_LENGTHS}"  # data_sha256 says more
@@ -60,9 +62,11 @@ def _read_environment(record: Record) -> dict[str, Any]:
     return {key: value for key, value in record.run.environment().items() if key not in NOT_COMPARED}
 
 
-def format_fact(value: Any) -> str:
-    """The value in one line. A long text, or one of several lines, becomes its number of lines and its hash."""
+def format_fact(value: Any, whole: bool = False) -> str:
+    """The value in one line. A text of several lines becomes its number of lines and its hash; a long one, too, and a
+    long list is cut, but for `whole`.
+    """
     lines = value.splitlines() if isinstance(value, str) else []
-    if len(lines) > 1 or (lines and len(value) > 200):
+    if len(lines) > 1 or (lines and len(value) > 200 and not whole):
         return f"{len(lines)} lines, sha256 {sha256(value.encode(errors='replace')).hexdigest()[:8]}"
-    return format_value(value)
+    return format_value(value, sys.maxsize) if whole else format_value(value)

@@ -16,6 +16,7 @@ from alexnet.errors import make_printable
 from alexnet.messages.console import translate
 from alexnet.messages.lines import measure, wrap
 
+LEAST_VALUES = 14  # with less room for a value, there is no column for each run
 GAP = 2  # spaces between two columns
 LEAST_FOLDERS = 12  # with less room, the folders are left out
 WIDE_KEYS = 36  # with less room, the interval is left out
@@ -115,6 +116,25 @@ def fit_cells(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int)
         for row in table:
             row[number] = wrap(row[number], room, "")
     return table
+
+
+def fit_values(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[str]] | None:
+    """The headers and rows of a table, with all but the first column cut to fit; None if they have too little room."""
+    keys = max(measure(row[0]) for row in (headers, *rows))
+    room = (width - keys) // (len(headers) - 1) - GAP
+    return [[row[0], *_cut_alike(row[1:], room)] for row in (headers, *rows)] if room >= LEAST_VALUES else None
+
+
+def _cut_alike(cells: Sequence[str], room: int) -> list[str]:
+    """Those that are too long from shortly before their first difference."""
+    long = [cell for cell in cells if measure(cell) > room]
+    if not long:
+        return list(cells)
+    unlike = (place for place, letters in enumerate(zip(*long, strict=False)) if len(set(letters)) > 1)
+    first = next(unlike, min(map(len, long))) if len(set(long)) > 1 else 0
+    ends = [len(cell) - len(_cut_text(cell[-room - 1 :], room)) + 1 for cell in long]  # no shorter than there is room
+    start = max(0, min(first - room // 3, *ends))
+    return [cut_end(f"…{cell[start:]}" if start and cell in long else cell, room) for cell in cells]
 
 
 def _measure(columns: Sequence[Column]) -> int:

@@ -242,12 +242,15 @@ def _simplify(text: str) -> str:
     return text.replace("_", "").replace(" ", "").casefold()
 
 
-def format_value(value: Any) -> str:
-    """A value of a configuration for a terminal or a page. A _target_ becomes the name to type for it."""
+def format_value(value: Any, most: int = 200) -> str:
+    """A value of a configuration for a terminal or a page. A _target_ becomes the name to type for it.
+
+    most: characters of it, and of each value in a list.
+    """
     if isinstance(value, tuple):
-        return shorten(f"[{', '.join(map(format_value, value))}]")
+        return shorten(f"[{', '.join(format_value(each, most) for each in value)}]", most)
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith(("alexnet.", "torch.")):
         group = next((group for group in GROUPS if text in list_targets(group)), "model")
         text = find_option(group, text)
-    return make_printable(shorten(text))
+    return make_printable(shorten(text, most))

@@ -15,11 +15,11 @@ from alexnet.comparison.columns import Column, format_mean, label_metric, list_c
 from alexnet.comparison.compare import Comparison
 from alexnet.comparison.difference import list_differences, list_values
 from alexnet.comparison.groups import Group, split_records
-from alexnet.comparison.layout import fit, fit_cells, fit_overview
+from alexnet.comparison.layout import fit, fit_cells, fit_overview, fit_values
 from alexnet.comparison.notes import more_seeds, note_choice, write_notes
 from alexnet.comparison.records import Record
 from alexnet.comparison.values import list_everything, list_numbers
-from alexnet.errors import UNPRINTABLE, make_printable
+from alexnet.errors import UNPRINTABLE, make_printable, shorten
 from alexnet.messages.console import translate
 from alexnet.messages.lines import measure, wrap
 
@@ -55,11 +55,12 @@ def _gather_choices(groups: Sequence[Group]) -> list[str]:
 
 
 def describe_differences(form: str, records: Sequence[Record], width: int | None = None) -> str:
-    """What differs between the runs: a column for each.
+    """What differs between the runs: a column for each. Long values are whole in JSON only.
 
-    If `width` has no room for these, each group of the same data set and model has a row for each value.
+    They are cut to fit in `width`. If even that has no room for a column for each, each group of the same data set and
+    model has a row for each value.
     """
-    headers, rows = list_differences(records)
+    headers, rows = list_differences(records, whole=form == "json")
     if form != "text":
         return render(form, headers, rows)
     if not rows:
@@ -67,6 +68,8 @@ def describe_differences(form: str, records: Sequence[Record], width: int | None
     text = format_text(headers, rows)
     if width is None or measure(text) <= width:
         return text
+    if (table := fit_values(*list_differences(records, whole=True), width)) is not None:
+        return _join(form, format_text(table[0], table[1:]), [translate("long values are cut: --json has them")], width)
     groups = split_records(records)
     if len(groups) == 1:
         return _list_values(records, rows, width)
@@ -81,7 +84,8 @@ def describe_differences(form: str, records: Sequence[Record], width: int | None
 
 
 def _list_values(records: Sequence[Record], rows: Sequence[Sequence[str]], width: int) -> str:
-    headers, *cells = fit_cells(*list_values(records, rows), width)
+    names, values = list_values(records, rows)
+    headers, *cells = fit_cells(names, [[key, shorten(value, width), runs] for key, value, runs in values], width)
     return format_text(headers, cells) if rows else translate("Nothing differs.")
 
 

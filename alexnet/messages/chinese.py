@@ -216,6 +216,7 @@ CHINESE = {
     "worse": "更差",
     "{}, 95% interval {}: {} with n={}.": "{}, 95% 区间 {}: {}, n={}。",
     "the figures are those of each table's best row": "数字是每张表最好一行的",
+    "long values are cut: --json has them": "较长的值已截短: --json 显示全部",
     "folders are cut: --json or a wider terminal has all": "文件夹名已截短: --json 或更宽的终端可看全部",
     "95% interval and folders are left out: --json or a wider terminal has them": (
         "省略了 95% 区间和文件夹: --json 或更宽的终端可看到"

@@ -33,6 +33,21 @@ def test_many_runs_have_a_row_for_each_value_if_the_terminal_has_no_room_for_a_c
     assert describe_differences("text", records[:1] * 2, 60) == "Nothing differs."
 
 
+def test_two_runs_have_a_column_each_in_any_terminal_with_long_values_cut_to_what_differs(compare, tmp_path):
+    common = [f"word{number}" for number in range(60)]
+    for name in "ab":
+        make(tmp_path / name)
+        environment = json.loads((tmp_path / name / "environment.json").read_text())
+        (tmp_path / name / "environment.json").write_text(json.dumps(environment | {"command": [*common, name * 90]}))
+    records = read_all([str(tmp_path / name) for name in "ab"], pytest.fail)
+    told = describe_differences("text", records, 80).splitlines()
+    row = next(line for line in told if "environment.command" in line)
+    assert max(map(len, told)) <= 80 and "aaaaa" in row and "bbbbb" in row and "word59" in row
+    assert "--json" in told[-1]
+    (row,) = parse_json(compare("--diff", "a", "b", "--json"))
+    assert [row[name] for name in "ab"] == [f"[{', '.join([*common, name * 90])}]" for name in "ab"]
+
+
 def test_what_most_runs_have_is_that_of_the_others_and_data_sets_are_apart(tmp_path):
     for number in range(5):
         make(tmp_path / f"run-{number}", {"optimizer.lr": 0.1 if number == 1 else 0.2})
