@@ -94,11 +94,12 @@ def compute_figures(network: Network, batches: Batches, split: str = "test") -> 
     }
 
 
-def check_finite(loss: float, which: str) -> None:
-    """Raises Diverged, with what to try, if the loss is NaN or infinite."""
+def check_finite(loss: float, which: str, new_layers: bool = False) -> None:
+    """Raises Diverged, with what to try, if the loss is NaN or infinite. new_layers: they have a higher rate."""
     if not isfinite(loss):
+        first = "optimizer.new_layers=1, " if new_layers else ""
         raise Diverged(
-            f"{which} is {loss}. Try a lower optimizer.lr, schedule=one_cycle, which starts low, or batch "
+            f"{which} is {loss}. Try {first}a lower optimizer.lr, schedule=one_cycle, which starts low, or batch "
             f"normalisation."
         )
 

@@ -56,7 +56,11 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
             full = state.window_tally.batches >= training.log_every  # above it after a resume with a smaller log_every
             # Reading the loss makes a GPU wait, so there it is read only once a window.
             if full or training.engine.device.type == "cpu":
-                check_finite(state.window_tally.loss(), f"The loss in epoch {state.epoch + 1}, batch {state.batch},")
+                check_finite(
+                    state.window_tally.loss(),
+                    f"The loss in epoch {state.epoch + 1}, batch {state.batch},",
+                    speeds_new_layers(training),
+                )
             if full:
                 loss = record_window(run, training, state, rate)
                 logger.info(f"[Epoch {state.epoch + 1}, Batch {state.batch}] Loss: {loss:.3f}")  # the tutorial's
@@ -101,9 +105,9 @@ def set_learning_rate(training: Training, rate: float) -> None:
 def validate(training: Training, state: State) -> Evaluation | None:
     """The network on the validation images, if there are any. Raises Diverged if it or the epoch has no finite loss."""
     validation = None if training.batches.validation is None else evaluate(training, training.batches.validation)
-    check_finite(state.epoch_tally.loss(), f"The loss in epoch {state.epoch + 1}")
+    check_finite(state.epoch_tally.loss(), f"The loss in epoch {state.epoch + 1}", speeds_new_layers(training))
     if validation is not None:
-        check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}")
+        check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}", speeds_new_layers(training))
     return validation
 
 
@@ -157,7 +161,7 @@ def warn_if_nothing_is_learnt(training: Training, state: State, row: dict[str, A
     """
     if state.warned:
         return
-    new_layers = any(group.get("factor", 1) > 1 for group in training.optimizer.param_groups)
+    new_layers = speeds_new_layers(training)
     last = state.window_losses[-3:] or [row["loss"]]  # none if training was resumed after the last of them
     loss, guessing = sum(last) / len(last), log(len(training.dataset.classes))
     if row["validation_loss"] is not None:
@@ -174,6 +178,11 @@ def warn_if_nothing_is_learnt(training: Training, state: State, row: dict[str, A
         return
     state.warned = True
     logger.warning(text.format(loss, guessing))
+
+
+def speeds_new_layers(training: Training) -> bool:
+    """Whether new layers have a higher learning rate than those that were taken from other weights."""
+    return any(group.get("factor", 1) > 1 for group in training.optimizer.param_groups)
 
 
 def recognises_images(training: Training, row: dict[str, Any]) -> bool:

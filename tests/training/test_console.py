@@ -9,11 +9,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from alexnet.errors import Diverged
 from alexnet.messages import console as messages
 from alexnet.runs.folder import Run
 from alexnet.training import console
 from alexnet.training import loop as training_module
 from alexnet.training.build import assemble
+from alexnet.training.evaluation import check_finite
 from alexnet.training.job import execute, log_to
 from alexnet.training.state import State, Tally
 from support.runs import run_in
@@ -70,6 +72,8 @@ def test_if_new_layers_have_a_higher_rate_the_hint_is_to_lower_that(compose, sma
     speaking("normal", language)
     training_module.warn_if_nothing_is_learnt(training, state, NOT_VALIDATED)
     assert len(caplog.messages) == 1 and "optimizer.new_layers=1" in caplog.text
+    with pytest.raises(Diverged, match=r"Try optimizer\.new_layers=1, a lower optimizer\.lr"):
+        check_finite(float("nan"), "The loss", training_module.speeds_new_layers(training))
     assert len(caplog.messages[0].encode("gbk")) <= 80
 
 
