@@ -1,6 +1,7 @@
 """Shows what a trained network has learnt and what it makes of images, as pictures with their figures."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -79,9 +80,14 @@ def _draw(stem: Path, make: Callable[[], "Picture"]) -> None:
     from alexnet.runs.plots import use_fonts
 
     use_fonts()
-    with matplotlib.rc_context(LOOK):
-        picture = make()
-        picture.save(stem)
+    try:
+        with matplotlib.rc_context(LOOK):
+            picture = make()
+            picture.save(stem)
+    except BaseException:
+        with suppress(OSError):  # it has other files
+            stem.parent.rmdir()
+        raise
     for line in picture.lines:
         say("{}", line)
     say("Drawn as {}, with the same as .svg and the figures as .json", from_here(f"{stem}.png"))
