@@ -27,7 +27,7 @@ class Batches:
 
     size: pixels a side that the network sees; None: the images' own. With V views, images are (V * B, C, size, size):
     first the first view of every image, see augment.take_views. epochs: the length of the training, divided equally
-    among the sides in `preparation.progressive` and, last, `size`.
+    among the sides in `preparation.progressive` and, last, `size`. files: what the images come from, if it is files.
 
     Order and augmentation are drawn here, from (seed, epoch, step); workers only decode. So their number changes
     nothing but speed, and an epoch can begin at any batch.
@@ -62,7 +62,7 @@ class Batches:
             for value in (preparation.mean, preparation.std)
         )
         self.components = torch.tensor(preparation.components or [], dtype=torch.float32)
-        self.labels = split.labels.to(device)
+        self.labels, self.files = split.labels.to(device), split.files
         if isinstance(self.images, Tensor) and self.images.nbytes <= DEVICE_SHARE * _own_memory(device):
             self.images = self.images.to(device)
 

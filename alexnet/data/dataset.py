@@ -6,7 +6,7 @@ the images afterwards is in preparation.py.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,7 +47,8 @@ class Split:
         return len(self.labels)
 
     def subset(self, indices: Tensor) -> "Split":
-        return Split(self.images[indices], self.labels[indices])
+        files = None if self.files is None else self.files.subset(indices)
+        return Split(self.images[indices], self.labels[indices], files)
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,8 @@ def keep_classes(dataset: Dataset, names: Sequence[str | int] | None) -> Dataset
     numbers[kept] = torch.arange(len(kept))
 
     def choose(split: Split) -> Split:
-        labels = numbers[split.labels]
-        indices = (labels >= 0).nonzero().flatten()
-        files = None if split.files is None else split.files.subset(indices)
-        return Split(split.images[indices], labels[indices], files)
+        chosen = split.subset((numbers[split.labels] >= 0).nonzero().flatten())
+        return replace(chosen, labels=numbers[chosen.labels])
 
     classes = [dataset.classes[number] for number in kept]
     return Dataset(classes, dataset.channels, dataset.size, choose(dataset.train), choose(dataset.test))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from alexnet.data.image_files import get_class_and_name
 from alexnet.data.photographs import Photographs
 from alexnet.errors import Mistake
 from alexnet.inference.feature_files import Images, write_features
@@ -14,7 +13,7 @@ from alexnet.inference.looks import Inspector, Remarks
 from alexnet.inference.paths import Found, find_classes, find_images
 from alexnet.inference.trained import Trained, load
 from alexnet.messages.console import say, warn
-from alexnet.models.named_layers import choose_layer, find_layers
+from alexnet.models.named_layers import choose_layers, find_layers
 
 SPLITS = ("train", "validation", "test")
 
@@ -45,7 +44,7 @@ def extract(
         raise Mistake(f"{overrides[0]} says where the run's data set is: it goes with train, validation or test.")
     found = [] if split is not None else find_images(named)
     trained = load(run, overrides, weights, device)
-    layers = list({choose_layer(find_layers(trained.model), name).name: None for name in layer.split(",")})
+    layers = choose_layers(find_layers(trained.model), layer)
     folder = Path(out or Path(run if trained.run else ".", "features", split or "files"))
     opened = _open_split(trained, split) if split is not None else _open_files(trained, found, invert)
     remarks = Remarks(trained.config["dataset"]["_target_"], trained.channels, invert)
@@ -86,10 +85,7 @@ def _open_files(trained: Trained, found: Sequence[Found], invert: bool) -> Image
 def _open_split(trained: Trained, split: str) -> Images:
     dataset, loaded = trained.load_split(split)
     batches = trained.make_batches(loaded.images, views=1, labels=loaded.labels)
-    paths = getattr(loaded.images, "paths", None)
-    names = [f"{split}/{row}" for row in range(len(loaded.labels))]
-    if paths is not None:
-        names = list(map(get_class_and_name, paths))
+    names = [f"{split}/{row}" for row in range(len(loaded.labels))] if loaded.files is None else loaded.files.names
     labels = [trained.classes[label] for label in loaded.labels.tolist()]
     return Images(batches, list(zip(names, labels, strict=True)), {"split": split, **dataset.fingerprint()})
 

@@ -130,3 +130,18 @@ def test_says_that_images_are_not_such_as_the_run_learnt_on(digits, tmp_path, ca
             str(digits / "run"), [str(tmp_path / "light.png")], "fc4", invert=invert, out=str(tmp_path / f"{invert}")
         )
         assert ("light border" in capsys.readouterr().err) is not invert
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_the_rows_of_an_image_folder_name_its_files(train_digits, digit_folder, tmp_path, split):
+    """Also if the images are held in memory."""
+    data = ["dataset=image_folder", f"dataset.root={digit_folder}", "dataset.size=8", "dataset.cache=null"]
+    run = train_digits(*data, "dataset.validation=0.1")
+    extract(str(run.folder), [split], "fc4", out=str(tmp_path))
+    _, rows, _ = read(tmp_path)
+    place = digit_folder / ("test" if split == "test" else "train")
+    known = {"/".join(path.parts[-2:]) for path in place.rglob("*.png")}
+    assert len(rows) == (100 if split == "test" else 40) and {row["file"] for row in rows} <= known
+    for row in rows:
+        (path,) = (path for path in place.rglob(row["file"].rpartition("/")[2]))
+        assert path.relative_to(place).parts[0] == row["class"]
