@@ -11,10 +11,10 @@ check:  ## lint, formatting and types; changes no file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-test:  ## run all tests (3 to 5 minutes on 2 cores)
+test:  ## run all tests (5 to 7 minutes on 2 cores)
 	$(PYTHON) -m pytest
 
-quick:  ## run the tests that are not slow (under 2 minutes)
+quick:  ## run the tests that are not slow (about 3 minutes)
 	$(PYTHON) -m pytest -m "not slow"
 
 coverage:  ## run all tests, in about twice the time, and print which share of the lines they run

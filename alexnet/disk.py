@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -55,6 +55,23 @@ def make_folder(folder: Path, option: str) -> Path:
             f"{folder} can't be made a folder: {error.strerror}. Give another place with {option} FOLDER."
         ) from error
     return folder
+
+
+@contextmanager
+def making_folder(folder: Path, option: str) -> Iterator[None]:
+    """The folder is there; if the block raises, what was made for it and is still empty goes again.
+
+    Raises Mistake like `make_folder`.
+    """
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    make_folder(folder, option)
+    try:
+        yield
+    except BaseException:
+        for place in new:
+            with suppress(OSError):  # it isn't empty
+                place.rmdir()
+        raise
 
 
 def sync(path: Path) -> None:

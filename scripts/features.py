@@ -16,13 +16,13 @@ from alexnet.launch.arguments import Parser
 def parse() -> Namespace:
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("run", help="a run's folder, or a file of weights that torchvision publishes")
+    add("run", metavar="RUN", help="a run's folder, or a file of weights such as alexnet.pth")
     add("images", nargs="+", metavar="PATH", help="train, validation, test; or files, folders, patterns, - for stdin")
     add("--layer", required=True, metavar="NAME,...", help="conv1 to fc8")
     add("--before-relu", action="store_true", help="what the activation is given")
-    add("--invert", action="store_true", help="make dark light, for a network that learnt white on black")
+    add("--invert", action="store_true", help="make light what is dark, for networks that learnt light on black")
     add("--weights", choices=("best", "last"), help="default: those that the run was tested with")
-    add("--device", help="auto, cpu, cuda or mps; default: the run's")
+    add("--device", choices=("auto", "cpu", "cuda", "mps"), help="default: the run's own, if it is here")
     add("--out", metavar="FOLDER", help="default: RUN/features/test, or RUN/features/files")
     add("--force", action="store_true", help="replace features that are there already")
     return parser.parse_intermixed_args()

@@ -15,7 +15,7 @@ from alexnet.launch.arguments import Parser
 def parse() -> Namespace:
     parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("run", help="a run's folder, or a file of weights that torchvision publishes")
+    add("run", metavar="RUN", help="a run's folder, or a file of weights such as alexnet.pth")
     add("overrides", nargs="*", metavar="key=value", help="dataset=NAME, dataset.root=FOLDER, dataset.share=0.1")
     add("--layers", metavar="NAME,...", help="such as conv1,conv5,fc7; default: all but the last")
     add("--out", metavar="FOLDER", help="where probe.json and probe.png go; default: RUN/probe")

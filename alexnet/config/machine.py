@@ -108,17 +108,14 @@ def _check_weights(weights: str | None) -> None:
     """Checks that the run or the file is there whose weights training begins with."""
     if weights is None:
         return
-    place, expected = (
-        Path(weights).expanduser(),
-        "expected the folder of a run, or a file of weights (.pth, .safetensors)",
-    )
+    place = Path(weights).expanduser()
+    expected = "expected the folder of a run, or a file of weights (.pth, .safetensors)"
     if not place.exists():
         raise Mistake(f"model.weights={weights}: there is no such file or folder; {expected}.")
     if not place.is_dir():
         return
     run = Run(place)
-    config = run.config()
-    if not config:
+    if not run.config():
         raise Mistake(f"model.weights={weights} isn't the folder of a run; {expected}.")
     if not any((run.checkpoints / f"{name}.pt").exists() for name in ("best", "last")):
         script = "reproduce.py {} keep=weights" if run.is_done() else "resume.py {}"

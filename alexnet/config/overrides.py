@@ -33,11 +33,8 @@ def make_parsable(argument: str) -> str:
     if key.lstrip("+") == "note" and value != "null" and not in_quotes:
         return f"{key}={quote(value)}"
     words = value[1:-1].split(",")
-    in_list = (
-        [f"{key}=[{','.join(map(quote, words))}]"]
-        if key in ("tags", "dataset.only") and value == f"[{value[1:-1]}]"
-        else []
-    )
+    is_list = key in ("tags", "dataset.only") and value == f"[{value[1:-1]}]"
+    in_list = [f"{key}=[{','.join(map(quote, words))}]"] if is_list else []
     for given in (argument, *in_list):
         try:
             OverridesParser.create().parse_override(given)

@@ -32,6 +32,11 @@ def load_run_config(
     return config, changes
 
 
+def choose_weights(config: DictConfig) -> str:
+    """The name of the weights that the run is tested with: best if it holds out images for validation, else last."""
+    return "best" if config.dataset.get("validation", 0) > 0 else "last"
+
+
 def _load_saved(run: Run) -> DictConfig:
     """config.yaml, unchecked. If it lacks a key, because it is older than the key, the default is used, and printed if
     it has an effect.

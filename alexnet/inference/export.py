@@ -5,13 +5,12 @@ No torch here: mistakes come at once.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet.disk import check_space, format_bytes, sync
+from alexnet.disk import check_space, format_bytes, making_folder, sync
 from alexnet.errors import Failure, Mistake
 from alexnet.messages.console import say
 
@@ -48,7 +47,7 @@ def export(
     exporter = EXPORTERS[to]
     exporter.check(exported)
     check_space(place, 2**20 + sum(value.nbytes for value in exported.weights.values()), "give another --out")
-    with _making(place), TemporaryDirectory(prefix=".export-", dir=place) as temporary:
+    with making_folder(place, "--out"), TemporaryDirectory(prefix=".export-", dir=place) as temporary:
         written = Path(temporary)
         say("{}", exported.describe())
         exporter.write(exported, written)
@@ -90,20 +89,6 @@ def _check_place(place: Path, to: str, force: bool) -> None:
             raise Mistake(f"{place / name} is a folder, and a file is to be written there: give another --out.")
         if os.path.lexists(place / name) and not force:
             raise Mistake(f"{place / name} is there already: give another --out, or --force to replace it.")
-
-
-@contextmanager
-def _making(place: Path) -> Iterator[None]:
-    """The folder is there; if the block raises, what was made of it goes again."""
-    new = [each for each in (place, *place.parents) if not each.exists()]
-    place.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for each in new:
-            if not any(each.iterdir()):
-                each.rmdir()
-        raise
 
 
 def refuse_model(to: str, model: str, folder: str) -> Mistake:

@@ -10,6 +10,7 @@ from torch import Tensor
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset
 from alexnet.inference.features import compute_features
+from alexnet.inference.knn import find_nearest
 from alexnet.inference.pictures import (
     RIGHT,
     WRONG,
@@ -21,7 +22,6 @@ from alexnet.inference.pictures import (
     read_pixels,
     to_pixels,
 )
-from alexnet.inference.search import find_nearest
 from alexnet.inference.trained import Trained
 from alexnet.messages.console import progress, translate
 

@@ -15,6 +15,7 @@ from jinja2 import FileSystemLoader
 from markupsafe import Markup
 
 from alexnet.comparison.page import TEMPLATES, embed_font, to_json
+from alexnet.comparison.page import WEB as PAGE_WEB
 from alexnet.errors import make_printable
 from alexnet.inference.looks import THUMBNAIL
 from alexnet.inference.rows import About, Row, Totals
@@ -84,7 +85,7 @@ class Page:
         names = list(map(make_printable, about.names))
         data = {"text": text, "names": names, "network": _describe(about, text), "small": side <= THUMBNAIL}
         page = (
-            TEMPLATES.overlay(loader=FileSystemLoader(WEB))
+            TEMPLATES.overlay(loader=FileSystemLoader([WEB, PAGE_WEB]))
             .get_template("predictions.html")
             .render(
                 language="zh" if text is CHINESE else "en",

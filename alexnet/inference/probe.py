@@ -63,7 +63,7 @@ def load_data(trained: Trained, overrides: Sequence[str]) -> Data:
 
     The training images are those that the run trained on. Raises Mistake if the data isn't there or doesn't fit.
     """
-    others = [given for given in overrides if given.partition("=")[0].partition(".")[0] not in ("dataset", "seed")]
+    others = [given for given in overrides if given.partition("=")[0].partition(".")[0] != "dataset"]
     if others:
         raise Mistake(f"{others[0]}: only dataset=NAME and dataset.KEY=VALUE change what is probed.")
     fixed = [given for given in overrides if given.partition("=")[0] in {f"dataset.{key}" for key in OWN}]
@@ -103,14 +103,10 @@ def probe(trained: Trained, data: Data, layer: str, seed: int = 0) -> Probe:
     standardised. C is chosen on a random tenth of the training images; then all of them are used.
     Raises Mistake for an unknown layer, or too few images.
     """
-    found, labels = _collect(trained, data.train, layer), data.train.labels.cpu().numpy()
-    mean, std = found.mean(0, dtype=np.float64), found.std(0, dtype=np.float64)
-    scale = np.where(std > 0, std, 1)
+    from sklearn.preprocessing import StandardScaler  # takes a second to import
 
-    def standardise(features: np.ndarray) -> np.ndarray:
-        return ((features - mean) / scale).astype(np.float32)
-
-    found = standardise(found)
+    scaler = StandardScaler(copy=False)
+    found, labels = scaler.fit_transform(_collect(trained, data.train, layer)), data.train.labels.cpu().numpy()
     order = np.random.default_rng(seed).permutation(len(found))
     held, rest = np.split(order, [max(1, round(HELD_OUT * len(order)))])
     if len(np.unique(labels[rest])) < 2:
@@ -124,8 +120,7 @@ def probe(trained: Trained, data: Data, layer: str, seed: int = 0) -> Probe:
                 break  # it only gets worse
         best = max(choice, key=lambda c: choice[c])  # the strongest regularisation of equally good ones
         model = _make_classifier(best).fit(found, labels)
-    tested = standardise(_collect(trained, data.test, layer))
-    right = model.predict(tested) == data.test.labels.cpu().numpy()
+    right = model.predict(scaler.transform(_collect(trained, data.test, layer))) == data.test.labels.cpu().numpy()
     return Probe(layer, found.shape[1], best, choice, int(right.sum()), len(right))
 
 
@@ -136,7 +131,7 @@ def _make_classifier(c: float) -> Any:
 
 
 def _collect(trained: Trained, batches: Batches, layer: str) -> np.ndarray:
-    """The layer's features of all images, (N, D) float32, D at most 4,096."""
+    """The layer's features of all images, (N, D) float32, D at most 4,096. All layers' wouldn't fit the memory."""
     rows: list[np.ndarray] = []
     with progress("Extracting", len(batches.labels), "image") as advance:
         for found in compute_features(trained, batches, [layer]):

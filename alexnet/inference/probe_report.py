@@ -13,13 +13,13 @@ from alexnet import disk
 from alexnet.errors import Mistake, make_printable
 from alexnet.inference.probe import Data, Probe, load_data, probe
 from alexnet.inference.trained import Trained, load
-from alexnet.models.named_layers import choose_layer, find_layers
+from alexnet.models.named_layers import choose_layers, find_layers
 
 NAMES = ("probe.json", "probe.png")
 
 
 def probe_run(run: str, overrides: Sequence[str], layers: str | None, out: str | None, force: bool) -> int:
-    """Prints a row for each layer as it is measured, and writes probe.json and probe.png. Returns the exit status.
+    """Prints a row for each layer, and writes probe.json and probe.png. Returns the exit status.
 
     layers: names with commas between; None: all but the last. out: their folder; None: `probe` in the run's folder.
 
@@ -27,18 +27,17 @@ def probe_run(run: str, overrides: Sequence[str], layers: str | None, out: str |
     """
     trained = load(run)
     known = find_layers(trained.model)
-    given = list(known)[:-1] if layers is None else layers.split(",")
-    names = list({choose_layer(known, name).name: None for name in given})
+    names = list(known)[:-1] if layers is None else choose_layers(known, layers)
     folder = Path(out) if out is not None else Path(run if trained.run else ".") / "probe"
     if not force and any((folder / name).exists() for name in NAMES):
         raise Mistake(f"{folder} has a probe already: give --force to replace it, or another --out FOLDER.")
-    disk.make_folder(folder, "--out")
-    data = load_data(trained, overrides)
-    found = [probe(trained, data, name, trained.options.seed) for name in names]
-    print(_as_table(found, trained, data))
-    disk.replace_text(folder / NAMES[0], json.dumps(_describe(found, trained, data, overrides), indent=2) + "\n")
-    with disk.replacing(folder / NAMES[1]) as temporary:
-        _draw(temporary, found, _find_own_accuracy(trained, data))
+    with disk.making_folder(folder, "--out"):
+        data = load_data(trained, overrides)
+        found = [probe(trained, data, name, trained.options.seed) for name in names]
+        print(_as_table(found, trained, data))
+        disk.replace_text(folder / NAMES[0], json.dumps(_describe(found, trained, data, overrides), indent=2) + "\n")
+        with disk.replacing(folder / NAMES[1]) as temporary:
+            _draw(temporary, found, _find_own_accuracy(trained, data))
     print(f"\n{folder / NAMES[0]} and {NAMES[1]} are written.")
     return 0
 

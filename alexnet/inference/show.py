@@ -1,13 +1,12 @@
 """Shows what a trained network has learnt and what it makes of images, as pictures with their figures."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from alexnet.config.saved import load_run_config
-from alexnet.disk import make_folder
+from alexnet.disk import making_folder
 from alexnet.errors import Mistake, nearest
 from alexnet.inference.paths import find_images
 from alexnet.messages.console import configure, from_here, say
@@ -58,19 +57,20 @@ def show(
     if kind == "embedding":
         method = method or METHODS[0]
     parts = [kind, f"{len(runs)}_runs" if len(runs) > 1 else None, layer, method]
-    stem = _prepare(folder / "_".join(part for part in parts if part is not None), force)
-    _draw(stem, lambda: _make(runs, kind, paths, layer or "", method or "", invert))
+    stem = folder / "_".join(part for part in parts if part is not None)
+    if not force:
+        _refuse_to_replace(stem)
+    with making_folder(folder, "--out"):
+        _draw(stem, lambda: _make(runs, kind, paths, layer or "", method or "", invert))
 
 
-def _prepare(stem: Path, force: bool) -> Path:
-    """Makes the folder. Raises Mistake if that can't be, or if a file is there already and isn't to be replaced."""
+def _refuse_to_replace(stem: Path) -> None:
+    """Raises Mistake if one of the files is there already."""
     from alexnet.inference.pictures import list_files
 
     there = [path for path in list_files(stem) if path.exists()]
-    if there and not force:
+    if there:
         raise Mistake(f"{there[0]} is there already: give --force to replace it, or another place with --out DIR.")
-    make_folder(stem.parent, "--out")
-    return stem
 
 
 def _draw(stem: Path, make: Callable[[], "Picture"]) -> None:
@@ -80,14 +80,9 @@ def _draw(stem: Path, make: Callable[[], "Picture"]) -> None:
     from alexnet.runs.plots import use_fonts
 
     use_fonts()
-    try:
-        with matplotlib.rc_context(LOOK):
-            picture = make()
-            picture.save(stem)
-    except BaseException:
-        with suppress(OSError):  # it has other files
-            stem.parent.rmdir()
-        raise
+    with matplotlib.rc_context(LOOK):
+        picture = make()
+        picture.save(stem)
     for line in picture.lines:
         say("{}", line)
     say("Drawn as {}, with the same as .svg and the figures as .json", from_here(f"{stem}.png"))

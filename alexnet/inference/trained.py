@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from alexnet.config.overrides import with_overrides
-from alexnet.config.saved import load_run_config
+from alexnet.config.saved import choose_weights, load_run_config
 from alexnet.data import facts
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split
@@ -27,13 +27,14 @@ from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
 from alexnet.inference.images import AnImage, as_pil_image, list_images
 from alexnet.inference.predictions import Predictions
-from alexnet.inference.weight_file import (
+from alexnet.inference.published import (
     compose_published,
     list_categories,
     name_classes,
     number_classes,
     number_folders,
 )
+from alexnet.messages.console import translate
 from alexnet.models.weight_files import load_file
 from alexnet.runs.folder import Run
 from alexnet.training.evaluation import average_views, load_weights, rank_classes
@@ -74,13 +75,13 @@ class Trained:
         self.model = network.model.eval()
         self.classes = list(network.dataset.classes)
         self.channels, self.size = network.dataset.channels, network.dataset.size
-        self.options, dataset = config, config.dataset
-        if dataset.mean is None:
-            raise Mistake(f"{source} doesn't say the mean of its images: resume the run, which measures and notes it.")
-        self.preparation = Preparation(dataset.mean, dataset.std, crop=dataset.crop, views=dataset.views)
-        self.side = dataset.get("resize") or dataset.size  # of the decoded images, out of which the views are cut
         plain: Any = OmegaConf.to_container(config)
-        self.config: dict[str, Any] = plain
+        self.options, self.config = config, dict[str, Any](plain)
+        dataset = self.config["dataset"]
+        if dataset["mean"] is None:
+            raise Mistake(f"{source} doesn't say the mean of its images: resume the run, which measures and notes it.")
+        self.preparation = Preparation(**{key: dataset[key] for key in ("mean", "std", "crop", "views")})
+        self.side = dataset.get("resize") or dataset["size"]  # of the decoded images, out of which the views are cut
         self.result = None if run is None else run.result()
         self.weights_sha256 = hash_weights(self.model)
 
@@ -156,7 +157,7 @@ class Trained:
         """
         preparation = self.preparation.for_test()
         if views is not None:
-            preparation = Preparation(**{**vars(preparation), "views": views})
+            preparation = replace(preparation, views=views)
         split = Split(images, torch.zeros(len(images), dtype=torch.int64) if labels is None else labels)
         settings = OmegaConf.create({**self.options, "batch_size": batch_size or self.options.batch_size})
         if len(images) * (preparation.views or 1) <= settings.batch_size:  # nothing to decode meanwhile
@@ -247,7 +248,7 @@ def load(
         )
     channels = run.environment().get("channels", facts.get_facts(config.dataset._target_).channels or 3)
     network = _build(config, classes, channels, device)
-    chosen = "best" if config.dataset.get("validation", 0) > 0 else "last"
+    chosen = choose_weights(config)
     if weights == "best" and chosen == "last":
         raise Mistake(f"{run.folder} held out no images, so it has no best weights: take its last ones.")
     epoch = load_weights(network, run, weights or chosen, overrides)
@@ -265,10 +266,10 @@ def _is_file(source: str | PathLike[str]) -> bool:
 
 
 def _load_published(file: str, overrides: Sequence[str], device: str | None) -> Trained:
-    config, _ = with_overrides(compose_published(), overrides)
-    network = _build(config, list_categories(), 3, device)
     if is_image(file):
         raise Mistake(f"{file} is an image: RUN comes first, {EXPECTED}; the images come after it.")
+    config, _ = with_overrides(compose_published(), overrides)
+    network = _build(config, list_categories(), 3, device)
     with refusing("model", config.model):
         try:
             load_file(network.model, file)
@@ -292,7 +293,7 @@ def _use_what_is_here(config: DictConfig, name: str | None) -> DictConfig:
     wanted = {str(device).partition(":")[0] for device in [own["name"], *(own["columns"] or [])]}
     if name is not None or not all(here.get(device, True) for device in wanted):
         if name is None:
-            logger.warning("The run was trained on a device that isn't here: it is used on another one.")
+            logger.warning(translate("The run's device isn't here: another one is used."))
         own |= {"name": name or "auto", "columns": None}
         own["precision"] = "auto" if own["precision"] == "tf32" else own["precision"]
     return OmegaConf.create({**config, "device": own})

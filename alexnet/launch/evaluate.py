@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from alexnet.comparison.tables import format_json
 from alexnet.config.keys import WITHOUT_EFFECT
 from alexnet.config.machine import check_machine
-from alexnet.config.saved import load_run_config
+from alexnet.config.saved import choose_weights, load_run_config
 from alexnet.errors import Mistake, make_printable
+from alexnet.inference.outputs import check_outputs
 from alexnet.launch.evaluate_report import describe
 from alexnet.runs.folder import Run, join_rows
 
 MOST_CLASSES = 10  # that a message names
-PICTURES = (".png", ".pdf", ".svg")
 SAME_TEST = ("device.", *WITHOUT_EFFECT)  # another device should give the same figures, so its status counts
 
 
@@ -40,8 +38,7 @@ def evaluate(
     Raises Mistake if the folder isn't a run's, if its configuration or weights are refused, or if it hasn't what is
     asked for.
     """
-    if plot is not None:
-        _check_plot(Path(plot))
+    check_outputs({"--plot": plot}, force=True)
     test = _evaluate_file if Path(folder).is_file() else _evaluate_run
     return test(folder, overrides, split, weights, plot, json)
 
@@ -52,7 +49,7 @@ def _evaluate_run(
     run = Run(folder)
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
-    recorded, chosen = run.result() or {}, _choose_weights(config)
+    recorded, chosen = run.result() or {}, choose_weights(config)
     name, known = _check_weights(folder, weights or chosen, chosen), run.classes()
     from alexnet.training.evaluation import compute_figures, load_weights  # torch takes seconds to import
     from alexnet.training.network import build_for_test
@@ -69,13 +66,6 @@ def _evaluate_run(
         _draw(plot, split, figures, classes, config.language)
     another_test = any(not key.startswith(SAME_TEST) for key, _, _ in changed)
     return 0 if another_test or all(figures[key] == value for key, value in expected.items()) else 1
-
-
-def _check_plot(plot: Path) -> None:
-    if plot.suffix not in PICTURES:
-        raise Mistake(f"--plot {plot}: expected a file that ends in {', '.join(PICTURES)}.")
-    if not plot.parent.is_dir():
-        raise Mistake(f"--plot {plot}: there is no folder {plot.parent}. Name a file in an existing folder.")
 
 
 def _evaluate_file(
@@ -98,11 +88,6 @@ def _evaluate_file(
 
 def _print(tested: dict[str, Any], expected: dict[str, Any], json: bool) -> None:
     print(join_rows(format_json({**tested, "recorded": expected})) if json else describe(tested, expected))
-
-
-def _choose_weights(config: DictConfig) -> str:
-    """The weights that the run itself was tested with."""
-    return "best" if config.dataset.get("validation", 0) > 0 else "last"
 
 
 def _check_weights(folder: str, name: str, chosen: str) -> str:

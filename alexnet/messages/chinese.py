@@ -15,6 +15,7 @@ CHINESE = {
     "Probing": "线性探测",
     "fit": "次拟合",
     "{} images, layers {}: {}": "{} 张图像, 各层 {}: {}",
+    "The run's device isn't here: another one is used.": "训练所用的设备不在本机, 改用其他设备。",
     "The same command continues where this one was.": "再次运行同一命令即可从中断处继续。",
     "Weights: {} from {}": "权重: {} 来自 {}",
     "Weights: {} from {}, new: {}": "权重: {} 来自 {}, 新建: {}",

@@ -72,6 +72,11 @@ def choose_layer(layers: dict[str, NamedLayer], name: str) -> NamedLayer:
     return layers[typed]
 
 
+def choose_layers(layers: dict[str, NamedLayer], names: str) -> list[str]:
+    """The layers' names, each once. names: as typed, with commas between. Raises Mistake like `choose_layer`."""
+    return list(dict.fromkeys(choose_layer(layers, name).name for name in names.split(",")))
+
+
 @contextmanager
 def record_outputs(layers: Sequence[NamedLayer], before_activation: bool = False) -> Iterator[list[list[Tensor]]]:
     """Within this context, records what the layers give: after their activation, and before dropout.

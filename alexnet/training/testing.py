@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from alexnet.config.machine import check_machine
+from alexnet.config.saved import choose_weights
 from alexnet.errors import Damaged, Mistake
 from alexnet.runs.folder import Run
 from alexnet.training.console import log_deletion, log_test
@@ -46,7 +47,7 @@ def _measure(config: DictConfig, run: Run, result: dict[str, Any]) -> dict[str, 
     network, batches = build_for_test(config, "test", classes=None)
     now = {**network.dataset.fingerprint(), "precision": network.engine.precision}
     refuse_other_data_or_precision(now, run.environment(), run)
-    load_weights(network, run, "best" if config.dataset.get("validation", 0) > 0 else "last")
+    load_weights(network, run, choose_weights(config))
     if hash_weights(network.model) != result.get("weights_sha256"):
         raise Damaged(f"{run.checkpoints} hasn't the weights that {run.folder} ended with: bring them back.")
     figures, seconds = measure_test(network, batches)

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from alexnet.config.saved import load_run_config
+from alexnet.config.saved import choose_weights, load_run_config
 from alexnet.data.dataset import Dataset
 from alexnet.data.imagenet import are_imagenets
 from alexnet.errors import Damaged, Mistake
@@ -95,7 +95,7 @@ def read_source(weights: str, network: nn.Module) -> Source:
         return Source(weights, read_weights(weights), list_tensors(network), are_imagenets)
     run = Run(place)
     config, _ = load_run_config(run, [], trains=False)
-    saved = load_checkpoint(run, "best" if config.dataset.get("validation", 0) > 0 else "last")
+    saved = load_checkpoint(run, choose_weights(config))
     tensors, classes, size = saved["model"], run.classes() or [], config.dataset.size
     with torch.device("meta"):  # the number of classes changes no name
         layers = list_tensors(call("model", config.model, classes=len(classes) or 1, channels=3, size=size))

@@ -9,7 +9,7 @@ import pytest
 from alexnet.data.image_files import scan
 from alexnet.errors import Mistake
 from alexnet.inference.paths import find_classes, find_images
-from alexnet.inference.weight_file import number_classes
+from alexnet.inference.published import number_classes
 
 FILES = ["b/2.png", "b/10.JPG", "b/in/1.png", "a-b/1.png", "a/z.png", "a/more/1.png", "a/.hidden.png", "a/notes.txt"]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from alexnet.data.facts import find_test_folder
 from alexnet.errors import Mistake
 from alexnet.inference.predict import predict
-from alexnet.inference.weight_file import list_categories, list_synsets, name_classes, number_classes
+from alexnet.inference.published import list_categories, list_synsets, name_classes, number_classes
 from alexnet.launch.evaluate import evaluate
 from alexnet.launch.evaluate_report import describe
 from support.photographs import photograph, save

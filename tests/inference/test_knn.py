@@ -8,8 +8,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from alexnet.errors import Failure
-from alexnet.inference import search
-from alexnet.inference.search import find_nearest
+from alexnet.inference import knn
+from alexnet.inference.knn import find_nearest
 
 
 def find_by_brute_force(queries, rows, count, excluded):
@@ -35,7 +35,7 @@ def make_tables():
 @pytest.mark.parametrize("most_rows, block, many", [(4096, 1024, 64), (7, 2, 1)])
 def test_are_those_of_brute_force_in_float64_with_ties_by_number(monkeypatch, most_rows, block, many):
     for name, value in {"MOST_ROWS": most_rows, "BLOCK": block, "MANY": many, "PAIR_VALUES": 50}.items():
-        monkeypatch.setattr(search, name, value)
+        monkeypatch.setattr(knn, name, value)
     for queries, rows in make_tables():
         queries, rows = queries.astype(np.float32), rows.astype(np.float32)
         parts = [torch.from_numpy(part) for part in np.split(rows, [0, 5, 20])]
@@ -65,7 +65,7 @@ def test_too_few_rows_leave_places_empty_and_rows_that_are_not_finite_are_refuse
 
 def test_the_memory_does_not_depend_on_the_number_of_rows(monkeypatch):
     """The rows are asked for one part after the other, and none is kept."""
-    monkeypatch.setattr(search, "MOST_ROWS", 10)
+    monkeypatch.setattr(knn, "MOST_ROWS", 10)
     alive = []
 
     def make_parts():
