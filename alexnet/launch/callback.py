@@ -16,7 +16,7 @@ from alexnet.config.machine import check_machine
 from alexnet.config.overrides import quote
 from alexnet.disk import check_space
 from alexnet.errors import Mistake
-from alexnet.launch import parallel, search, sweep
+from alexnet.launch import launcher, search, sweep
 from alexnet.launch.disk_space import describe, sum_up
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import count_statuses, say_where_the_report_is, write_report
@@ -55,7 +55,9 @@ class Launch(Callback):
         with checking(), open_dict(config):
             _check_directory(config.hydra.job.chdir)
             sweep.check(config)
-            parallel.check(config)
+            jobs = launcher.make(config)
+            if jobs is not None:
+                jobs.check()
             planned = sweep.list_jobs(config)
             configs, subdirs = _compose_jobs(config, planned)
             configure(config.get("console"), config.get("language"))
@@ -65,7 +67,7 @@ class Launch(Callback):
             if not searches:
                 sweep.check_subdirs(subdirs)
                 sweep.warn_of_repeats(planned, configs)
-            at_once = parallel.count_at_once(config)
+            at_once = 1 if jobs is None else jobs.at_once
             PLAN.begin(planned, config.hydra.sweeper.trials if searches else None)
             if config.dry_run:
                 show(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))

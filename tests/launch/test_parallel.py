@@ -16,6 +16,7 @@ from hydra.types import HydraContext
 from omegaconf import OmegaConf
 
 from alexnet.engine import device
+from alexnet.launch import launcher as launchers
 from alexnet.launch import parallel
 from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
@@ -180,7 +181,7 @@ def test_a_job_that_is_refused_to_go_on_is_not_told_as_it_ended_before(tmp_path,
     Run(tmp_path).log.write_text("The data is not what it was.")
     settings = {"job": {"num": 0}, "overrides": {"task": []}, "sweep": {"dir": str(tmp_path.parent)}}
     settings["sweep"]["subdir"] = tmp_path.name
-    parallel.print_end(OmegaConf.create({"hydra": settings}), exit_status=2)
+    launchers.print_end(OmegaConf.create({"hydra": settings}), 2)
     told = capsys.readouterr().err
     assert "ended early, with exit status 2" in told and "train.log says why" in told and "SIGTERM" not in told
 

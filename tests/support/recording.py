@@ -15,7 +15,7 @@ from hydra.core.singleton import Singleton
 from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
-from alexnet.launch import callback, parallel, train
+from alexnet.launch import callback, launcher, train
 from alexnet.training import job as training
 
 
@@ -93,6 +93,6 @@ if __name__ == "__main__":
     from support import recording  # the functions that another process can import
 
     train.job = recording.job
-    for module in (train, callback, parallel):  # a report takes long to import what it draws with
+    for module in (train, callback, launcher):  # a report takes long to import what it draws with
         module.write_report = lambda *_: "table"
     train.main()
