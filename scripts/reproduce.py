@@ -4,4 +4,4 @@ from alexnet.launch.arguments import run_on_folder
 from alexnet.launch.reproduce import reproduce
 
 if __name__ == "__main__":
-    run_on_folder(__doc__, reproduce)
+    run_on_folder(__doc__, reproduce, trains=True)

@@ -82,7 +82,8 @@ def read(run: Run) -> Record:
             config[key] = str(environment[key])[:12]
     if "transferred_from.weights_sha256" in environment:
         config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
-    config |= {key: value for key, value in SINCE.items() if key not in config and key.partition(".")[0] in config}
+    groups = {key.partition(".")[0] for key in config}
+    config |= {key: value for key, value in SINCE.items() if key not in config and key.partition(".")[0] in groups}
     if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:

@@ -32,7 +32,7 @@ FOR_OTHERS = {
     "model": TRANSFER,
     "dataset": KEYS_OF_ANY_SOURCE,
     "optimizer": ("new_layers",),
-    "device": ("workers",),
+    "device": ("workers", "processes"),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from alexnet.config.options import get_module_name
+from alexnet.config.processes import count_shards
 from alexnet.data import facts
 from alexnet.errors import Mistake
 from alexnet.models import limits
@@ -19,6 +20,7 @@ def check_combinations(config: DictConfig) -> None:
     _check_warmup(config)
     _check_sides(config.dataset)
     _check_optimizer(config.optimizer)
+    _check_processes(config)
 
 
 def check_images(config: DictConfig, trains: bool) -> None:
@@ -135,3 +137,18 @@ def _check_optimizer(optimizer: DictConfig) -> None:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")
     if nesterov and optimizer.get("dampening", 0) != 0:
         raise Mistake("optimizer.nesterov=true takes no dampening: leave out optimizer.dampening.")
+
+
+def _check_processes(config: DictConfig) -> None:
+    """Checks that the shares of a batch can be divided equally among the processes."""
+    processes, shards = config.device.get("processes", 1), count_shards(config.device)
+    given = f"device.processes={processes}" if processes == shards else f"device.shards={shards}"
+    if shards % processes != 0:
+        raise Mistake(
+            f"{given} can't be divided among device.processes={processes}, each of which computes equally many shares "
+            f"of a batch. Give a divisor of {shards} as device.processes."
+        )
+    if shards > config.batch_size:
+        raise Mistake(f"{given}: batch_size={config.batch_size} has too few images for that: give a larger batch_size.")
+    if processes > 1 and config.device.get("columns") is not None:
+        raise Mistake(f"device.processes={processes} and device.columns exclude each other: give one of them.")

@@ -28,6 +28,7 @@ WITHOUT_EFFECT = (
     "dataset.download",
     "dataset.memory_share",
     "dataset.cache",
+    "device.processes",
     "device.workers",
     "device.capture",
 )
@@ -40,7 +41,13 @@ DATA, DATA_BY_LENGTHS = "data_sha256", "data_lengths_sha256"
 # The hash of the weights that a run began with, among the keys of a comparison.
 SOURCE = "model.weights_sha256"
 # Keys that older runs lack, and the value with which a run is like theirs.
-SINCE = {**{f"model.{name}": None for name in TRANSFER}, "optimizer.new_layers": 1, "dataset.only": None}
+SINCE = {
+    **{f"model.{name}": None for name in TRANSFER},
+    "optimizer.new_layers": 1,
+    "dataset.only": None,
+    "device.processes": 1,
+    "device.shards": 1,
+}
 
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Checks that this machine has what a configuration asks for: a GPU, folders, files. No torch."""
 
-import os
 import sys
 from pathlib import Path
 from shlex import quote
@@ -16,10 +15,9 @@ from alexnet.runs.folder import Run
 def check_machine(config: DictConfig, trains: bool = True, begins: bool = True) -> None:
     """Raises Mistake for a GPU that this machine is known not to have, and for a folder or file that isn't here.
 
-    Also if this is one of several processes of the same command. trains: whether the run is to be trained, and not only
+    trains: whether the run is to be trained, and not only
     tested; then it needs training images. begins: whether its training begins; then it needs what model.weights names.
     """
-    _check_processes()
     _check_gpu(config.device)
     _check_precision(config.device)
     _check_data(config, trains)
@@ -39,16 +37,6 @@ def may_have_gpu() -> bool:
 def _names_cuda(device: DictConfig) -> bool:
     columns = device.get("columns")
     return device.get("name") == "cuda" or (columns is not None and any(name.startswith("cuda") for name in columns))
-
-
-def _check_processes() -> None:
-    """torchrun and its like give each process these two variables."""
-    rank, processes = os.environ.get("RANK"), os.environ.get("WORLD_SIZE", "1")
-    if rank is not None and processes.isdecimal() and int(processes) > 1:
-        raise Mistake(
-            f"RANK={rank}, WORLD_SIZE={processes}: this is one of {processes} processes of one command, as torchrun "
-            f"starts them, and each would train the same run: start it once, with python and without these variables."
-        )
 
 
 def _check_gpu(device: DictConfig) -> None:

@@ -178,6 +178,8 @@ RANGES: dict[str, dict[str, Rule]] = {
         "winograd": _allow_null(SWITCH),
         "deterministic": SWITCH,
         "threads": _allow_null(_allow_whole(1, 1024)),
+        "processes": _allow_whole(1, 1024),
+        "shards": _allow_null(_allow_whole(1, 1024)),
         "workers": _allow_whole(0, 1024),
     },
 }

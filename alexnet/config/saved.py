@@ -59,6 +59,10 @@ def _load_saved(run: Run) -> DictConfig:
             saved_as = make_printable(run.folder / "config.yaml")
             if key not in keys.WITHOUT_EFFECT:
                 show(f"{saved_as} has no {key}: the default, {config[key]}, is used.", sys.stderr)
+    for path, value in keys.SINCE.items():
+        group, _, key = path.partition(".")
+        if isinstance(config.get(group), DictConfig) and key not in config[group]:
+            config[group][key] = value
     return config
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any
@@ -28,6 +28,7 @@ class Batches:
     size: pixels a side that the network sees; None: the images' own. With V views, images are (V * B, C, size, size):
     first the first view of every image, see augment.take_views. epochs: the length of the training, divided equally
     among the sides in `preparation.progressive` and, last, `size`. files: what the images come from, if it is files.
+    choose_rows: given a batch's number of images, which of them are wanted here; None: all.
 
     Order and augmentation are drawn here, from (seed, epoch, step); workers only decode. So their number changes
     nothing but speed, and an epoch can begin at any batch.
@@ -46,8 +47,9 @@ class Batches:
         shuffle: bool = False,
         seed: int = 0,
         workers: int = 0,
+        choose_rows: Callable[[int], slice | Tensor] | None = None,
     ):
-        self.preparation = preparation
+        self.preparation, self.choose_rows = preparation, choose_rows
         self.batch_size = max(1, batch_size // (preparation.views or 1))  # a view takes as much memory as an image
         self.device, self.memory_format = device, memory_format
         self.pinned = device.type == "cuda"  # only from pinned memory can images travel while the processor works
@@ -70,14 +72,16 @@ class Batches:
         """Batches an epoch; the last one may be smaller."""
         return -(-len(self.labels) // self.batch_size)
 
-    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch, from number `start` on; none if `start` is their number.
+    def count(self, batch: int) -> int:
+        """The images of that batch of an epoch, wherever they are computed."""
+        return min(self.batch_size, len(self.labels) - batch * self.batch_size)
+
+    def epoch(self, epoch: int = 0, start: int = 0, stop: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of one epoch, from number `start` on, up to `stop` without it; all, if none is given.
 
         All random numbers of the epoch are drawn at once, on the processor, then sent to the device. So they are the
         same on every device, and a GPU never waits for them within the epoch.
         """
-        if start == len(self):
-            return  # an order of no images would be split into one empty batch
         count, preparation = len(self.labels), self.preparation
         order = torch.arange(count)
         if self.shuffle:
@@ -91,8 +95,8 @@ class Batches:
         if preparation.cutout > 0:
             centres = torch.randint(self.size, (2, count), generator=draws).to(self.device)
         labels = self.labels[order.to(self.device)]
-        for step, images in enumerate(self._load(order[start * self.batch_size :]), start):
-            batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
+        places = [self._find_places(step) for step in range(start, len(self) if stop is None else stop)]
+        for step, (batch, images) in enumerate(zip(places, self._load(order, places), strict=True), start):
             if preparation.views is not None:
                 images = augment.take_views(images, self.size, preparation.crop, preparation.views)
             elif self.spare:
@@ -106,26 +110,39 @@ class Batches:
             side = self.choose_side(epoch + step / len(self), self.epochs)
             yield (images if side == self.size else augment.resize(images, side)), labels[batch]
 
+    def _find_places(self, step: int) -> slice | Tensor:
+        """Where, in the order of an epoch, the images of that batch are that are wanted here."""
+        begin = step * self.batch_size
+        rows = slice(0, self.batch_size) if self.choose_rows is None else self.choose_rows(self.count(step))
+        if isinstance(rows, slice):
+            return slice(begin + rows.start, begin + rows.stop)
+        return begin + rows
+
     def choose_side(self, epoch: float, epochs: int) -> int:
         """Pixels a side of the images at that moment of a training of so many epochs."""
         return self.sides[min(int(epoch / epochs * len(self.sides)), len(self.sides) - 1)]
 
-    def _load(self, order: Tensor) -> Iterator[Tensor]:
-        """uint8 images (B, C, H, W) on the device, batch by batch."""
+    def _load(self, order: Tensor, places: Sequence[slice | Tensor]) -> Iterator[Tensor]:
+        """uint8 images (B, C, H, W) on the device, batch by batch: those at such places in the order."""
         if isinstance(self.images, ImageFiles):
-            yield from self._stream(self.images, order)
+            numbers = [order[place].tolist() for place in places]
+            streamed = self._stream(self.images, list(filter(None, numbers)))
+            none = torch.empty(0, 3, self.images.size, self.images.size, dtype=torch.uint8, device=self.device)
+            for some in numbers:
+                yield next(streamed) if some else none
             return
-        for some in order.to(self.images.device).split(self.batch_size):
-            images = self.images[some]
+        order = order.to(self.images.device)
+        for place in places:
+            images = self.images[order[place]]
             if images.device.type != self.device.type:  # by type: the device cuda isn't equal to cuda:0
                 images = (images.pin_memory() if self.pinned else images).to(self.device, non_blocking=True)
             yield images
 
-    def _stream(self, files: ImageFiles, order: Tensor) -> Iterator[Tensor]:
-        """The same from files, which workers decode. Raises Mistake for a broken one."""
+    def _stream(self, files: ImageFiles, batches: list[list[int]]) -> Iterator[Tensor]:
+        """The images of those numbers from files, which workers decode. Raises Mistake for a broken one."""
         loader = DataLoader(
             files,
-            batch_sampler=[some.tolist() for some in order.split(self.batch_size)],
+            batch_sampler=batches,
             num_workers=self.workers,
             collate_fn=_pass_on,
             worker_init_fn=_start_worker,

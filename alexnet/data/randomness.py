@@ -11,9 +11,10 @@ import torch
 WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP = range(5)
 
 
-def derive_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0) -> int:
-    """A well-mixed seed in [0, 2**63) for one purpose at one moment of the run."""
-    words = np.random.SeedSequence([seed, purpose, epoch, step]).generate_state(1, np.uint64)
+def derive_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0, share: int | None = None) -> int:
+    """A well-mixed seed in [0, 2**63) for one purpose at one moment of the run. share: of a batch, if it is cut."""
+    parts = [] if share is None else [share + 1]  # a 0 at the end would change nothing
+    words = np.random.SeedSequence([seed, purpose, epoch, step, *parts]).generate_state(1, np.uint64)
     return int(words[0] >> np.uint64(1))
 
 

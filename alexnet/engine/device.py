@@ -87,11 +87,12 @@ def choose_engine(
     winograd: bool | None = None,
     deterministic: bool = True,
     columns: Sequence[str] | None = None,
+    shards: int | None = 1,
 ) -> Engine:
     """The engine of these settings. It also sets torch's switches, which hold for the whole process.
 
     name: `auto` is a CUDA GPU if there is one, else Apple's GPU, else the processor.
-    threads: of the processor; None is torch's own choice.
+    threads: of the processor; None is torch's own choice, divided by shards.
     precision: `auto` is the fastest that the device computes natively.
     winograd: None is true, except on a Zen 5.
     Raises Mistake if the device or the precision isn't available.
@@ -100,7 +101,7 @@ def choose_engine(
     device = _find_device(name) if placed is None else placed[-1]
     if placed is not None and name not in ("auto", device.type):
         raise Mistake(f"device={name} and device.columns={columns} contradict each other: give one of them.")
-    _set_switches(threads, compile, deterministic)
+    _set_switches(threads or max(1, THREADS // (shards or 1)), compile, deterministic)
     precision = _set_precision(device, precision)
     return Engine(
         device,
@@ -112,6 +113,11 @@ def choose_engine(
         convolution=_choose_convolution(device, precision, compile, winograd),
         columns=placed,
     )
+
+
+def get_threads() -> int:
+    """The processor threads of this process, as its engine set them."""
+    return torch.get_num_threads()
 
 
 def _find_columns(names: Sequence[str] | None) -> list[torch.device] | None:
@@ -144,9 +150,9 @@ def _find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _set_switches(threads: int | None, compile: bool, deterministic: bool) -> None:
+def _set_switches(threads: int, compile: bool, deterministic: bool) -> None:
     """Sets what holds for the whole process: threads, memory, and whether the same run gives the same bits."""
-    torch.set_num_threads(THREADS if threads is None else threads)
+    torch.set_num_threads(threads)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products on a GPU may vary
     torch.set_deterministic_debug_mode("warn" if deterministic else "default")

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, NoReturn
 
+from alexnet.config.processes import refuse_torchrun
 from alexnet.errors import Mistake, make_printable, mistakes_end_the_program, nearest
+from alexnet.launch.torchrun import add_processes, lead_or_follow
 from alexnet.messages.lines import fit
 
 CONSOLE = {
@@ -63,11 +65,14 @@ def above_zero(kind: type) -> Callable[[str], float]:
     return number
 
 
-def run_on_folder(description: str, action: Callable[..., int], **flags: str | dict[str, Any]) -> None:
+def run_on_folder(
+    description: str, action: Callable[..., int], trains: bool = False, **flags: str | dict[str, Any]
+) -> None:
     """Calls action(folder, overrides) with the script's arguments and exits with the status that it returns.
 
-    flags: of each option that the script has besides, such as from_start for --from-start, what it does. The action
-    gets it by that name: whether it was given. For an option with a value: argparse's settings.
+    trains: whether the action trains, which processes that torchrun started do together. flags: of each option that the
+    script has besides, such as from_start for --from-start, what it does. The action gets it by that name: whether it
+    was given. For an option with a value: argparse's settings.
     """
     parser = Parser(description=description)
     parser.add_argument("folder", help="a run's folder, such as outputs/2026-11-24/12-00-00 or a job of a sweep")
@@ -77,5 +82,9 @@ def run_on_folder(description: str, action: Callable[..., int], **flags: str | d
         parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     with mistakes_end_the_program():
         refuse_console_flags(sys.argv[1:])
-        arguments = parser.parse_intermixed_args()  # options may stand anywhere
-        sys.exit(action(**vars(arguments)))
+        arguments = vars(parser.parse_intermixed_args())  # options may stand anywhere
+        if not trains:
+            refuse_torchrun()
+            sys.exit(action(**arguments))
+        arguments["overrides"] = add_processes(arguments["overrides"])
+        sys.exit(lead_or_follow(lambda: action(**arguments)))

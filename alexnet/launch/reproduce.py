@@ -11,6 +11,7 @@ from alexnet.config.machine import check_machine, check_source_is_there
 from alexnet.config.saved import load_run_config
 from alexnet.disk import check_space
 from alexnet.errors import Damaged, make_printable, shorten
+from alexnet.launch.torchrun import find_begun_folder
 from alexnet.messages.lines import show
 from alexnet.runs.claim import claim
 from alexnet.runs.folder import Run
@@ -24,6 +25,8 @@ SAYS_NOTHING = (
     "working_directory",
     "reproduces",
     "extended_from",
+    "processes",
+    "hosts",
     keys.DATA_BY_LENGTHS,
     *NOT_COMPARED,
 )
@@ -50,7 +53,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     check_options(config)
     check_source(config, original, build_without_data(config))
     check_space(Path("outputs"), estimate(config).peak, "call this in a folder on another disk")
-    run = Run(claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
+    run = Run(find_begun_folder() or claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     show(f"Reproducing {make_printable(folder)} in {run.folder}")
     for key, before, after in differences:
         show(f"intended difference: {key}: {make_printable(shorten(f'{before} -> {after}'))}")

@@ -15,6 +15,7 @@ from alexnet.comparison.metrics import NUMBERS, may_be_there
 from alexnet.config import options
 from alexnet.config.compose import without_hydra
 from alexnet.config.keys import LAUNCH, WITHOUT_EFFECT, flatten, without_launch
+from alexnet.config.processes import count_shards
 from alexnet.errors import Mistake, make_printable, nearest, shorten
 from alexnet.launch import search
 from alexnet.messages.console import from_here, translate, warn
@@ -131,6 +132,7 @@ def warn_of_repeats(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]
     known: dict[str, int] = {}
     for number, (overrides, config) in enumerate(zip(jobs, configs, strict=True)):
         values = {key: value for key, value in flatten(config).items() if key not in WITHOUT_EFFECT}
+        values["device.shards"] = count_shards(config.device)
         first = known.setdefault(str(values), number)
         if first != number:
             same = make_printable(shorten(" ".join(without_launch(overrides))))

@@ -30,6 +30,7 @@ from alexnet.launch import parallel, search, sweep
 from alexnet.launch.arguments import refuse_console_flags
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
+from alexnet.launch.torchrun import add_processes, find_begun_folder, lead_or_follow
 from alexnet.messages.console import configure, from_here, say, warn
 from alexnet.runs.folder import Run, Sweep
 
@@ -37,7 +38,23 @@ from alexnet.runs.folder import Run, Sweep
 def main() -> None:
     """Runs the program. Hydra composes the configuration, calls the callback, then `job` once or once per job."""
     with mistakes_end_the_program():  # it knows closed pipes
-        run_hydra()
+        lead_or_follow(_run)
+
+
+def _run() -> None:
+    """Runs the program in one process, or in the first one that torchrun has started: there it resumes the run that
+    these processes have begun, if they were started again.
+    """
+    folder = find_begun_folder()
+    if folder is not None:
+        from alexnet.launch.resume import resume
+
+        sys.exit(resume(folder, add_processes([]), from_start=not Run(folder).has_checkpoint))
+    given, sys.argv[1:] = sys.argv[1:], add_processes(sys.argv[1:])
+    if {"-m", "--multirun"} & set(given) and given != sys.argv[1:]:
+        example = " ".join(["python scripts/train.py", *sys.argv[1:]])
+        raise Mistake(f"-m doesn't run under torchrun, because each job needs processes of its own: {example}")
+    run_hydra()
 
 
 def run_hydra() -> NoReturn:

@@ -9,6 +9,13 @@ CHINESE = {
     "Device: {} ({}), {}": "设备: {} ({}), {}",
     "{:,} to train": "训练 {:,} 张",
     ", {:,} to validate": ", 验证 {:,} 张",
+    "Processes: {}, each with {} of {} shares of a batch": "进程: {} 个, 每个计算每批 {} 份 (共 {} 份)",
+    "{} processes share {} processor cores: fewer would be faster.": (
+        "{} 个进程共用 {} 个处理器核心: 进程少一些会更快。"
+    ),
+    "Process {} on {} has {} {}, and process 0 has {}: the numbers may depend on it.": (
+        "{1} 上的进程 {0} 的 {2} 是 {3}, 而进程 0 的是 {4}: 数值可能受其影响。"
+    ),
     "Images: {}, {:,} to test; classes: {:,}": "图像: {}, 测试 {:,} 张; 共 {:,} 类",
     "Network: {}, {:,} parameters": "网络: {}, {:,} 个参数",
     "Extracting": "提取特征",

@@ -1,6 +1,4 @@
-"""The folders of a run and of a sweep. This module alone knows the names of the files in them.
-
-A run's folder:
+"""The folders of a run and of a sweep. This module alone knows the names of the files in them. A run's folder:
 
 .hydra/                     the composed configuration, as Hydra writes it
 config.yaml                 the same, resolved
@@ -15,6 +13,7 @@ checkpoints/best.pt         weights of the best validation epoch, if there is a 
 result.json                 how the run ended; without it the run is still running, or was killed
 result.previous.json        how the run had ended before it was resumed
 show/                       pictures that show.py drew, and their figures
+ranks/N.log                 warnings of process N, if several trained the run
 .lock                       locked while a process trains in the folder
 
 A sweep's folder has a run's folder per job, and:
@@ -83,7 +82,7 @@ class Run:
         self.confusion = self.folder / "confusion_matrix.png"
         self.checkpoints = self.folder / "checkpoints"
         self.log = self.folder / "train.log"
-        self.pictures = self.folder / "show"
+        self.pictures, self.ranks = self.folder / "show", self.folder / "ranks"
 
     def record_window(self, row: dict[str, Any]) -> None:
         """Appends a row to losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""

@@ -12,35 +12,36 @@ from omegaconf import DictConfig
 
 from alexnet.data import facts
 from alexnet.data.batches import Batches, SplitBatches
-from alexnet.data.dataset import Dataset, Splits, choose_splits
+from alexnet.data.dataset import Dataset, Splits
 from alexnet.data.preparation import Preparation
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
+from alexnet.engine.distributed import Group
+from alexnet.engine.packing import Packing
 from alexnet.runs.texts import TEXTS, Texts
-from alexnet.training.network import (
-    Network,
-    build_model,
-    choose_engine,
-    choose_preparation,
-    configure_batches,
-    load_dataset,
-)
+from alexnet.training.data import load_data
+from alexnet.training.network import Network, build_model, choose_engine, configure_batches, make_group
 from alexnet.training.optimizer import prevent_compiler_import, unwrap_step
 from alexnet.training.targets import call, find_target, read_options
 from alexnet.training.transfer import Transfer, freeze, group_parameters, take_weights
+
+# The options that a training has as they are.
+OWN = ("batch_size", "seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes", "keep", "test")
 
 
 @dataclass
 class Training(Network):
     """All that a run is made of, on its device.
 
-    recorder: of steps, on a GPU; None if they aren't recorded. rates: (), where a recorded step finds the learning rate
-    of each group of the optimizer. transfer: what was taken of other weights. frozen: layers that aren't trained.
-    schedule(epoch, epochs, errors) gives the factor of the learning rate.
+    packing: of what shares add up; None if there is one share. recorder: of steps, on a GPU; None if they aren't
+    recorded. rates: (), where a recorded step finds the learning rate of each group of the optimizer. transfer: what
+    was taken of other weights. frozen: layers that aren't trained. schedule(epoch, epochs, errors) gives the factor of
+    the learning rate.
     """
 
     batches: SplitBatches
     optimizer: torch.optim.Optimizer
+    packing: Packing | None
     recorder: Recorder | None
     rates: Sequence[torch.Tensor] | None
     transfer: Transfer | None
@@ -57,35 +58,42 @@ class Training(Network):
     test: bool  # whether the trained network is tested
     texts: Texts
 
+    def call(self, function: Callable[..., torch.Tensor], *tensors: torch.Tensor) -> torch.Tensor:
+        """function(training, *tensors), recorded if steps are."""
+        return function(self, *tensors) if self.recorder is None else self.recorder(function, self, *tensors)
 
-def assemble(config: DictConfig, dataset: Dataset | None = None, began: dict[str, Any] | None = None) -> Training:
+
+def assemble(
+    config: DictConfig,
+    dataset: Dataset | None = None,
+    began: dict[str, Any] | None = None,
+    join: Callable[[DictConfig, Engine, dict[str, Any] | None], Group] = make_group,
+) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run.
 
     dataset: used instead of the configuration's own source. began: the "transferred_from" in the environment of a run
-    that is resumed; then model.weights isn't read again.
+    that is resumed; then model.weights isn't read again. join: gives the processes of the run, this one among them.
     """
     engine = choose_engine(config)
-    if dataset is None:
-        dataset = load_dataset(config.dataset)
-    splits = choose_splits(dataset, config.dataset.get("validation", 0), config.dataset.get("share", 1), config.seed)
-    facts.check_batch(config.batch_size, len(splits.train))
-    preparation = choose_preparation(config.dataset, dataset)
+    group = join(config, engine, began)
+    dataset, splits, preparation = load_data(config, group, engine.device, dataset)
     make_batches = configure_batches(config, engine, dataset.size)
-    batches = _batch_splits(config, splits, preparation, make_batches)
+    batches = _batch_splits(config, splits, preparation, make_batches, group)
     model = build_model(config, dataset, make_batches(splits.sample, preparation.for_validation()))
     transfer = take_weights(model, config.model, dataset, began)
     frozen = freeze(model, config.model.get("freeze"), transfer)
     engine.place(model)
     optimizer = _build_optimizer(config, engine, model, transfer)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))
-    own = ("batch_size", "seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes", "keep", "test")
     return Training(
         engine=engine,
+        group=group,
         dataset=dataset,
         model=model,
         forward=engine.forward(model, recorded),
         batches=batches,
         optimizer=optimizer,
+        packing=Packing(model) if group.shards > 1 else None,
         recorder=Recorder(engine.device) if recorded else None,
         rates=[torch.zeros((), device=engine.device) for _ in optimizer.param_groups] if recorded else None,
         transfer=transfer,
@@ -94,7 +102,7 @@ def assemble(config: DictConfig, dataset: Dataset | None = None, began: dict[str
         schedule=partial(find_target("schedule", config.schedule), **read_options(config.schedule)),
         log_every=min(config.log_every, len(batches.train)),  # at least one window an epoch
         texts=TEXTS[config.language],
-        **{name: config[name] for name in own},
+        **{name: config[name] for name in OWN},
     )
 
 
@@ -126,16 +134,29 @@ def guess_classes(dataset: DictConfig) -> int:
 
 
 def _batch_splits(
-    config: DictConfig, splits: Splits, preparation: Preparation, make_batches: Callable[..., Batches]
+    config: DictConfig, splits: Splits, preparation: Preparation, make_batches: Callable[..., Batches], group: Group
 ) -> SplitBatches:
     training, test = preparation.for_training(), preparation.for_test()
     validation = splits.validation
+    rows = partial(choose_rows, group, config.cutmix > 0) if group.size > 1 else None
     return SplitBatches(
-        train=make_batches(splits.train, training, shuffle=True, seed=config.seed, epochs=config.epochs),
+        train=make_batches(
+            splits.train, training, shuffle=True, seed=config.seed, epochs=config.epochs, choose_rows=rows
+        ),
         validation=None if validation is None else make_batches(validation, preparation.for_validation()),
         test=make_batches(splits.test, test),
         train_subset=make_batches(splits.train_subset, test),
     )
+
+
+def choose_rows(group: Group, mixes: bool, count: int) -> slice | torch.Tensor:
+    """The images of a batch of `count` that this process computes. mixes: whether CutMix, which gives each image a part
+    of the one before it, needs the one before them as well.
+    """
+    rows = group.get_rows(count)
+    if not mixes or len(rows) in (0, count):
+        return slice(rows.start, rows.stop)
+    return torch.arange(rows.start - 1, rows.stop) % count
 
 
 def _build_optimizer(

@@ -34,6 +34,7 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any], confi
         translate("Device: {} ({}), {}").format(
             training.engine.device, environment["device_name"], environment["precision"]
         ),
+        *_describe_processes(training),
         translate("Images: {}, {:,} to test; classes: {:,}").format(
             images, len(batches.test.labels), len(training.dataset.classes)
         ),
@@ -47,6 +48,15 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any], confi
     _log_details(training, environment, config)
     if training.engine.compile:
         logger.info(translate("The first steps compile the network, which can take minutes."))
+
+
+def _describe_processes(training: "Training") -> list[str]:
+    """How many processes compute the run; nothing for one that computes whole batches."""
+    group = training.group
+    if group.shards == 1:
+        return []
+    text = translate("Processes: {}, each with {} of {} shares of a batch")
+    return [text.format(group.size, len(group.get_shares()), group.shards)]
 
 
 def _describe_transfer(training: "Training") -> list[str]:

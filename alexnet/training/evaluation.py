@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.data.batches import Batches
+from alexnet.engine.shares import cut
 from alexnet.errors import Damaged, Diverged, Mistake
 from alexnet.messages.console import progress
 from alexnet.runs import checkpoints
@@ -38,23 +39,29 @@ class Evaluation:
 def evaluate(network: Network, batches: Batches) -> Evaluation:
     """One pass over the split, dropout off. With K < 5 classes top5 is top-K.
 
-    Raises Failure if a batch finds too little memory.
+    Processes share the batches, and each adds up the losses of its shares. Raises Failure if a batch finds too little
+    memory, Interrupted if one of several processes got a signal.
     """
     network.model.eval()
-    classes = len(network.dataset.classes)
-    confusion = torch.zeros(classes * classes, dtype=torch.int64, device=batches.device)
-    loss, top5 = (torch.zeros((), device=batches.device) for _ in range(2))
-    with network.enough_memory(), progress("Testing", len(batches), "batch") as advance:
-        for images, labels in batches.epoch():
-            logits = average_views(network.forward(images), len(labels))  # (B, K)
-            best = rank_classes(logits)  # (B, 5)
-            confusion += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
-            loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
-            top5 += (best == labels[:, None]).sum()
-            advance(1)
-    count = len(batches.labels)
-    confusion = confusion.view(classes, classes).cpu()
-    return Evaluation(loss.item() / count, confusion.trace().item() / count, top5.item() / count, confusion)
+    group, classes = network.group, len(network.dataset.classes)
+    counts = torch.zeros(classes * classes + 1, dtype=torch.int64, device=batches.device)  # confusion and top-5
+    losses = torch.zeros(group.shards // group.size, device=batches.device)
+    parts = [cut(len(batches), group.shards)[share] for share in group.get_shares()]
+    with network.enough_memory(), progress("Testing", sum(map(len, parts)), "batch") as advance:
+        for loss, part in zip(losses, parts, strict=True):
+            for images, labels in batches.epoch(start=part.start, stop=part.stop):
+                if group.find_stop() > 0:
+                    break
+                logits = average_views(network.forward(images), len(labels))  # (B, K)
+                best = rank_classes(logits)  # (B, 5)
+                counts[:-1] += torch.bincount(labels * classes + best[:, 0], minlength=classes * classes)
+                counts[-1] += (best == labels[:, None]).sum()
+                loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
+                advance(1)
+    group.settle()
+    counts, total = group.count(counts).cpu(), sum(group.gather(losses).tolist())
+    count, confusion = len(batches.labels), counts[:-1].view(classes, classes)
+    return Evaluation(total / count, confusion.trace().item() / count, counts[-1].item() / count, confusion)
 
 
 def rank_classes(logits: Tensor, count: int = 5) -> Tensor:

@@ -20,6 +20,7 @@ from alexnet.errors import Diverged, Failure, Mistake, make_sentence
 from alexnet.messages.console import LOG_ONLY, configure, translate, warn
 from alexnet.runs.folder import Run
 from alexnet.training.console import log_end, log_start, log_test
+from alexnet.training.leader import Leader
 from alexnet.training.pictures import draw_confusion, draw_curve
 from alexnet.training.prepare import Prepared, as_yaml, prepare
 from alexnet.training.pruning import prune
@@ -47,7 +48,7 @@ def execute(
     configure(config.get("console"), config.get("language"))
     try:
         with run.exclusive():
-            return _execute(lambda: prepare(config, run, parent, checked, from_start), run, label)
+            return _execute(lambda leader: prepare(config, run, parent, checked, leader), run, label, from_start)
     except Mistake as mistake:  # another process trains in the folder, and will write how the run ends
         _warn_of_end(str(mistake), label)
         return mistake.exit_status
@@ -79,13 +80,13 @@ class Attempt:
         return round(self.seconds_before + perf_counter() - self.clock, 3)
 
 
-def _execute(prepare_run: Callable[[], Prepared], run: Run, label: str) -> int:
+def _execute(prepare_run: Callable[[Leader], Prepared], run: Run, label: str, from_start: bool) -> int:
     attempt, exit_status = Attempt(owns_result=run.is_new), 0
     logging.raiseExceptions = False  # a log line that finds the disk full must not hide the reason
     try:
-        with Signals() as signals:
+        with Signals() as signals, Leader(run, signals, from_start) as leader:
             with _no_garbage_collection():
-                prepared = prepare_run()
+                prepared = prepare_run(leader)
             _begin(run, prepared, attempt, signals)
             result = _run(run, prepared, signals, alone=not label)
     except (Exception, Interrupted) as error:

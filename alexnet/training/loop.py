@@ -17,6 +17,7 @@ from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.console import log_epoch
 from alexnet.training.evaluation import Evaluation, check_finite, evaluate
+from alexnet.training.sharded import step_by_shares
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, Tally, save_checkpoint
 
@@ -45,16 +46,19 @@ def train(run: Run, training: Training, state: State, signals: Signals) -> None:
 def train_epoch(run: Run, training: Training, state: State, signals: Signals, bar: tqdm) -> None:
     """The rest of the current epoch, with a row and a line every `log_every` batches, a window."""
     training.model.train()
-    for images, labels in training.batches.train.epoch(state.epoch, start=state.batch):
+    batches = training.batches.train
+    for images, labels in batches.epoch(state.epoch, start=state.batch):
         with signals.uninterrupted():  # a step is both taken and recorded, or neither
             rate = compute_learning_rate(training, state.epoch, state.batch, state.errors)
             set_learning_rate(training, rate)
-            figures = step(training, images, labels, state.epoch, state.batch)
+            figures, count = step(training, images, labels, state.epoch, state.batch), batches.count(state.batch)
             state.batch += 1
-            state.epoch_tally.add(figures, len(labels))
-            state.window_tally.add(figures, len(labels))
+            state.epoch_tally.add(figures, count)
+            state.window_tally.add(figures, count)
             full = state.window_tally.batches >= training.log_every  # above it after a resume with a smaller log_every
             # Reading the loss makes a GPU wait, so there it is read only once a window.
+            if full or training.engine.device.type == "cpu" or state.batch % 16 == 0:
+                training.group.settle()
             if full or training.engine.device.type == "cpu":
                 check_finite(
                     state.window_tally.loss(),
@@ -73,9 +77,9 @@ def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: 
     """One step: images (B, C, H, W), labels (B,). Returns, on the device, the loss and how many were right, (2,)."""
     torch.manual_seed(randomness.derive_seed(training.seed, randomness.STEP, epoch, batch))
     images, targets = augment.cut_mix(images, labels, len(training.dataset.classes), training.cutmix)
-    if training.recorder is not None:
-        return training.recorder(update, training, images, labels, targets)
-    return update(training, images, labels, targets)
+    if training.packing is not None:
+        return step_by_shares(training, images, labels, targets, epoch, batch)
+    return training.call(update, images, labels, targets)
 
 
 def update(training: Training, images: Tensor, labels: Tensor, targets: Tensor) -> Tensor:

@@ -5,16 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from inspect import signature
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from alexnet.config.checks import FOR_OTHERS
+from alexnet.config.processes import count_shards
 from alexnet.data import colours, randomness
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, choose_splits, keep_classes
 from alexnet.data.preparation import Preparation
 from alexnet.engine import device as devices
 from alexnet.engine.device import Engine
+from alexnet.engine.distributed import Group
 from alexnet.errors import Failure, Mistake
 from alexnet.training.targets import NO_MEMORY, call, find_target, read_options, refusing
 from alexnet.training.whitening import whiten
@@ -28,6 +32,7 @@ class Network:
     """
 
     engine: Engine
+    group: Group
     dataset: Dataset
     model: torch.nn.Module
     forward: Callable[[torch.Tensor], torch.Tensor]
@@ -64,7 +69,7 @@ def build_for_test(config: DictConfig, split: str, classes: Sequence[str] | None
 def build_network(config: DictConfig, engine: Engine, dataset: Dataset) -> Network:
     """The configuration's network for that dataset's classes and images. Its weights are still to be loaded."""
     model = engine.place(build_model(config, dataset))
-    return Network(engine, dataset, model, engine.forward(model, engine.capture), config.batch_size)
+    return Network(engine, make_group(config), dataset, model, engine.forward(model, engine.capture), config.batch_size)
 
 
 def load_split(
@@ -104,8 +109,15 @@ def configure_batches(config: DictConfig, engine: Engine, size: int) -> Callable
 
 def choose_engine(config: DictConfig) -> Engine:
     settings = read_options(config.device)
-    settings.pop("workers", None)  # an option of the data's
+    for name in FOR_OTHERS["device"]:
+        settings.pop(name, None)
+    settings["shards"] = count_shards(config.device)
     return devices.choose_engine(**settings)
+
+
+def make_group(config: DictConfig, *_: Any) -> Group:
+    """This process alone, which computes all shares of a batch."""
+    return Group(shards=count_shards(config.device))
 
 
 def load_dataset(config: DictConfig, classes: Sequence[str] | None = None) -> Dataset:

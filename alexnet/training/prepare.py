@@ -8,9 +8,11 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet.config.checks import check_run
 from alexnet.config.keys import MEASURED
 from alexnet.config.machine import check_machine
+from alexnet.config.processes import count_shards
 from alexnet.data.preparation import Preparation
 from alexnet.disk import check_space
 from alexnet.runs.folder import Run
+from alexnet.training.leader import Leader
 from alexnet.training.resumable import refuse_other_checkpoint, resume_config, resume_environment
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ class Prepared:
     environment: dict[str, Any]  # for environment.json
 
 
-def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, from_start: bool) -> Prepared:
-    """Builds the run, from its last checkpoint if it has one and not `from_start`.
+def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, leader: Leader) -> Prepared:
+    """Builds the run, from its last checkpoint if it has one, unless the leader trains from the start.
 
     Writes config.yaml in a new folder, and nothing in a folder with a run. parent: the run that this one reproduces.
+    leader: of the run's processes.
     Raises Mistake if the folder, its disk, the data or the checkpoint refuses the run, Failure if the data can't be
     downloaded.
     """
@@ -37,6 +40,7 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
         check_run(config)
         check_machine(config)
     if run.is_new:
+        config = OmegaConf.create({**config, "device": {**config.device, "shards": count_shards(config.device)}})
         run.write_config(as_yaml(config))
     else:
         config = resume_config(config, run)
@@ -48,8 +52,8 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
 
     _check_space(config, run, parent)
     before = run.environment().get("transferred_from")
-    resumes = run.has_checkpoint and not from_start
-    training = assemble(config, began=before if resumes else None)
+    resumes = run.has_checkpoint and not leader.from_start
+    training = assemble(config, began=before if resumes else None, join=leader.join)
     dataset = training.dataset
     environment = describe(training.engine, dataset.fingerprint())
     environment |= {"classes": list(dataset.classes), "channels": dataset.channels}
@@ -60,8 +64,9 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, fro
             refuse_other_weights(noted["weights_sha256"], before, run)
     if parent is not None:
         environment["reproduces"] = str(parent.folder.absolute())
-    state = restore_checkpoint(run, training, from_start)
+    state = restore_checkpoint(run, training, leader.from_start)
     refuse_other_checkpoint(config, run, state)
+    environment |= leader.meet(training, state)
     environment = resume_environment(environment, run, training, state)
     return Prepared(_note_measured(config, training.batches.train.preparation), training, state, environment)
 

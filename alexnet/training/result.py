@@ -24,6 +24,7 @@ def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]
     training_seconds = state.seconds()
     validated = training.batches.validation is not None
     if validated:
+        training.group.wait()  # until process 0 has written them
         load_weights(training, run, "best")
     tested, test_seconds = measure_test(training, training.batches.test) if training.test else ({}, {})
     training_accuracy = evaluate(training, training.batches.train_subset).top1

@@ -20,7 +20,7 @@ SEALS = ("id", "config", "config_before")  # what environment.json has of the ru
 
 
 def resume_config(config: DictConfig, run: Run) -> DictConfig:
-    """The configuration with the mean and components that the run began with, unless it gives its own.
+    """The configuration with the mean, components and shares that the run began with, unless it gives its own.
 
     Raises Mistake if the run has another configuration, apart from keys.MAY_CHANGE.
     """
@@ -28,7 +28,10 @@ def resume_config(config: DictConfig, run: Run) -> DictConfig:
     began_with = saved.get("dataset", {})
     open_keys = [key for key in keys.MEASURED if key in began_with and config.dataset.get(key) is None]
     measured = {key: began_with[key] for key in open_keys}
-    config = OmegaConf.create({**config, "dataset": {**config.dataset, **measured}})
+    device = dict(config.device)
+    if device.get("shards") is None:
+        device["shards"] = saved.get("device", {}).get("shards", 1)
+    config = OmegaConf.create({**config, "dataset": {**config.dataset, **measured}, "device": device})
     plain: Any = OmegaConf.to_container(config, resolve=True)
     if others := _list_other_values(saved, plain):
         raise Mistake(

@@ -1,6 +1,7 @@
 """Turns Ctrl-C and SIGTERM into an exception that never arrives in the middle of a step."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,7 +14,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.exit_status = 128 + number
+        self.number, self.exit_status = number, 128 + number
 
 
 class Signals:
@@ -23,8 +24,12 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self._deferring, self._raised = False, False
-        self._pending: int | None = None
+        self.shared = False  # whether other processes must stop at the same step; then `asked` is all that changes
+        self.asked = 0  # the signal that arrived
+        self.reacted = False  # an exception was raised; there won't be another
+        self._deferring = False
+        self._pending: BaseException | None = None
+        self._news: BaseException | None = None  # of another thread
 
     def __enter__(self) -> "Signals":
         self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -43,16 +48,41 @@ class Signals:
         finally:
             self._deferring = False
         if self._pending is not None:
-            number, self._pending = self._pending, None
-            self._raise(number)
+            error, self._pending = self._pending, None
+            self._raise(error)
+
+    def stop(self, number: int) -> None:
+        """Raises Interrupted as if that signal had arrived; 0 is none."""
+        if number > 0:
+            self._deliver(Interrupted(number))
+
+    def raise_soon(self, error: BaseException) -> None:
+        """Raises an error in the main thread as a signal would. Any other thread may call this."""
+        self._news = error
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, signal.SIGTERM)  # it interrupts what the main thread waits for
+
+    def ignore_others(self) -> None:
+        """Raises nothing from now on."""
+        self.reacted = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._deferring:
-            self._pending = number
+        if self._news is not None:
+            error, self._news = self._news, None
+            self._deliver(error)
+        elif self.shared:
+            self.asked = self.asked or number
         else:
-            self._raise(number)
+            self._deliver(Interrupted(number))
 
-    def _raise(self, number: int) -> None:
-        if not self._raised:
-            self._raised = True
-            raise Interrupted(number)
+    def _deliver(self, error: BaseException) -> None:
+        if self._deferring:
+            self._pending = error if self._pending is None else self._pending
+        else:
+            self._raise(error)
+
+    def _raise(self, error: BaseException) -> None:
+        if not self.reacted:
+            self.reacted = True
+            raise error

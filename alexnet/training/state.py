@@ -122,8 +122,12 @@ class State:
 def save_checkpoint(run: Run, training: Training, state: State) -> None:
     """Writes the checkpoint to resume from: weights, optimizer, scaler and state, as tensors and plain types.
 
-    The best epoch's weights are written just before it, so that they are never of a later epoch.
+    The best epoch's weights are written just before it, so that they are never of a later epoch. Of several processes,
+    which have the same weights, the first one writes them.
     """
+    if training.group.rank > 0:
+        state.best = None
+        return
     began, folder = perf_counter(), run.seal()
     if state.best is not None:
         checkpoints.save(run.checkpoints, "best", {**state.best, "folder": folder})

@@ -264,25 +264,3 @@ def test_without_the_callback_a_job_still_checks_its_values(train, small, tmp_pa
     done = train(*sweep, *small, "cutmix=5", changed)
     assert "cutmix=5: expected a number from 0 to 1" in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.glob("**/losses.csv"))
-
-
-@pytest.mark.parametrize("script", ["train.py", "resume.py", "reproduce.py"])
-def test_one_of_several_processes_of_a_command_is_refused(tmp_path, script):
-    shutil.copytree(ROOT / "tests" / "support" / "run_of_0_1_0", tmp_path / "run")
-    (tmp_path / "run" / "result.json").unlink()
-    arguments = ["dataset=digits"] if script == "train.py" else ["run"]
-    several = {**os.environ, "RANK": "1", "WORLD_SIZE": "2"}
-    command = [sys.executable, str(ROOT / "scripts" / script), *arguments]
-    done = subprocess.run(command, cwd=tmp_path, env=several, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "one of 2 processes" in done.stderr and "start it once, with python" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-@pytest.mark.slow
-def test_torchrun_trains_nothing(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += [str(ROOT / "scripts" / "train.py"), "experiment=quickstart"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and "WORLD_SIZE=2: this is one of 2 processes" in done.stderr
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,69 @@
+"""The processes of a run, and what torchrun, or a program like it, tells each process that it starts. No torch."""
+
+import os
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from alexnet.errors import Mistake
+
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process stands among those of a run. local: among those on its machine.
+
+    host, port: where the processes find one another. hosted: whether torchrun, and not process 0, listens there.
+    attempt: how often torchrun has started the processes again.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+    host: str = "127.0.0.1"
+    port: int = 0
+    attempt: int = 0
+    hosted: bool = False
+
+
+def count_shards(device: DictConfig) -> int:
+    """Into how many shares each batch is cut: as configured, or one for each process."""
+    shards = device.get("shards")
+    return device.get("processes", 1) if shards is None else shards
+
+
+def read_place() -> Place | None:
+    """This process's place, by its environment; None if it was started alone.
+
+    Raises Mistake for variables that tell no place.
+    """
+    rank, size = os.environ.get("RANK"), os.environ.get("WORLD_SIZE", "1")
+    if rank is None or size == "1":
+        return None
+    given = {"LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": size, "TORCHELASTIC_RESTART_COUNT": "0", **os.environ}
+    values = [given.get(name, "") for name in NAMES]
+    if not all(value.isdecimal() for value in values) or int(rank) >= int(size):
+        told = ", ".join(f"{name}={value}" for name, value in zip(NAMES, values, strict=True))
+        raise Mistake(f"{told}: expected whole numbers, as torchrun sets them. Start with torchrun, or without them.")
+    number, count, local_rank, local_size, port, attempt = map(int, values)
+    hosted = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    host = given.get("MASTER_ADDR", "127.0.0.1")
+    return Place(number, count, local_rank, local_size, host, port, attempt, hosted)
+
+
+def refuse_torchrun() -> None:
+    """Raises Mistake if this is one of several processes: for commands that one process does."""
+    place = read_place()
+    if place is not None:
+        raise Mistake(
+            f"RANK={place.rank}, WORLD_SIZE={place.size}: this command is for one process, and each of {place.size} "
+            f"would do the same. Start it with python, without these variables."
+        )
+
+
+def use_all_threads() -> None:
+    """Undoes torchrun's OMP_NUM_THREADS=1, which torch reads when it is imported: a run divides the threads itself."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("OMP_NUM_THREADS") == "1":
+        del os.environ["OMP_NUM_THREADS"]

@@ -1,0 +1,76 @@
+"""Runs a command that torchrun has started in several processes: process 0 does it, the others follow."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from alexnet.config.processes import Place, read_place, use_all_threads
+from alexnet.errors import Failure, Mistake
+
+KEY = "device.processes"
+
+
+def lead_or_follow(command: Callable[[], Any]) -> Any:
+    """Calls the command in process 0, or if there is only one. The others train what it starts, and end with it.
+
+    Raises Failure if process 0 can't listen where the others look for it.
+    """
+    use_all_threads()
+    place = read_place()
+    if place is None:
+        return command()
+    if place.rank > 0:
+        from alexnet.training.follower import follow
+
+        sys.exit(follow(place))
+    return _lead(command, place)
+
+
+def _lead(command: Callable[[], Any], place: Place) -> Any:
+    from alexnet.training.watch import open_store, tell_end
+
+    try:
+        store = open_store(place, hosts=not place.hosted)
+    except RuntimeError as error:
+        raise Failure(
+            f"MASTER_ADDR={place.host}, MASTER_PORT={place.port} can't be used, perhaps because another program has "
+            f"that port: give another one. ({str(error).splitlines()[0]:.200})"
+        ) from error
+    status: Any = 1
+    try:
+        status = command()
+        return status
+    except SystemExit as ended:
+        status = 0 if ended.code is None else ended.code
+        raise
+    except BaseException as error:
+        status = getattr(error, "exit_status", 1)
+        raise
+    finally:
+        with suppress(RuntimeError):
+            if not store.check(["ended/0"]):  # a run that was trained has told it already
+                tell_end(store, 0, status if isinstance(status, int) else 0)
+
+
+def find_begun_folder() -> str | None:
+    """The run's folder, if torchrun has started the processes again; None if it hasn't, or no folder was made."""
+    place = read_place()
+    if place is None or place.attempt == 0:
+        return None
+    from alexnet.training.watch import find_folder
+
+    return find_folder(place)
+
+
+def add_processes(overrides: Sequence[str]) -> list[str]:
+    """The overrides with as many processes as torchrun has started. Raises Mistake if they ask for others."""
+    place = read_place()
+    given = [each for each in overrides if each.partition("=")[0] == KEY]
+    if place is None:
+        return list(overrides)
+    if given not in ([], [f"{KEY}={place.size}"]):
+        raise Mistake(
+            f"{given[0]}: torchrun has started {place.size} processes. Leave it out, or start without torchrun."
+        )
+    return [*(each for each in overrides if each not in given), f"{KEY}={place.size}"]

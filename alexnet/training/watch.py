@@ -1,0 +1,169 @@
+"""Watches the processes of a run, in a thread of each: notices signals, and processes that ended or hang."""
+
+import json
+import os
+import sys
+from datetime import timedelta
+from signal import Signals as Number
+from subprocess import Popen
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+import torch.distributed as dist
+
+from alexnet.config.processes import Place
+from alexnet.errors import Failure
+from alexnet.messages.lines import show
+from alexnet.training.signals import Interrupted, Signals
+
+PERIOD = 0.5  # seconds between two looks
+SILENCE = 60.0  # seconds without a sign of life after which a process counts as lost
+REACHED = timedelta(seconds=60)  # that the store is waited for
+GRACE = 6.0  # the same after an exchange has failed; also for the main thread to react
+
+
+class Left(BaseException):
+    """Process 0 ended the run, and has said why. This process ends as well, without a word."""
+
+    def __init__(self, exit_status: int):
+        super().__init__("process 0 ended the run")
+        self.exit_status = exit_status
+
+
+def open_store(place: Place, hosts: bool = False) -> dist.Store:
+    """A store of texts that all processes of the run reach. hosts: whether it is in this process.
+
+    Raises RuntimeError if it can't be reached, or its port is taken.
+    """
+    store = dist.TCPStore(place.host, place.port, is_master=hosts, wait_for_workers=False, timeout=REACHED)
+    return dist.PrefixStore(f"alexnet/{place.attempt}", store)
+
+
+def note_folder(place: Place, folder: str) -> None:
+    """Notes the run's folder for processes that torchrun may start again."""
+    _open_notes(place).set("folder", folder)
+
+
+def find_folder(place: Place) -> str | None:
+    """The folder that was noted; None if none was."""
+    store = _open_notes(place)
+    return store.get("folder").decode() if store.check(["folder"]) else None
+
+
+def _open_notes(place: Place) -> dist.Store:
+    store = dist.TCPStore(place.host, place.port, is_master=False, timeout=REACHED)
+    return dist.PrefixStore("alexnet", store)
+
+
+def tell_end(store: dist.Store, rank: int, exit_status: int, reason: str = "", number: int = 0) -> None:
+    """Tells the other processes how this one ended. number: of the signal that ended it."""
+    store.set(f"ended/{rank}", json.dumps({"exit_status": exit_status, "reason": reason, "signal": number}))
+
+
+class Watch(Thread):
+    """Looks at the other processes twice a second. Process 0 watches all, the others only process 0.
+
+    If one of them ended early, the main thread gets an exception, as from a signal; if it doesn't react to that, the
+    program ends. names: of the processes, for messages. children: that this process started, by rank. way_out: a
+    sentence that says how to resume the run.
+    """
+
+    def __init__(self, place: Place, signals: Signals):
+        super().__init__(daemon=True)
+        self.place, self.signals, self.way_out = place, signals, ""
+        self.children: dict[int, Popen[bytes]] = {}
+        self.names: dict[int, str] = {}
+        self.patience = SILENCE
+        self.asked = 0  # the first signal that any process got
+        self.news: BaseException | None = None  # why the run can't go on
+        self.stopped, self.told = Event(), Event()
+        self.signs: dict[int, tuple[str, float]] = {}  # the last sign of life of each, and when it was seen
+        self.ended: set[int] = set()  # as they should
+
+    def find_stop(self) -> int:
+        """The signal that a process got; 0 if none did."""
+        return self.signals.asked or self.asked
+
+    def explain(self, error: Exception) -> Exception:
+        """What to raise for an exchange that failed: what happened to the process that it failed with."""
+        self.patience = GRACE
+        self.told.wait(2 * GRACE)
+        self.signals.ignore_others()
+        if isinstance(self.news, Exception):
+            return self.news
+        if self.news is not None:
+            raise self.news
+        return Failure(
+            f"The processes of the run lost one another: {' '.join(str(error).split())[:300]}. {self.way_out}"
+        )
+
+    def run(self) -> None:
+        beats, heard = 0, monotonic()
+        while not self.stopped.wait(PERIOD):
+            beats += 1
+            try:
+                if beats == 1:
+                    store = open_store(self.place)
+                self._look(store, beats)
+            except RuntimeError:  # the store has gone, and with it the process that had it
+                self._tell(Failure(f"{self._describe(0)} ended without a word. {self.way_out}"))
+            if self.news is None:
+                heard = monotonic()
+            elif monotonic() - heard > GRACE and not self.signals.reacted and not self.stopped.is_set():
+                show(str(self.news), sys.stderr)
+                os._exit(1)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        if self.is_alive():
+            self.join()
+
+    def _look(self, store: dist.Store, beats: int) -> None:
+        store.set(f"alive/{self.place.rank}", str(beats))
+        if self.signals.asked > 0 and self.asked == 0:
+            store.set("asked", str(self.signals.asked))
+        if self.asked == 0 and store.check(["asked"]):
+            self.asked = int(store.get("asked"))
+        others = range(1, self.place.size) if self.place.rank == 0 else [0]
+        for rank in set(others) - self.ended:
+            if store.check([f"ended/{rank}"]):
+                self._hear(rank, json.loads(store.get(f"ended/{rank}")))
+                continue
+            if rank not in self.names and store.check([f"about/{rank}"]):
+                self.names[rank] = store.get(f"about/{rank}").decode()
+            if (status := self._find_exit_status(rank)) is not None:
+                how = f"was killed by {Number(-status).name}" if status < 0 else f"ended with exit status {status}"
+                self._tell(Failure(f"{self._describe(rank)} {how}. {self.way_out}"))
+            elif store.check([f"alive/{rank}"]):
+                self._listen(rank, store.get(f"alive/{rank}").decode())
+
+    def _listen(self, rank: int, sign: str) -> None:
+        before, since = self.signs.get(rank, ("", 0.0))
+        if sign != before:
+            self.signs[rank] = sign, monotonic()
+        elif monotonic() - since > self.patience:
+            self._tell(Failure(f"{self._describe(rank)} hasn't answered for {self.patience:.0f} s. {self.way_out}"))
+
+    def _hear(self, rank: int, end: dict[str, Any]) -> None:
+        """What a process said when it ended."""
+        self.ended.add(rank)
+        if rank == 0:
+            self._tell(Left(end["exit_status"]))
+        elif end["signal"] > 0 and not self.signals.shared:
+            self._tell(Interrupted(end["signal"]))
+        elif end["reason"]:
+            self._tell(Failure(f"{self._describe(rank)}: {end['reason']}"))
+
+    def _tell(self, news: BaseException) -> None:
+        if self.news is None:
+            self.news = news
+            self.told.set()
+            self.signals.raise_soon(news)
+
+    def _find_exit_status(self, rank: int) -> int | None:
+        child = self.children.get(rank)
+        return None if child is None else child.poll()
+
+    def _describe(self, rank: int) -> str:
+        return self.names.get(rank, f"Process {rank}")
