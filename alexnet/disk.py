@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
+from uuid import uuid4
 
 from alexnet.errors import Mistake
 
@@ -16,12 +17,16 @@ LOCKLESS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # netw
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, shared: bool = False) -> Iterator[Path]:
     """A temporary file that takes the place of `path` at the end of the block. After that it outlasts a power loss.
 
     If the block raises, the temporary file is deleted, which on a full disk makes room, and `path` stays as it was.
+    shared: whether other programs may replace the file at the same time, also on other machines.
     """
     temporary = name_temporary(path)
+    if shared:
+        temporary = temporary.with_stem(f"{temporary.stem}-{uuid4().hex}")
+    temporary.unlink(missing_ok=True)  # a suspended process may still have it open
     try:
         yield temporary
         sync(temporary)  # the new name may reach the disk before the content
@@ -37,9 +42,9 @@ def name_temporary(path: Path) -> Path:
     return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Writes the file, or leaves the one that is there."""
-    with replacing(path) as temporary:
+def replace_text(path: Path, text: str, shared: bool = False) -> None:
+    """Writes the file, or leaves the one that is there. shared: as in `replacing`."""
+    with replacing(path, shared) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -121,3 +121,18 @@ def test_a_process_that_waited_for_the_lock_keeps_out_those_that_come_later(tmp_
     with pytest.raises(Mistake, match="held"), locked(path, refuse):
         pass
     os.close(waiting)
+
+
+def test_a_temporary_file_that_is_there_already_is_not_written_into(tmp_path):
+    """A suspended process may have it open; in a folder of somebody else it may be a link to a file elsewhere."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".a.part.txt").symlink_to(tmp_path / "mine")
+    replace_text(tmp_path / "a.txt", "text")
+    assert (tmp_path / "mine").read_text() == "mine" and not (tmp_path / "a.txt").is_symlink()
+
+
+def test_programs_that_write_one_file_at_the_same_time_each_write_all_of_it(tmp_path):
+    with replacing(tmp_path / "a.txt", shared=True) as mine, replacing(tmp_path / "a.txt", shared=True) as theirs:
+        mine.write_text("mine")
+        theirs.write_text("theirs")
+    assert (tmp_path / "a.txt").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1

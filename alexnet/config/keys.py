@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet.models.limits import TRANSFER
 
 MEASURED = ("mean", "components")  # of a dataset; null: measured on its training images
-LAUNCH = ("resume", "dry_run", "report")  # they say how to launch, not what is trained
+LAUNCH = ("resume", "join", "dry_run", "report")  # they say how to launch, not what is trained
 
 # These can't change a number that the network computes. Where the data is doesn't matter: data_sha256 says what it is.
 NOTES = ("tags", "note")

@@ -112,6 +112,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "tags": TAGS,
         "note": _allow_null(NOTE),
         "resume": _allow_null(TEXT),
+        "join": _allow_null(TEXT),
         "dry_run": SWITCH,
     },
     "report": {

@@ -22,7 +22,7 @@ from alexnet.errors import Mistake, make_printable, shorten
 from alexnet.inference.looks import Inspector, Remarks
 from alexnet.inference.trained import Trained
 from alexnet.messages.lines import measure
-from alexnet.runs.folder import join_rows
+from alexnet.runs.seals import join_rows
 
 ENDINGS = (".png", ".svg", ".json")
 DPI = 200

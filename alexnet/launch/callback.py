@@ -1,5 +1,6 @@
 """Hydra's callback: before the first job the checks and a new folder, after the last job the table of a sweep."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from alexnet.config.machine import check_machine
 from alexnet.config.overrides import quote
 from alexnet.disk import check_space
 from alexnet.errors import Mistake
-from alexnet.launch import launcher, search, sweep
+from alexnet.launch import join, launcher, search, sweep
 from alexnet.launch.disk_space import describe, sum_up
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import count_statuses, say_where_the_report_is, write_report
@@ -42,6 +43,8 @@ class Launch(Callback):
                     f"resume={config.resume} resumes a sweep and needs -m. To resume a run: "
                     f"python scripts/resume.py {config.resume}"
                 )
+            if config.join:
+                raise Mistake(f"join={config.join} joins in a sweep, which several programs run: give -m, too.")
             if config.dry_run:
                 show(sweep.describe_plan([config.hydra.overrides.task], describe([config]), config.hydra.run.dir))
                 sys.exit()
@@ -58,6 +61,9 @@ class Launch(Callback):
             jobs = launcher.make(config)
             if jobs is not None:
                 jobs.check()
+            if config.get("join"):
+                join.check(config)
+                config.hydra.sweep.dir = config.join
             planned = sweep.list_jobs(config)
             configs, subdirs = _compose_jobs(config, planned)
             configure(config.get("console"), config.get("language"))
@@ -74,21 +80,12 @@ class Launch(Callback):
                 sys.exit()
             for each in configs:
                 check_machine(each, begins=not config.resume)
-            if config.resume:
-                folder = str(find_existing_sweep(config))
-            else:
-                check_options(configs)
-                needed = sum_up(_list_all(config, configs), at_once).peak
-                check_space(Path(config.hydra.sweep.dir), needed, WAY_OUT.format("sweep"))
-                folder = _claim(config.hydra.sweep.dir)
-            config.hydra.sweep.dir = folder
-            say(
-                "Sweep of 1 job in {1}" if PLAN.total == 1 else "Sweep of {0} jobs in {1}",
-                PLAN.total or "?",
-                from_here(folder),
-            )
+            config.hydra.sweep.dir = folder = _enter_folder(config, configs, at_once)
             # For the jobs, which are composed again.
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(folder)}")
+            if config.join:
+                join.enter(config)
+            _say_sweep(folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Prints the table of all jobs. Exits with 1 if a job didn't finish; in a search, to diverge is a result."""
@@ -98,8 +95,28 @@ class Launch(Callback):
         counts = count_statuses(config.hydra.sweep.dir)
         print(translate("{} of {} ok").format(counts["finished"], counts.total()))
         results = {"finished", "diverged"} if config.hydra.sweeper._target_ == search.TARGET else {"finished"}
+        if config.join and counts["failed"]:
+            again = shlex.join(["python", "scripts/resume.py", str(from_here(config.hydra.sweep.dir))])
+            warn("To try again what failed: {}", again)
         untested = JobRuntime.instance().get("exit_status")  # the best trial of a search
         sys.exit(1 if set(counts) - results or untested else 0)
+
+
+def _say_sweep(folder: str) -> None:
+    say(
+        "Sweep of 1 job in {1}" if PLAN.total == 1 else "Sweep of {0} jobs in {1}", PLAN.total or "?", from_here(folder)
+    )
+
+
+def _enter_folder(config: DictConfig, configs: Sequence[DictConfig], at_once: int) -> str:
+    """The sweep's folder, made if it is a new one, for which there must be room on the disk."""
+    if config.resume:
+        return str(find_existing_sweep(config))
+    if not (config.join and join.has_begun(config)):
+        check_options(configs)
+        needed = sum_up(_list_all(config, configs), at_once).peak
+        check_space(Path(config.hydra.sweep.dir), needed, WAY_OUT.format("sweep"))
+    return join.make_folder(config.join) if config.join else _claim(config.hydra.sweep.dir)
 
 
 def _compose_jobs(config: DictConfig, planned: Sequence[Sequence[str]]) -> tuple[list[DictConfig], list[str]]:

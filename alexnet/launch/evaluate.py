@@ -12,7 +12,8 @@ from alexnet.config.saved import choose_weights, load_run_config
 from alexnet.errors import Mistake, make_printable
 from alexnet.inference.outputs import check_outputs
 from alexnet.launch.evaluate_report import describe
-from alexnet.runs.folder import Run, join_rows
+from alexnet.runs.folder import Run
+from alexnet.runs.seals import join_rows
 
 MOST_CLASSES = 10  # that a message names
 SAME_TEST = ("device.", *WITHOUT_EFFECT)  # another device should give the same figures, so its status counts

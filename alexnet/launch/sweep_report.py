@@ -49,9 +49,9 @@ def write_report(sweep_folder: str | Path, asked: DictConfig) -> str:
         warn("report.metrics: no run here has {}", ", ".join(unknown) + near)
     groups = compare_groups(records, metrics or None, best_of=asked.best_of, across_models=True)
     try:
-        replace_text(sweep.csv, describe("csv", groups) + "\n")
-        replace_text(sweep.markdown, describe("markdown", groups, verbose=True) + "\n")
-        with replacing(sweep.picture) as temporary:
+        replace_text(sweep.csv, describe("csv", groups) + "\n", shared=True)
+        replace_text(sweep.markdown, describe("markdown", groups, verbose=True) + "\n", shared=True)
+        with replacing(sweep.picture, shared=True) as temporary:
             draw(groups, temporary)
     except OSError as error:  # the jobs go on without it
         if error.errno not in DISK:

@@ -25,19 +25,23 @@ RENAMED = {  # since version 0.1.0
     "hydra.callbacks.alexnet.metrics": "report.metrics",
     "hydra.callbacks.alexnet.best_of": "report.best_of",
 }
-REPLACED = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "resume", "dry_run")  # by resume=FOLDER
+REPLACED = ("hydra.mode", "hydra.run.dir", "hydra.sweep.dir", "resume", "join", "dry_run")  # by resume=FOLDER
 
 
 def find_existing_sweep(config: DictConfig) -> Path:
-    """The folder of the sweep to resume. Raises Mistake if it isn't a sweep's, or has other jobs than this command."""
-    folder = config.resume
+    """The folder of the sweep to resume or to join.
+
+    Raises Mistake if it isn't a sweep's, or has other jobs than this command.
+    """
+    folder = config.resume or config.join
+    given = f"{'resume' if config.resume else 'join'}={folder}"
     now: Any = OmegaConf.to_container(config.hydra)
     started = Sweep(folder).settings()
     if started is None:
-        raise Mistake(f"resume={folder} isn't the folder of a sweep: there is no multirun.yaml in it.")
+        raise Mistake(f"{given} isn't the folder of a sweep: there is no multirun.yaml in it.")
     if changes := [*_list_other_settings(started, now), *_list_other_jobs(started, now)]:
         raise Mistake(
-            f"resume={folder}: another command started that sweep; this one is {', '.join(changes)}. "
+            f"{given}: another command started that sweep; this one is {', '.join(changes)}. "
             f"To resume it as it was: python scripts/resume.py {folder}"
         )
     for run in find_runs(folder):

@@ -1,11 +1,12 @@
 """Runs scripts/train.py: from the command line to one run, or with -m to a sweep."""
 
+import logging
 import os
+import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from shlex import quote
 from time import perf_counter
 from typing import NoReturn
 
@@ -26,12 +27,13 @@ from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
-from alexnet.launch import parallel, search, sweep
+from alexnet.launch import join, parallel, search, sweep
 from alexnet.launch.arguments import refuse_console_flags
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
 from alexnet.launch.torchrun import add_processes, find_begun_folder, lead_or_follow
 from alexnet.messages.console import configure, from_here, say, warn
+from alexnet.runs.claims import Claim
 from alexnet.runs.folder import Run, Sweep
 
 
@@ -65,7 +67,7 @@ def run_hydra() -> NoReturn:
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
-    for plugin in (parallel.Parallel, search.Search):  # Hydra finds no plugins in an editable install
+    for plugin in (parallel.Parallel, search.Search, join.Join):  # Hydra finds no plugins in an editable install
         Plugins.instance().register(plugin)
     register_resolver()
     JobRuntime.instance().set("exit_status", 0)
@@ -92,19 +94,25 @@ def _refuse_dashes(arguments: Sequence[str]) -> None:
         name = name.replace("-", "_")
         if given.startswith("--") and name in (*options.list_run_keys(), *options.GROUPS, "experiment", "lr"):
             name = "optimizer.lr" if name == "lr" else name
-            example = value or {"dry_run": "true", "resume": "FOLDER"}.get(name, "VALUE")
+            example = value or {"dry_run": "true", "resume": "FOLDER", "join": "FOLDER"}.get(name, "VALUE")
             raise Mistake(f"{given}: an option has no dashes: give {name}={example}")
 
 
-def job(config: DictConfig) -> float | None:
-    """Trains one run and returns what a search maximises. It returns to Hydra, which then calls the callbacks."""
+def job(config: DictConfig, claim: Claim | None = None) -> float | None:
+    """Trains one run and returns what a search maximises. It returns to Hydra, which then calls the callbacks.
+
+    claim: this program's on the run's folder, if others join in the sweep.
+    """
     # Imported here, so that --help and mistakes are answered sooner.
     from alexnet.training.job import execute
     from alexnet.training.pruning import prune
 
     settings = HydraConfig.get()
     configure(config.console, config.language)
-    run = Run(from_here(settings.runtime.output_dir))
+    run = Run(from_here(settings.runtime.output_dir), claim)
+    if claim is not None:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(claim.check_before_line)
     multirun = Sweep(settings.sweep.dir).multirun
     if multirun.is_file():
         sync(multirun)  # Hydra doesn't, and a sweep that lost it in a power loss couldn't be resumed
@@ -125,9 +133,7 @@ def job(config: DictConfig) -> float | None:
     if serial:
         table = write_report(settings.sweep.dir, config.report)
         if exit_status > 128:
-            print(f"\n{table}")
-            say_where_the_report_is(settings.sweep.dir)
-            warn("To resume it: {}", f"python scripts/resume.py {quote(str(from_here(settings.sweep.dir)))}")
+            say_stopped(settings, table, joined=bool(config.join))
     else:  # alone, or in a process of its own, which ends with it; the process that started it writes the report
         JobRuntime.instance().set("exit_status", exit_status)
     if exit_status > 128:  # a signal stops the sweep, not only this job
@@ -140,6 +146,14 @@ def say_job(settings: HydraConf) -> None:
     number, described = settings.job.num, PLAN.describe(settings.overrides.task)
     say("")
     say("{}{}{}", PLAN.name(number), f": {described}" if described else "", PLAN.time_left())
+
+
+def say_stopped(settings: HydraConf, table: str, joined: bool) -> None:
+    """Prints what there is of a serial sweep that was stopped, and how to resume it. joined: by several programs."""
+    print(f"\n{table}")
+    folder = str(from_here(settings.sweep.dir))
+    say_where_the_report_is(folder)
+    warn("To resume it: {}", shlex.join(["python", *(sys.argv if joined else ["scripts/resume.py", folder])]))
 
 
 def was_checked(settings: HydraConf) -> bool:

@@ -15,6 +15,7 @@ result.previous.json        how the run had ended before it was resumed
 show/                       pictures that show.py drew, and their figures
 ranks/N.log                 warnings of process N, if several trained the run
 .lock                       locked while a process trains in the folder
+.claim-1, .claim-2          who trained in it in turn, of several programs that joined in a sweep
 
 A sweep's folder has a run's folder per job, and:
 
@@ -35,10 +36,10 @@ from uuid import uuid4
 
 from alexnet import disk
 from alexnet.errors import Damaged, Mistake
-from alexnet.runs import tables
+from alexnet.runs import claims, tables
 from alexnet.runs.moved import rename_targets
 from alexnet.runs.reading import MOST_PARTS, load_yaml, read_json, read_table, read_yaml
-from alexnet.runs.seals import check_config, to_json, without_digest
+from alexnet.runs.seals import check_config, join_rows, to_json, without_digest
 
 CHECKPOINTS = ("last.pt", "previous.pt", "best.pt")
 MOST_LEVELS = 100  # of folders in one another
@@ -60,24 +61,19 @@ def find_runs(folder: str | Path, unreadable: Callable[[OSError], Any] | None = 
     return [Run(path) for path in sorted(found, key=natural_sort_key)]
 
 
-def join_rows(text: str) -> str:
-    """JSON with each list of whole numbers, such as a row of a confusion matrix, in one line."""
-    return re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
-
-
 def natural_sort_key(path: str) -> list[str | int]:
     """Sorts the numbers in paths as numbers."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]
 
 
 class Run:
-    """One run's folder, to write to and to read from.
+    """One run's folder, to write to and to read from. Reading raises Damaged for a file that no run writes.
 
-    Reading raises Damaged for a file that no run writes.
+    claim: this program's, if others may train in the folder too. Writing ends the program if it has lost it.
     """
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, claim: claims.Claim | None = None):
+        self.folder, self.claim = Path(folder), claim
         self.curve = self.folder / "alexnet_training_curve.png"
         self.confusion = self.folder / "confusion_matrix.png"
         self.checkpoints = self.folder / "checkpoints"
@@ -86,10 +82,12 @@ class Run:
 
     def record_window(self, row: dict[str, Any]) -> None:
         """Appends a row to losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""
+        self._check_claim()
         tables.append_row(self.folder / "losses.csv", row)
 
     def record_epoch(self, row: dict[str, Any]) -> None:
         """Appends a row to epochs.csv."""
+        self._check_claim()
         tables.append_row(self.folder / "epochs.csv", row)
 
     def windows(self) -> list[dict[str, Any]]:
@@ -113,6 +111,7 @@ class Run:
         sealed: of the checkpoint that it is resumed from, if it has a `seal`. At step 0 all checkpoints are deleted.
         All files are written before the first one is replaced, so a full disk leaves the folder as it was.
         """
+        self._check_claim()
         new, before = load_yaml(config), self.config()
         environment = {"id": uuid4().hex, **environment, "config": new}
         if before != new:  # valid, too, until config.yaml is replaced
@@ -146,6 +145,7 @@ class Run:
 
     def seal(self) -> dict[str, Any]:
         """What ties a checkpoint to this folder: the run's id, its configuration, and its tables so far."""
+        self._check_claim()
         environment = self.environment()
         return {**{key: environment.get(key) for key in ("id", "config")}, "tables": tables.describe(self.folder)}
 
@@ -171,6 +171,7 @@ class Run:
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Writes result.json, a row of the confusion matrix per line."""
+        self._check_claim()
         text = join_rows(to_json({**result, "tables": tables.describe(self.folder)}))
         disk.replace_text(self.folder / "result.json", text)
 
@@ -237,12 +238,12 @@ class Run:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keeps other processes from training in this folder. Raises Mistake if one does."""
-
-        def refuse(by: str) -> None:
-            raise Mistake(f"{self.folder} is being trained by another process{by}: wait for it, or stop it.")
-
-        with disk.locked(self.folder / ".lock", refuse):
+        with claims.exclusive(self.folder, self.folder / ".lock", self.claim) as self.claim:
             yield
+
+    def _check_claim(self) -> None:
+        if self.claim is not None:
+            self.claim.check()
 
     def check_writable(self) -> None:
         """Raises Mistake if the run can't be resumed here: Damaged for a pipe, or a link to a file elsewhere."""
@@ -295,5 +296,4 @@ class Sweep:
             settings["overrides"] = {kind: list(map(str, overrides[kind])) for kind in ("task", "hydra")}
             return settings
         except (KeyError, TypeError, ValueError) as error:
-            expected = ", ".join(SWEEP_SETTINGS)
-            raise Damaged(f"{self.multirun} can't be read: expected {expected} under hydra.") from error
+            raise Damaged(f"{self.multirun} can't be read: expected {', '.join(SWEEP_SETTINGS)} in hydra.") from error

@@ -1,6 +1,7 @@
 """Notices what changed in a run's folder after the run wrote it: a flipped digit, an edited file."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,11 @@ from alexnet.errors import Damaged
 def to_json(content: dict[str, Any]) -> str:
     """A JSON file with that content, and with the SHA-256 of all of it."""
     return json.dumps({**content, "sha256": _hash(content)}, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def join_rows(text: str) -> str:
+    """JSON with each list of whole numbers, such as a row of a confusion matrix, in one line."""
+    return re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
 
 
 def without_digest(path: Path, content: dict[str, Any], way_out: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Offers the launcher and the sweeper in the package where Hydra looks for plugins.
+"""Offers the launcher and the sweepers in the package where Hydra looks for plugins.
 
 hydra_plugins itself has no __init__.py: other packages put their plugins there too.
 """
 
+from alexnet.launch.join import Join
 from alexnet.launch.parallel import Parallel
 from alexnet.launch.search import Search
 
-__all__ = ["Parallel", "Search"]
+__all__ = ["Join", "Parallel", "Search"]

@@ -1,6 +1,5 @@
 """A sweep reports truthfully while it runs, and resumes where it was interrupted."""
 
-import csv
 import re
 import shutil
 import subprocess
@@ -18,22 +17,9 @@ from alexnet.launch.sweep import check_metrics, warn_of_repeats
 from alexnet.launch.sweep_report import write_report
 from alexnet.runs.folder import Run
 from support.programs import ROOT, list_run_folders, run_script, train_command
-from support.run_folders import make
+from support.run_folders import make, table, without_times
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
-
-
-def table(sweep):
-    with open(sweep / "sweep.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def without_times(rows):
-    """What an unbroken sweep and one that was cut must have in common."""
-    return [
-        {name: value for name, value in row.items() if not name.startswith(("seconds", "images_per_second", "folders"))}
-        for row in rows
-    ]
 
 
 @pytest.mark.slow

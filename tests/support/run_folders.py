@@ -1,5 +1,6 @@
 """Run folders made by hand, as a training would leave them, for tests of what is done with them."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,17 @@ def content(run: Run) -> dict[str, bytes]:
     return {
         str(path): path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path.name != "train.log"
     }
+
+
+def table(sweep):
+    """The rows of its sweep.csv."""
+    with open(sweep / "sweep.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(rows):
+    """What an unbroken sweep and one that was cut must have in common."""
+    return [
+        {name: value for name, value in row.items() if not name.startswith(("seconds", "images_per_second", "folders"))}
+        for row in rows
+    ]
