@@ -68,7 +68,7 @@ def follow(place: Place) -> int:
             number = error.number if isinstance(error, Interrupted) else 0
             reason, exit_status = _describe(error), getattr(error, "exit_status", 1)
             if not isinstance(error, Interrupted):
-                logging.getLogger(__name__).warning(traceback.format_exc())
+                logging.getLogger(__name__).error(traceback.format_exc())
         watch.stop()
         if isinstance(watch.news, Failure) and place.rank == 1:  # process 0 can't say it any more
             show(watch.news, console)
@@ -133,6 +133,7 @@ def _log_to(path: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     logging.basicConfig(format="[%(asctime)s][%(levelname)s] %(message)s", level=logging.WARNING, force=True)
+    logging.getLogger("alexnet.training").setLevel(logging.ERROR)  # process 0 gives the same warnings
 
 
 def _describe(error: BaseException) -> str:

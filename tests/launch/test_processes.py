@@ -1,0 +1,157 @@
+"""One run in several processes: the same bits for any number of them, in one folder, and none is left behind."""
+
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+import torch
+
+from alexnet.runs import checkpoints
+from support.several import ALL, is_gone, kill, list_processes, read_numbers, run, script, start, torchrun
+
+pytestmark = pytest.mark.slow
+FOUR = [*ALL, "device.shards=4"]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """A run of four shares in one process, three epochs."""
+    place = tmp_path_factory.mktemp("one")
+    done = run(script("train.py", *FOUR, "epochs=3", "hydra.run.dir=run"), place)
+    assert done.returncode == 0, done.stderr
+    return place / "run"
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_a_run_has_the_same_bits_in_any_number_of_processes(one, tmp_path, processes):
+    command = script("train.py", *FOUR, "epochs=3", f"device.processes={processes}", "hydra.run.dir=run")
+    done = run(command, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read_numbers(tmp_path / "run") == read_numbers(one)
+    assert f"Processes: {processes}, each with {4 // processes} of 4 shares" in done.stdout
+    assert done.stdout.count("[Epoch 1, Batch 5]") == 1 and done.stdout.count("Training finished.") == 1
+    assert os.listdir(tmp_path) == ["run"] and not (tmp_path / "run" / "ranks").exists()
+
+
+def test_torchrun_trains_the_same_run_in_one_folder_and_one_process_verifies_it(one, tmp_path):
+    done = run(torchrun(2, *script("train.py", *FOUR, "epochs=3", "hydra.run.dir=run")[1:]), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read_numbers(tmp_path / "run") == read_numbers(one)
+    assert os.listdir(tmp_path) == ["run"] and done.stdout.count("Training finished.") == 1
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["processes"] == 2
+    assert environment["threads"] == json.loads((one / "environment.json").read_text())["threads"]  # not torchrun's 1
+    done = run(script("reproduce.py", "run", "device.processes=1"), tmp_path)
+    assert (
+        done.returncode == 0 and "identical" in done.stdout and "intended difference: device.processes" in done.stdout
+    )
+
+
+@pytest.mark.parametrize(("killed", "then"), [(1, 2), (0, 1)])
+def test_a_killed_process_ends_the_others_and_the_run_is_resumed_with_fewer(one, tmp_path, killed, then):
+    process = start(script("train.py", *FOUR, "epochs=3", "device.processes=4", "hydra.run.dir=run"), tmp_path, "run")
+    time.sleep(1)
+    kill(tmp_path, [killed])
+    assert is_gone(tmp_path, 15)
+    _, errors = process.communicate(timeout=15)
+    assert process.returncode == (-signal.SIGKILL if killed == 0 else 1)
+    sentence = [line for line in errors.splitlines() if line.startswith("Process ")]
+    what = "ended without a word" if killed == 0 else "was killed by SIGKILL"
+    assert len(sentence) == 1 and what in sentence[0] and "scripts/resume.py run" in sentence[0]
+    assert "Traceback" not in errors
+    done = run(script("resume.py", "run", f"device.processes={then}"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read_numbers(tmp_path / "run") == read_numbers(one)
+
+
+def test_torchrun_starts_a_killed_run_again_in_its_folder_by_itself(one, tmp_path):
+    command = script("train.py", *FOUR, "epochs=3")[1:]
+    process = start(torchrun(2, *command, "hydra.run.dir=run", max_restarts=3), tmp_path, "run")
+    time.sleep(1)
+    kill(tmp_path, [1])
+    process.communicate(timeout=120)
+    assert process.returncode == 0 and is_gone(tmp_path, 15)
+    assert os.listdir(tmp_path) == ["run"]
+    assert read_numbers(tmp_path / "run") == read_numbers(one)
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["earlier"]
+
+
+@pytest.mark.parametrize(("ranks", "number"), [([1], signal.SIGTERM), ([0], signal.SIGINT), ([0, 1], signal.SIGTERM)])
+def test_a_signal_to_any_process_stops_all_at_the_same_step(one, tmp_path, ranks, number):
+    process = start(script("train.py", *FOUR, "epochs=3", "device.processes=2", "hydra.run.dir=run"), tmp_path, "run")
+    kill(tmp_path, ranks, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and is_gone(tmp_path, 15)
+    assert f"stopped by {number.name}" in errors and "Traceback" not in errors
+    assert os.listdir(tmp_path / "run" / "checkpoints") == ["last.pt"]
+    state = checkpoints.load(tmp_path / "run" / "checkpoints", "last")["state"]
+    assert state["batch"] > 0 or state["epoch"] > 0
+    done = run(script("resume.py", "run"), tmp_path)
+    assert done.returncode == 0 and read_numbers(tmp_path / "run") == read_numbers(one)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("memory", 1, "A step with batch_size=34 of 1x32x32 images needs more memory"),
+        ("weights", 1, "starts from other weights than process 0"),
+        ("disk", 1, "all machines need a disk that they share"),
+    ],
+)
+def test_a_process_that_cannot_go_on_ends_all_with_its_reason(tmp_path, kind, status, said):
+    odd = [str(script("x")[1]).replace("scripts/x", "tests/support/odd_rank.py"), kind]
+    done = run(torchrun(2, *odd, "train.py", *ALL, "epochs=1", "hydra.run.dir=run"), tmp_path)
+    assert done.returncode == status and is_gone(tmp_path, 15)
+    assert sum(said in line for line in done.stderr.splitlines()) == 1
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "failed" and said in result["reason"] and "rocess 1" in result["reason"]
+
+
+def test_other_versions_in_one_process_are_told_and_noted(tmp_path):
+    odd = [str(script("x")[1]).replace("scripts/x", "tests/support/odd_rank.py"), "versions"]
+    done = run(torchrun(2, *odd, "train.py", *ALL, "epochs=1", "hydra.run.dir=run"), tmp_path)
+    assert done.returncode == 0
+    assert f"has packages.torch 0.0, and process 0 has {torch.__version__}" in done.stderr
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["other_processes"]["1"]["packages.torch"] == "0.0"
+
+
+def test_a_sweep_has_several_processes_for_each_job(tmp_path):
+    swept = ["seed=0,1", "epochs=1", "device.processes=2", "hydra.sweep.dir=sweep"]
+    done = run(script("train.py", "-m", *ALL, *swept), tmp_path)
+    assert done.returncode == 0 and "2 of 2 ok" in done.stdout, done.stderr
+    done = run(script("train.py", "-m", *ALL, *swept[:2], "device.shards=2", "hydra.sweep.dir=alone"), tmp_path)
+    assert done.returncode == 0
+    for job in ("0", "1"):
+        assert read_numbers(tmp_path / "sweep" / job) == read_numbers(tmp_path / "alone" / job)
+
+
+def test_a_port_that_is_taken_is_told(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        variables = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        done = run(script("train.py", *ALL), tmp_path, **variables)
+    assert done.returncode == 1 and f"MASTER_PORT={port} can't be used" in done.stderr
+    assert "Traceback" not in done.stderr and not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["-m", "seed=0,1"], "-m doesn't run under torchrun, because each job needs processes of its own"),
+        (["device.processes=3"], "device.processes=3: torchrun has started 2 processes"),
+        (["epochs=-1"], "epochs=-1: expected"),
+    ],
+)
+def test_a_mistake_under_torchrun_is_one_sentence(tmp_path, given, said):
+    done = run(torchrun(2, *script("train.py", *ALL, *given)[1:]), tmp_path)
+    assert done.returncode == 1 and not os.listdir(tmp_path)  # torchrun's own status
+    assert (
+        sum(said in line for line in done.stderr.splitlines()) == 1 and "device.processes=2" in done.stderr
+    ) or given
+    assert not list_processes(tmp_path)

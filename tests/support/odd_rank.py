@@ -1,0 +1,45 @@
+"""A script of scripts/, of which one process under torchrun is odd: odd_rank.py KIND SCRIPT [ARGUMENT ...]
+
+KIND: memory (it has too little), versions (of its packages), weights (it starts from others), or disk (its folders are
+elsewhere).
+"""
+
+import os
+import resource
+import runpy
+import sys
+from pathlib import Path
+
+kind, script, *sys.argv[1:] = sys.argv[1:]
+ROOT = Path(__file__).parents[2]
+
+if os.environ["RANK"] == "1":
+    from alexnet.config.processes import use_all_threads
+
+    use_all_threads()
+    from alexnet.data import randomness
+    from alexnet.engine import environment
+    from alexnet.runs import folder
+    from alexnet.training import follower
+
+    if kind == "memory":
+        assemble = follower.assemble
+
+        def limit(*given, **others):
+            training = assemble(*given, **others)
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE"), -1))
+            return training
+
+        follower.assemble = limit
+    elif kind == "versions":
+        environment._find_version = lambda package: "0.0"
+    elif kind == "weights":
+        derive = randomness.derive_seed
+        randomness.derive_seed = lambda seed, *given: derive(seed + 1, *given)
+    elif kind == "disk":
+        follower.SECONDS = 1.0
+        read = folder.Run.__init__
+        folder.Run.__init__ = lambda run, place: read(run, f"{place}-elsewhere")
+
+runpy.run_path(str(ROOT / "scripts" / script), run_name="__main__")
