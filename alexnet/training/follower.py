@@ -19,7 +19,7 @@ from alexnet.config.keys import flatten
 from alexnet.config.processes import Place
 from alexnet.engine.distributed import Group, Messages
 from alexnet.engine.environment import describe
-from alexnet.errors import Failure, Mistake, make_sentence
+from alexnet.errors import Diverged, Failure, Mistake, make_sentence
 from alexnet.messages.console import configure
 from alexnet.messages.lines import show
 from alexnet.runs.folder import Run
@@ -28,7 +28,7 @@ from alexnet.training.loop import train
 from alexnet.training.result import compute_result, hash_weights
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, restore_checkpoint
-from alexnet.training.watch import Left, Watch, open_store, tell_end
+from alexnet.training.watch import PERIOD, Left, Watch, open_store, tell_end
 
 SECONDS = 60.0  # that a file of process 0 may take to appear on this machine
 FACTS = ("source.commit", "python", "packages", "cuda", "cudnn", "cpu_capability", "device_name")
@@ -67,13 +67,15 @@ def follow(place: Place) -> int:
         except (Exception, Interrupted) as error:
             number = error.number if isinstance(error, Interrupted) else 0
             reason, exit_status = _describe(error), getattr(error, "exit_status", 1)
-            if not isinstance(error, Interrupted):
+            if not isinstance(error, (Mistake, Failure, Diverged, Interrupted)):
                 logging.getLogger(__name__).error(traceback.format_exc())
         watch.stop()
         if isinstance(watch.news, Failure) and place.rank == 1:  # process 0 can't say it any more
             show(watch.news, console)
         with suppress(RuntimeError):  # process 0 has gone
             tell_end(store, place.rank, exit_status, reason, number)
+            if reason:
+                time.sleep(2 * PERIOD)  # process 0 hears it before torchrun stops it
         group.close()
     return exit_status
 
@@ -137,8 +139,7 @@ def _log_to(path: Path) -> None:
 
 
 def _describe(error: BaseException) -> str:
-    known = isinstance(error, (Mistake, Failure, Interrupted)) or hasattr(error, "exit_status")
-    return str(error) if known else make_sentence(f"{type(error).__name__}: {error}")
+    return str(error) if hasattr(error, "exit_status") else make_sentence(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -83,28 +83,32 @@ class Attempt:
 def _execute(prepare_run: Callable[[Leader], Prepared], run: Run, label: str, from_start: bool) -> int:
     attempt, exit_status = Attempt(owns_result=run.is_new), 0
     logging.raiseExceptions = False  # a log line that finds the disk full must not hide the reason
-    try:
-        with Signals() as signals, Leader(run, signals, from_start) as leader:
-            with _no_garbage_collection():
-                prepared = prepare_run(leader)
-            _begin(run, prepared, attempt, signals)
-            result = _run(run, prepared, signals, alone=not label)
-    except (Exception, Interrupted) as error:
-        result, exit_status = _describe_end(error, run)
-        logger.debug(traceback.format_exc(), extra=LOG_ONLY)
-        logger.debug(result["reason"], extra=LOG_ONLY)
-        _warn_of_end(result["reason"], label)
-        if isinstance(error, Interrupted) and run.has_checkpoint and not label:
-            warn("To resume it: {}", shlex.join(["python", "scripts/resume.py", str(run.folder)]))
-    if not attempt.owns_result:
-        return exit_status
+    with Signals() as signals:
+        try:
+            with Leader(run, signals, from_start) as leader:
+                with _no_garbage_collection():
+                    prepared = prepare_run(leader)
+                _begin(run, prepared, attempt, signals)
+                result = _run(run, prepared, signals, alone=not label)
+        except (Exception, Interrupted) as error:
+            result, exit_status = _describe_end(error, run)
+            logger.debug(traceback.format_exc(), extra=LOG_ONLY)
+            logger.debug(result["reason"], extra=LOG_ONLY)
+            _warn_of_end(result["reason"], label)
+            if isinstance(error, Interrupted) and run.has_checkpoint and not label:
+                warn("To resume it: {}", shlex.join(["python", "scripts/resume.py", str(run.folder)]))
+        signals.ignore_others()  # how the run ended is written in any case
+        return _write_end(run, attempt, result, exit_status) if attempt.owns_result else exit_status
+
+
+def _write_end(run: Run, attempt: Attempt, result: dict[str, Any], exit_status: int) -> int:
+    """Writes result.json, deletes the checkpoints that aren't kept, and returns the exit status."""
     try:
         run.write_result({**result, "started": attempt.started, "seconds": attempt.seconds()})
     except OSError as error:
         warn("{}/result.json can't be written: {}", run.folder, error.strerror)
-        exit_status = exit_status or 1
-    else:
-        prune(run)
+        return exit_status or 1
+    prune(run)
     return exit_status
 
 

@@ -23,15 +23,14 @@ if os.environ["RANK"] == "1":
     from alexnet.training import follower
 
     if kind == "memory":
-        assemble = follower.assemble
+        train = follower.train
 
-        def limit(*given, **others):
-            training = assemble(*given, **others)
+        def train_with_little(*given):
             pages = int(Path("/proc/self/statm").read_text().split()[0])
-            resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE"), -1))
-            return training
+            resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + 2**25, -1))
+            train(*given)
 
-        follower.assemble = limit
+        follower.train = train_with_little
     elif kind == "versions":
         environment._find_version = lambda package: "0.0"
     elif kind == "weights":

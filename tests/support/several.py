@@ -78,7 +78,7 @@ def list_processes(cwd):
             continue
         if "alexnet.training.follower" in words:
             found[json.loads(words[3])["rank"]] = int(place)
-        elif words[1:2] and words[1].endswith((".py",)) and "scripts" in words[1]:
+        elif "torch.distributed.run" not in words and any("/scripts/" in word for word in words[1:3]):
             found[int(variables.get("RANK", 0))] = int(place)
     return found
 
