@@ -83,8 +83,7 @@ class Launch(Callback):
             config.hydra.sweep.dir = folder = _enter_folder(config, configs, at_once)
             # For the jobs, which are composed again.
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(folder)}")
-            if config.join:
-                join.enter(config)
+            join.enter(config)
             _say_sweep(folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:

@@ -20,8 +20,8 @@ from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_resume import find_existing_sweep
-from alexnet.messages.console import say
-from alexnet.runs.claims import Claim, Watcher, is_released
+from alexnet.messages.console import say, warn
+from alexnet.runs.claims import Claim, Watcher, is_released, list_claims
 from alexnet.runs.folder import Run, Sweep
 from alexnet.training.pruning import prune
 from alexnet.training.signals import Interrupted, Signals
@@ -55,7 +55,8 @@ class Join(Sweeper):
                             said = before
                             say("Waiting for jobs that other programs run: {}", said)
                         watcher.wait()
-        except Interrupted as interrupted:
+        except Interrupted as interrupted:  # while no job ran
+            warn("{}", interrupted)
             raise SystemExit(interrupted.exit_status) from None
 
     def _get_folder(self, number: int, overrides: Sequence[str]) -> Path:
@@ -70,13 +71,13 @@ class Join(Sweeper):
         for number, overrides in list(jobs.items()):
             run, runs = Run(folders[number]), False
             run.folder.mkdir(parents=True, exist_ok=True)
-            if not (has_ended(run) and is_released(run.folder)):
+            if not (self._has_ended(run) and is_released(run.folder)):
                 claim = watcher.take(run.folder)
                 if claim is None:
                     elsewhere += 1
                     continue
                 with claim:
-                    runs = not has_ended(run)  # by now
+                    runs = not self._has_ended(run)  # by now
                     if runs:
                         PLAN.at_once = elsewhere + 1
                         self._run(number, overrides, claim)
@@ -87,18 +88,17 @@ class Join(Sweeper):
                 say("{} is done: {}", PLAN.name_fully(number, overrides), (run.result() or {})["status"])
             del jobs[number]
 
+    def _has_ended(self, run: Run) -> bool:
+        """Whether nobody goes on with the run. One that failed is tried again only if the sweep is resumed."""
+        result = run.result()
+        return run.is_done() or (not self.settings.resume and result is not None and result["status"] == "failed")
+
     def _run(self, number: int, overrides: Sequence[str], claim: Claim) -> None:
         launcher = BasicLauncher()
         task: Any = wraps(self.task)(partial(self.task, claim=claim))  # type: ignore[call-arg]
         launcher.setup(hydra_context=self.context, task_function=task, config=self.settings)
         (ended,) = launcher.launch([overrides], number)
         _ = ended.return_value  # raises what the job raised: a bug, since `execute` catches a run's own errors
-
-
-def has_ended(run: Run) -> bool:
-    """Whether nobody goes on with the run: it finished, diverged or failed, and wasn't only interrupted."""
-    result = run.result()
-    return result is not None and result["status"] != Interrupted.status
 
 
 def check(config: DictConfig) -> None:
@@ -147,10 +147,19 @@ def make_folder(folder: str) -> str:
 
 
 def enter(config: DictConfig) -> None:
-    """Writes the sweep's settings as Hydra does, if this program comes first, and makes Hydra run `Join`.
+    """Makes Hydra run `Join`, if several programs run this sweep, or did. Without a join the sweep is resumed.
 
-    Raises Mistake if the program that came first has another sweep.
+    Whoever comes first writes the sweep's settings, as Hydra does. Raises Mistake if that one had another sweep.
     """
+    if config.join:
+        _write_settings(config)
+        find_existing_sweep(config)
+    if config.join or (config.resume and list_claims(Path(config.resume))):
+        config.hydra.sweeper._target_ = TARGET
+
+
+def _write_settings(config: DictConfig) -> None:
+    """Returns when they are there, whole."""
     there, watcher = Sweep(config.join), Watcher()
     while not there.multirun.is_file():
         claim = watcher.take(there.folder)
@@ -161,5 +170,3 @@ def enter(config: DictConfig) -> None:
             if not there.multirun.is_file():
                 with replacing(there.multirun) as temporary:
                     OmegaConf.save(config, temporary)
-    find_existing_sweep(config)
-    config.hydra.sweeper._target_ = TARGET
