@@ -18,7 +18,14 @@ from alexnet.config.overrides import make_parsable
 from alexnet.errors import DISK, Failure, Mistake, mistakes_end_the_program, nearest
 
 # Settings that only a launcher or a sweeper of this project has.
-PLUGINS = {"hydra.launcher.jobs": "hydra/launcher=parallel", "hydra.sweeper.trials": "hydra/sweeper=search"}
+PLUGINS = {
+    "hydra.launcher.jobs": "hydra/launcher=parallel",
+    **dict.fromkeys(
+        [f"hydra.launcher.{key}" for key in ("partition", "account", "minutes", "cpus", "memory", "gpus")],
+        "hydra/launcher=slurm",
+    ),
+    "hydra.sweeper.trials": "hydra/sweeper=search",
+}
 
 
 def compose_config(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:

@@ -12,14 +12,16 @@ from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 
 
-def check_machine(config: DictConfig, trains: bool = True, begins: bool = True) -> None:
+def check_machine(config: DictConfig, trains: bool = True, begins: bool = True, elsewhere: bool = False) -> None:
     """Raises Mistake for a GPU that this machine is known not to have, and for a folder or file that isn't here.
 
     trains: whether the run is to be trained, and not only
     tested; then it needs training images. begins: whether its training begins; then it needs what model.weights names.
+    elsewhere: whether it runs on another machine, which has the same folders.
     """
-    _check_gpu(config.device)
-    _check_precision(config.device)
+    if not elsewhere:
+        _check_gpu(config.device)
+        _check_precision(config.device)
     _check_data(config, trains)
     if trains and begins:
         _check_weights(config.model.get("weights"))

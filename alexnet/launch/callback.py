@@ -79,7 +79,7 @@ class Launch(Callback):
                 show(sweep.describe_plan(planned, describe(configs, at_once), config.hydra.sweep.dir))
                 sys.exit()
             for each in configs:
-                check_machine(each, begins=not config.resume)
+                check_machine(each, begins=not config.resume, elsewhere=jobs is not None and jobs.elsewhere)
             config.hydra.sweep.dir = folder = _enter_folder(config, configs, at_once)
             # For the jobs, which are composed again.
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(folder)}")

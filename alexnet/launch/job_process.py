@@ -1,4 +1,4 @@
-"""The process of one job of hydra/launcher=parallel."""
+"""The process of one job, which this machine or Slurm runs: it sees what a job of a serial sweep sees."""
 
 import multiprocessing
 import os
@@ -9,8 +9,9 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from threading import Thread
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
@@ -21,6 +22,7 @@ from omegaconf import DictConfig
 from alexnet.config.compose import checking
 from alexnet.config.help import register_resolver
 from alexnet.errors import Mistake
+from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
@@ -36,7 +38,7 @@ def dump_hydra(context: HydraContext) -> bytes:
             pickle.dumps(callback)
         except Exception as error:
             raise Mistake(
-                f"hydra/launcher=parallel: the callback {type(callback).__name__} can't be sent to the process of a "
+                f"hydra.launcher: the callback {type(callback).__name__} can't be sent to the process of a "
                 f"job ({error}): give hydra/launcher=basic, or open what it holds in its on_job_start."
             ) from error
     singletons = {kind: each for kind, each in Singleton._instances.items() if kind is not Plugins}
@@ -60,6 +62,11 @@ def _run(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: b
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch reads it, and is imported later
     Thread(target=_end_with_the_sweep, daemon=True).start()
+    run(task, config, hydra_state)
+
+
+def run(task: TaskFunction, config: DictConfig, hydra_state: bytes) -> NoReturn:
+    """Runs the job and ends this process with its exit status. hydra_state: of `dump_hydra`."""
     try:
         with checking(), Signals(), open(os.devnull, "w") as nowhere:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
@@ -80,6 +87,29 @@ def _run(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: b
             sys.exit(JobRuntime.instance().get("exit_status"))
     except Interrupted as interrupted:  # before there was anything to save
         sys.exit(interrupted.exit_status)
+
+
+def run_in_slurm(task: TaskFunction, config: DictConfig, hydra_state: bytes) -> NoReturn:
+    """Runs the job of `run` in a job of Slurm. At the time limit Slurm sends SIGUSR2: then the job is requeued.
+
+    It isn't if no checkpoint was written in that time: it would meet its limit there again, and again.
+    A preempted job gets SIGTERM, as a cancelled one does, and Slurm itself requeues it.
+    """
+    import submitit
+
+    folder = Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir
+    before = _find_last_save(folder)
+    try:
+        run(task, config, hydra_state)
+    except SystemExit as ended:
+        if ended.code == 128 + signal.SIGUSR2 and _find_last_save(folder) != before:
+            submitit.JobEnvironment()._requeue(0)
+        raise
+
+
+def _find_last_save(folder: Path) -> int:
+    """The time of the run's last checkpoint, by the disk's clock; 0 if there is none."""
+    return max((path.stat().st_mtime_ns for path in Run(folder).checkpoints.glob("*.pt")), default=0)
 
 
 def _show_warning(stream: TextIO, message: Warning | str, category: type[Warning], *place: Any) -> None:

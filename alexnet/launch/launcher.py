@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alexnet.config.compose import without_hydra
 from alexnet.disk import replace_text
+from alexnet.errors import Mistake
 from alexnet.launch import sweep
 from alexnet.launch.job_process import STOP, dump_hydra
 from alexnet.launch.plan import PLAN
@@ -44,6 +45,8 @@ End = int | str  # a job's exit status, below 0 the number of the signal that ki
 
 class JobLauncher(Launcher):
     """Runs each job in a process of its own. A subclass supplies the engine: the methods that are abstract here."""
+
+    elsewhere = False  # whether jobs run on other machines, of whose GPUs nothing is known here
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.settings = hydra_context, task_function, config
@@ -131,9 +134,15 @@ class JobLauncher(Launcher):
     def start_jobs(self, waiting: list[DictConfig], running: Running, at_once: int) -> None:
         """Starts waiting jobs in the free slots."""
         for slot in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
-            config = waiting.pop(0)
+            config = waiting[0]
             note_configuration(config)
-            running[slot] = Started(self.start(config, slot), config, perf_counter())
+            try:
+                running[slot] = Started(self.start(config, slot), config, perf_counter())
+            except Mistake:
+                if running:  # the engine may take this job when one of the others has ended
+                    return
+                raise
+            del waiting[0]
 
     def collect_ended_jobs(self, running: Running) -> None:
         """Prints how each ended job ended, and writes the sweep's report again."""
@@ -141,6 +150,8 @@ class JobLauncher(Launcher):
             started = running.pop(slot)
             PLAN.end(perf_counter() - started.at)
             print_end(started.config, end)
+            if isinstance(end, str) or end < 0:
+                say_how_to_resume(self.settings)
             self.write_report()
 
     def stop_all(self, running: Running, number: int) -> None:
@@ -198,9 +209,14 @@ def get_name(config: DictConfig) -> str:
     return PLAN.name_fully(config.hydra.job.num, config.hydra.overrides.task)
 
 
+def name_shortly(config: DictConfig) -> str:
+    """'job 2 of 6'."""
+    return PLAN.name(config.hydra.job.num)
+
+
 def say_start(config: DictConfig) -> None:
     """Prints which job begins, and where."""
-    name, described = PLAN.name(config.hydra.job.num), PLAN.describe(config.hydra.overrides.task)
+    name, described = name_shortly(config), PLAN.describe(config.hydra.overrides.task)
     say("{} starts in {}{}", name, from_here(get_folder(config)), f": {described}" if described else "")
 
 
@@ -227,17 +243,15 @@ def print_end(config: DictConfig, end: End) -> None:
     result = run.result()
     if isinstance(end, str):
         warn("{} ended early: {}", name, end)
-        say_how_to_resume(config)
     elif end < 0:
         why = translate("If memory ran out, run fewer at once with hydra.launcher.jobs.")
         warn("{} was killed by {}. {}", name, signal.Signals(-end).name, why)
-        say_how_to_resume(config)
     elif result and "reason" in result and (result["status"] != "interrupted" or end > 128):
         warn("{} ended early: {}", name, result["reason"])
     elif result and end == 0:
         figures = _describe_accuracy(result), PLAN.time_left()
         if measure(translate("{} finished{}{}").format(name, *figures)) > COLUMNS:
-            name = PLAN.name(config.hydra.job.num)  # its start has said what it is
+            name = name_shortly(config)  # its start has said what it is
         say("{} finished{}{}", name, *figures)
     else:
         why = translate("; {} says why").format(run.log) if run.log.is_file() and run.log.stat().st_size else ""

@@ -19,8 +19,10 @@ from alexnet.runs.folder import Sweep, find_runs
 PLAIN = re.compile(r"(\+{0,2}|~)(?!hydra\b)\w[\w./]*(=.*)?", re.DOTALL)
 PLAIN_SETTINGS = re.compile(
     r"hydra/(launcher|sweeper)=\w+|hydra\.(launcher\.jobs|sweeper\.trials|sweeper\.max_batch_size)=\w+"
+    r"|hydra\.launcher\.(partition|account|minutes|cpus|memory|gpus)=[\w.-]+"
     r"|hydra\.sweep\.subdir=(?!/|.*\.\.)[\w.=,/{}$-]+"
 )
+OF_THE_CLUSTER = ("partition", "account", "minutes", "memory")  # no number depends on them
 RENAMED = {  # since version 0.1.0
     "hydra.callbacks.alexnet.metrics": "report.metrics",
     "hydra.callbacks.alexnet.best_of": "report.best_of",
@@ -54,7 +56,7 @@ def _list_other_settings(started: Mapping[str, Any], now: Mapping[str, Any]) -> 
     before, after = (
         flatten(
             {
-                "launcher": each["launcher"],
+                "launcher": {**each["launcher"], **dict.fromkeys(OF_THE_CLUSTER)},
                 "sweeper": {**each["sweeper"], "trials": None},
                 "sweep.subdir": each["sweep"].get("subdir"),
             },

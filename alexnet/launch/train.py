@@ -27,7 +27,7 @@ from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
-from alexnet.launch import join, parallel, search, sweep
+from alexnet.launch import join, parallel, search, slurm, sweep
 from alexnet.launch.arguments import refuse_console_flags
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
@@ -67,7 +67,7 @@ def run_hydra() -> NoReturn:
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
-    for plugin in (parallel.Parallel, search.Search, join.Join):  # Hydra finds no plugins in an editable install
+    for plugin in (parallel.Parallel, slurm.Slurm, search.Search, join.Join):  # Hydra doesn't find these by itself
         Plugins.instance().register(plugin)
     register_resolver()
     JobRuntime.instance().set("exit_status", 0)
@@ -119,7 +119,7 @@ def job(config: DictConfig, claim: Claim | None = None) -> float | None:
     trained = OmegaConf.masked_copy(config, [str(key) for key in config if key not in LAUNCH])
     in_sweep = settings.mode is RunMode.MULTIRUN
     name = PLAN.name_fully(settings.job.num, settings.overrides.task) if in_sweep else ""
-    if in_sweep and config.resume and run.is_done():
+    if in_sweep and run.is_done():  # in a resumed sweep, or in a job that its cluster began again
         PLAN.end(None)
         say("{} is done: {}", name, (run.result() or {})["status"])
         prune(run)  # it may have been killed before that
@@ -157,6 +157,11 @@ def say_stopped(settings: HydraConf, table: str, joined: bool) -> None:
 
 
 def was_checked(settings: HydraConf) -> bool:
-    """Whether the callback checked this job's values. A person may remove it, and a search draws its values later."""
+    """Whether the callback checked this job's values, and this machine for them.
+
+    A person may remove it, a search draws its values later, and it ran on another machine if Slurm runs the job.
+    """
+    if settings.launcher._target_.endswith(".Slurm"):
+        return False
     callback = settings.callbacks.get("alexnet", {}).get("_target_")
     return sweep.knows_jobs(settings.sweeper._target_) and callback == "alexnet.launch.callback.Launch"

@@ -146,6 +146,7 @@ CHINESE = {
     "If memory ran out, run fewer at once with hydra.launcher.jobs.": (
         "若内存不足, 用 hydra.launcher.jobs 减少同时运行的任务。"
     ),
+    "{} is in Slurm's queue: {}": "{} 在 Slurm 队列中: {}",
     "1 job in {1}, {2}; nothing was run": "1 个任务, 目录 {1}, {2}; 未运行",
     "{0} jobs in {1}, {2}; nothing was run": "{0} 个任务, 目录 {1}, {2}; 未运行",
     "{} of disk": "占用磁盘 {}",

@@ -1,10 +1,15 @@
-"""Turns Ctrl-C and SIGTERM into an exception that never arrives in the middle of a step."""
+"""Turns signals into an exception that never arrives in the middle of a step.
+
+They are Ctrl-C's, SIGTERM, and SIGUSR2, which Slurm sends before a job's time limit.
+"""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 
 class Interrupted(BaseException):
@@ -18,7 +23,7 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """Within `with Signals() as signals`, the first SIGINT or SIGTERM raises Interrupted.
+    """Within `with Signals() as signals`, the first SIGINT, SIGTERM or SIGUSR2 raises Interrupted.
 
     Later ones do nothing, so that they don't interrupt what the run still writes.
     """
@@ -32,7 +37,7 @@ class Signals:
         self._news: BaseException | None = None  # of another thread
 
     def __enter__(self) -> "Signals":
-        self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {number: signal.signal(number, self._handle) for number in STOPPING}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Offers the launcher and the sweepers in the package where Hydra looks for plugins.
+"""Offers the launchers and the sweepers in the package where Hydra looks for plugins.
 
 hydra_plugins itself has no __init__.py: other packages put their plugins there too.
 """
@@ -6,5 +6,6 @@ hydra_plugins itself has no __init__.py: other packages put their plugins there 
 from alexnet.launch.join import Join
 from alexnet.launch.parallel import Parallel
 from alexnet.launch.search import Search
+from alexnet.launch.slurm import Slurm
 
-__all__ = ["Join", "Parallel", "Search"]
+__all__ = ["Join", "Parallel", "Search", "Slurm"]

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from alexnet.runs.folder import Run
 from support.photographs import SYNSETS, photograph, save
-from support.programs import ROOT
+from support.programs import ROOT, train_command
 
 
 @pytest.fixture
@@ -32,6 +35,24 @@ def held(*arguments):
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     return list(map(float, done.stdout.split()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR2])
+def test_a_signal_to_all_processes_of_a_run_saves_it(images, tmp_path, number):
+    """Slurm sends its signals to the processes that decode as well."""
+    data = [f"dataset.root={images}", "dataset.cache=null", "dataset.memory_share=1e-9", "device.workers=2"]
+    small = ["model=cuda_convnet", "dataset=image_folder", "batch_size=4", "log_every=2", "epochs=1000"]
+    command = train_command(*small, *data, "hydra.run.dir=run")
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True, start_new_session=True)
+    run = Run(tmp_path / "run")
+    while not run.has_rows:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert run.result()["status"] == "interrupted" and run.has_checkpoint
 
 
 @pytest.mark.slow

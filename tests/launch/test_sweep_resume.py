@@ -16,10 +16,12 @@ LAUNCHERS = {name: f"hydra_plugins.alexnet.{name}" for name in ("Parallel", "Sea
 RATES_AND_SEEDS = ["optimizer.lr=0.1,0.2", "seed=0,1"]
 
 
-def hydra_settings(task=(), hydra=(), launcher="Basic", sweeper="BasicSweeper", trials=3, subdir="${hydra.job.num}"):
+def hydra_settings(
+    task=(), hydra=(), launcher="Basic", sweeper="BasicSweeper", trials=3, subdir="${hydra.job.num}", **options
+):
     """What multirun.yaml holds of Hydra's settings, as far as they matter here."""
     return {
-        "launcher": {"_target_": LAUNCHERS.get(launcher, launcher)},
+        "launcher": {"_target_": LAUNCHERS.get(launcher, launcher), **options},
         "sweeper": {"_target_": LAUNCHERS.get(sweeper, f".{sweeper}"), "params": None, "trials": trials},
         "sweep": {"dir": "s", "subdir": subdir},
         "overrides": {"task": list(task), "hydra": ["hydra.mode=MULTIRUN", "hydra.sweep.dir=s", *hydra]},
@@ -75,6 +77,8 @@ def test_a_sweep_goes_on_with_the_same_jobs_under_the_same_numbers(begun, before
         ({"launcher": "Parallel"}, {}, "hydra.launcher._target_=Basic in place of hydra_plugins.alexnet.Parallel"),
         ({}, {"subdir": "same"}, "hydra.sweep.subdir=same in place of ${hydra.job.num}"),
         ({"sweeper": "Search"}, {"sweeper": "Search", "trials": 9}, None),
+        ({"launcher": "Slurm", "minutes": 60}, {"launcher": "Slurm", "minutes": 600}, None),
+        ({"launcher": "Slurm", "gpus": 0}, {"launcher": "Slurm", "gpus": 1}, "hydra.launcher.gpus=1 in place of 0"),
     ],
 )
 def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, said):
@@ -82,8 +86,14 @@ def test_a_sweep_goes_on_with_its_launcher_and_folders(begun, before, after, sai
     check_resumed(config, said)
 
 
-def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
-    given = ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.subdir=lr-${optimizer.lr}"]
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["hydra/launcher=parallel", "hydra.launcher.jobs=2", "hydra.sweep.subdir=lr-${optimizer.lr}"],
+        ["hydra/launcher=slurm", "hydra.launcher.partition=gpu-long", "hydra.launcher.minutes=90"],
+    ],
+)
+def test_resume_gives_all_that_the_sweep_was_begun_with(begun, given):
     folder = begun(task=["optimizer.lr=0.1,0.2", "resume=s"], hydra=given)
     assert rebuild_command(folder) == ["--multirun", *given, "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
 
@@ -98,6 +108,7 @@ def test_resume_gives_all_that_the_sweep_was_begun_with(begun):
         (["dataset.root=${oc.env:HOME}"], []),
         ([], ["+hydra.callbacks.x._target_=os.system"]),
         ([], ["hydra.launcher._target_=os.system"]),
+        ([], ["hydra.launcher.partition=a --wrap=reboot"]),
         ([], ["hydra.sweep.subdir=../elsewhere"]),
         ([], ["hydra.sweep.subdir=/elsewhere"]),
         ([], ["hydra.sweep.subdir=${oc.env:HOME}"]),
