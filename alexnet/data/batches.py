@@ -175,8 +175,9 @@ def _own_memory(device: torch.device) -> float:
 def _start_worker(worker: int) -> None:
     """Ends the worker if its run was killed while it started: torch would let it wait for the run forever."""
     ignore_interrupts()
-    for number in (signal.SIGTERM, signal.SIGUSR2):  # Slurm sends them to all processes of a job, too
-        signal.signal(number, signal.SIG_IGN)
+    # Slurm sends a job's signals to all of its processes. The run, which still takes batches, ends the worker by then.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(20))
     sys.excepthook = _report_exception
     parent = parent_process()
     if parent is not None and os.getppid() != parent.pid:

@@ -19,6 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alexnet.config.compose import without_hydra
+from alexnet.config.processes import count_shards
 from alexnet.disk import replace_text
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
@@ -68,7 +69,7 @@ class JobLauncher(Launcher):
 
     @abstractmethod
     def count_threads(self, at_once: int) -> int:
-        """How many threads a job has, if its configuration doesn't say."""
+        """How many threads a job has for all of its processes, if its configuration doesn't say."""
 
     @abstractmethod
     def start(self, config: DictConfig, slot: int) -> Any:
@@ -181,7 +182,8 @@ class JobLauncher(Launcher):
             begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
             if not RANGES["device"]["threads"].allows(begun):  # the folder may be untrusted
                 begun = None
-            config.device.threads = config.device.threads or begun or self.count_threads(at_once)
+            threads = max(1, self.count_threads(at_once) // count_shards(config.device))
+            config.device.threads = config.device.threads or begun or threads
         return config
 
 

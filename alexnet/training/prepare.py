@@ -38,7 +38,7 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, lea
     """
     if not checked:
         check_run(config)
-        check_machine(config, begins=from_start or not run.has_checkpoint)
+        check_machine(config, begins=leader.from_start or not run.has_checkpoint)
     if run.is_new:
         config = OmegaConf.create({**config, "device": {**config.device, "shards": count_shards(config.device)}})
         run.write_config(as_yaml(config))

@@ -4,6 +4,7 @@ They are Ctrl-C's, SIGTERM, and SIGUSR2, which Slurm sends before a job's time l
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,15 +35,18 @@ class Signals:
         self.reacted = False  # an exception was raised; there won't be another
         self._deferring = False
         self._pending: BaseException | None = None
+        self._raised: BaseException | None = None
         self._news: BaseException | None = None  # of another thread
 
     def __enter__(self) -> "Signals":
         self._previous = {number: signal.signal(number, self._handle) for number in STOPPING}
+        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._keep
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._previous_hook
 
     @contextmanager
     def uninterrupted(self) -> Iterator[None]:
@@ -89,5 +93,12 @@ class Signals:
 
     def _raise(self, error: BaseException) -> None:
         if not self.reacted:
-            self.reacted = True
+            self.reacted, self._raised = True, error
             raise error
+
+    def _keep(self, lost: "sys.UnraisableHookArgs") -> None:
+        """Python drops an exception in a destructor, such as that of torch's workers: it is raised after the step."""
+        if lost.exc_value is not None and lost.exc_value is self._raised:
+            self.reacted, self._pending = False, self._raised
+        else:
+            self._previous_hook(lost)

@@ -1,5 +1,6 @@
 """Training is the tutorial's, written out here; and what it promises of bad losses, validation and memory."""
 
+import signal
 import time
 
 import numpy as np
@@ -16,6 +17,7 @@ from alexnet.training import loop as training_module
 from alexnet.training import result as result_module
 from alexnet.training.build import assemble
 from alexnet.training.evaluation import evaluate
+from alexnet.training.signals import Interrupted, Signals
 from support.images import write_images
 from support.runs import run_in
 
@@ -267,3 +269,20 @@ def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
     assert not torch.equal(mixed, images)
     expected = -(targets * training.model(mixed).log_softmax(1)).sum(1).mean().item()
     assert Run(tmp_path / "run").windows()[0]["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_signal_during_a_destructor_stops_the_run_after_the_next_step():
+    """Python drops the exception there. At an epoch's end most of the time may be spent in that of torch's workers."""
+
+    class Workers:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    steps = []
+    with pytest.raises(Interrupted), Signals() as signals:
+        workers = Workers()
+        del workers
+        for number in range(3):
+            with signals.uninterrupted():
+                steps.append(number)
+    assert steps == [0]
