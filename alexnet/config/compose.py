@@ -21,9 +21,9 @@ from alexnet.errors import DISK, Failure, Mistake, mistakes_end_the_program, nea
 PLUGINS = {
     "hydra.launcher.jobs": "hydra/launcher=parallel",
     **dict.fromkeys(
-        [f"hydra.launcher.{key}" for key in ("partition", "account", "minutes", "cpus", "memory", "gpus")],
-        "hydra/launcher=slurm",
+        [f"hydra.launcher.{key}" for key in ("partition", "account", "minutes", "memory")], "hydra/launcher=slurm"
     ),
+    **dict.fromkeys(["hydra.launcher.cpus", "hydra.launcher.gpus"], "hydra/launcher=slurm or ray"),
     "hydra.sweeper.trials": "hydra/sweeper=search",
 }
 

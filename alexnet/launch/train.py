@@ -27,7 +27,7 @@ from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
-from alexnet.launch import join, parallel, search, slurm, sweep
+from alexnet.launch import join, parallel, ray, search, slurm, sweep
 from alexnet.launch.arguments import refuse_console_flags
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
@@ -67,7 +67,8 @@ def run_hydra() -> NoReturn:
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
-    for plugin in (parallel.Parallel, slurm.Slurm, search.Search, join.Join):  # Hydra doesn't find these by itself
+    # Hydra doesn't find these by itself.
+    for plugin in (parallel.Parallel, slurm.Slurm, ray.Ray, search.Search, join.Join):
         Plugins.instance().register(plugin)
     register_resolver()
     JobRuntime.instance().set("exit_status", 0)
@@ -159,9 +160,9 @@ def say_stopped(settings: HydraConf, table: str, joined: bool) -> None:
 def was_checked(settings: HydraConf) -> bool:
     """Whether the callback checked this job's values, and this machine for them.
 
-    A person may remove it, a search draws its values later, and it ran on another machine if Slurm runs the job.
+    A person may remove it, a search draws its values later, and it ran on another machine if a cluster runs the job.
     """
-    if settings.launcher._target_.endswith(".Slurm"):
+    if settings.launcher._target_.endswith((".Slurm", ".Ray")):
         return False
     callback = settings.callbacks.get("alexnet", {}).get("_target_")
     return sweep.knows_jobs(settings.sweeper._target_) and callback == "alexnet.launch.callback.Launch"

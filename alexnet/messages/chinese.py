@@ -147,6 +147,12 @@ CHINESE = {
         "若内存不足, 用 hydra.launcher.jobs 减少同时运行的任务。"
     ),
     "{} is in Slurm's queue: {}": "{} 在 Slurm 队列中: {}",
+    "{} waits until the Ray cluster has room": "{} 等待 Ray 集群有空闲资源",
+    "killed by {}, perhaps because its node's memory ran out": "被 {} 终止, 可能是节点内存不足",
+    "Ray says: {}": "Ray 报告: {}",
+    "the node {} doesn't have the folder {}: all nodes need the sweep's disk": (
+        "节点 {} 上没有文件夹 {}: 所有节点都需要能访问该扫描所在的磁盘"
+    ),
     "1 job in {1}, {2}; nothing was run": "1 个任务, 目录 {1}, {2}; 未运行",
     "{0} jobs in {1}, {2}; nothing was run": "{0} 个任务, 目录 {1}, {2}; 未运行",
     "{} of disk": "占用磁盘 {}",
