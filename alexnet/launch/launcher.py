@@ -203,7 +203,9 @@ def note_configuration(config: DictConfig) -> None:
     composed = get_folder(config) / ".hydra" / "config.yaml"
     composed.parent.mkdir(parents=True, exist_ok=True)
     if not composed.exists():
-        replace_text(composed, OmegaConf.to_yaml(without_hydra(config)))
+        given = without_hydra(config)
+        given.device.shards = count_shards(given.device)  # as a job that begins notes it
+        replace_text(composed, OmegaConf.to_yaml(given))
 
 
 def get_name(config: DictConfig) -> str:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 
-from alexnet.launch import slurm
+from alexnet.launch import job_process, slurm
 from alexnet.launch.launcher import Started
 from alexnet.runs.folder import Run
 from support.programs import ROOT, train_command
@@ -138,6 +139,24 @@ def test_a_resumed_sweep_waits_for_a_job_that_still_runs(commands, job, tmp_path
     commands(squeue=f"printf '%s\\n' '{lines[0]}' '{lines[1]}' '{lines[2]}'")
     assert make_launcher().start(job, 0).number == "6"
     assert "in Slurm's queue: JobId=6, still" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status, saves, requeued", [(140, True, True), (140, False, False), (143, True, False)])
+def test_a_job_asks_to_be_requeued_at_its_time_limit_if_it_got_on(monkeypatch, job, tmp_path, status, saves, requeued):
+    """Else it would meet its limit for ever; after SIGTERM, of a preemption or a person, only Slurm may requeue it."""
+    (tmp_path / "0" / "checkpoints").mkdir(parents=True)
+    asked = []
+
+    def run(*_):
+        if saves:
+            (tmp_path / "0" / "checkpoints" / "last.pt").touch()
+        sys.exit(status)
+
+    monkeypatch.setattr(job_process, "run", run)
+    monkeypatch.setattr("submitit.JobEnvironment", lambda: SimpleNamespace(_requeue=asked.append))
+    with pytest.raises(SystemExit) as ended:
+        job_process.run_in_slurm(None, job, b"")
+    assert ended.value.code == status and len(asked) == requeued
 
 
 @pytest.fixture
