@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from alexnet.errors import Mistake
 
-NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT")
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,6 @@ class Place:
     """Where a process stands among those of a run. local: among those on its machine.
 
     host, port: where the processes find one another. hosted: whether torchrun, and not process 0, listens there.
-    attempt: how often torchrun has started the processes again.
     """
 
     rank: int
@@ -24,7 +23,6 @@ class Place:
     local_size: int
     host: str = "127.0.0.1"
     port: int = 0
-    attempt: int = 0
     hosted: bool = False
 
 
@@ -42,15 +40,15 @@ def read_place() -> Place | None:
     rank, size = os.environ.get("RANK"), os.environ.get("WORLD_SIZE", "1")
     if rank is None or size == "1":
         return None
-    given = {"LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": size, "TORCHELASTIC_RESTART_COUNT": "0", **os.environ}
+    given = {"LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": size, **os.environ}
     values = [given.get(name, "") for name in NAMES]
     if not all(value.isdecimal() for value in values) or int(rank) >= int(size):
         told = ", ".join(f"{name}={value}" for name, value in zip(NAMES, values, strict=True))
         raise Mistake(f"{told}: expected whole numbers, as torchrun sets them. Start with torchrun, or without them.")
-    number, count, local_rank, local_size, port, attempt = map(int, values)
+    number, count, local_rank, local_size, port = map(int, values)
     hosted = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     host = given.get("MASTER_ADDR", "127.0.0.1")
-    return Place(number, count, local_rank, local_size, host, port, attempt, hosted)
+    return Place(number, count, local_rank, local_size, host, port, hosted)
 
 
 def refuse_torchrun() -> None:

@@ -45,9 +45,9 @@ def dump_hydra(context: HydraContext) -> bytes:
     return pickle.dumps((context, singletons))
 
 
-def start(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: bytes) -> SpawnProcess:
-    """Starts the process. gpu: as CUDA_VISIBLE_DEVICES names it; hydra_state: of `dump_hydra`."""
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpu, hydra_state))
+def start(task: TaskFunction, config: DictConfig, gpus: str | None, hydra_state: bytes) -> SpawnProcess:
+    """Starts the process. gpus: as CUDA_VISIBLE_DEVICES names them; hydra_state: of `dump_hydra`."""
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpus, hydra_state))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process inherits this; `_run` lifts it
     try:
         process.start()
@@ -56,11 +56,11 @@ def start(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: 
     return process
 
 
-def _run(task: TaskFunction, config: DictConfig, gpu: str | None, hydra_state: bytes) -> None:
+def _run(task: TaskFunction, config: DictConfig, gpus: str | None, hydra_state: bytes) -> None:
     """Runs the job, in its process."""
     os.setpgrp()  # the terminal's Ctrl-C goes to the sweep only, which then stops its jobs once
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # torch reads it, and is imported later
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # torch reads it, and is imported later
     Thread(target=_end_with_the_sweep, daemon=True).start()
     run(task, config, hydra_state)
 

@@ -190,7 +190,11 @@ class JobLauncher(Launcher):
 def make(config: DictConfig) -> JobLauncher | None:
     """The launcher that the configuration chooses; None for one of others, such as Hydra's serial one."""
     mine = config.hydra.launcher._target_.startswith("hydra_plugins.alexnet.")
-    return instantiate(config.hydra.launcher) if mine else None
+    if not mine:
+        return None
+    launcher: JobLauncher = instantiate(config.hydra.launcher)
+    launcher.settings = config
+    return launcher
 
 
 def get_folder(config: DictConfig) -> Path:

@@ -1,6 +1,7 @@
 """Runs several jobs of a sweep at a time on this machine: hydra/launcher=parallel.
 
-Each job is a process with its share of the processor's threads and, if there are GPUs, one of them.
+Each job is a process with its share of the processor's threads and, if there are GPUs, one of them, or one for each of
+device.processes.
 """
 
 import os
@@ -27,7 +28,7 @@ class Parallel(JobLauncher):
 
     @property
     def at_once(self) -> int:
-        return self.jobs or len(list_gpus()) or 2
+        return self.jobs or len(self.group_gpus()) or 2
 
     @property
     def has_gpus(self) -> bool:
@@ -39,11 +40,16 @@ class Parallel(JobLauncher):
         return max(1, THREADS // at_once)
 
     def start(self, config: DictConfig, slot: int) -> SpawnProcess:
-        gpus = list_gpus()
-        gpu = gpus[slot % len(gpus)] if gpus else None
-        process = start(self.task, config, gpu, self.hydra_state)
+        groups = self.group_gpus()
+        gpus = groups[slot % len(groups)] if groups else None
+        process = start(self.task, config, gpus, self.hydra_state)
         say_start(config)
         return process
+
+    def group_gpus(self) -> list[str]:
+        """The GPUs of each job that runs at the same time, as CUDA_VISIBLE_DEVICES names them."""
+        gpus, size = list_gpus(), self.settings.device.get("processes", 1)
+        return [",".join(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]
 
     def wait(self, running: Running) -> None:
         from multiprocessing.connection import wait  # imported here, so that --help and mistakes are answered sooner

@@ -1,9 +1,10 @@
 """Runs a command that torchrun has started in several processes: process 0 does it, the others follow."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from alexnet.config.processes import Place, read_place, use_all_threads
 from alexnet.errors import Failure, Mistake
@@ -28,16 +29,19 @@ def lead_or_follow(command: Callable[[], Any]) -> Any:
 
 
 def _lead(command: Callable[[], Any], place: Place) -> Any:
-    from alexnet.training.watch import open_store, tell_end
+    from alexnet.training.watch import ROUND, Doorman, open_round, open_store, tell_end
 
     try:
-        store = open_store(place, hosts=not place.hosted)
+        _ = open_store(place, hosts=not place.hosted)
     except RuntimeError as error:
         raise Failure(
             f"MASTER_ADDR={place.host}, MASTER_PORT={place.port} can't be used, perhaps because another program has "
             f"that port: give another one. ({str(error).splitlines()[0]:.200})"
         ) from error
-    status: Any = 1
+    doorman = Doorman(place)
+    os.environ[ROUND] = doorman.round
+    doorman.start()
+    store, status = open_round(place, doorman.round), cast(Any, 1)
     try:
         status = command()
         return status
@@ -54,13 +58,14 @@ def _lead(command: Callable[[], Any], place: Place) -> Any:
 
 
 def find_begun_folder() -> str | None:
-    """The run's folder, if torchrun has started the processes again; None if it hasn't, or no folder was made."""
+    """The run's folder, if torchrun has started these processes again after they made one; else None."""
     place = read_place()
-    if place is None or place.attempt == 0:
+    if place is None:
         return None
-    from alexnet.training.watch import find_folder
+    from alexnet.training.watch import open_store
 
-    return find_folder(place)
+    store = open_store(place)
+    return store.get("folder").decode() if store.check(["folder"]) else None
 
 
 def add_processes(overrides: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ from alexnet.training.loop import train
 from alexnet.training.result import compute_result, hash_weights
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, restore_checkpoint
-from alexnet.training.watch import PERIOD, Left, Watch, open_store, tell_end
+from alexnet.training.watch import PERIOD, Left, Watch, knock, open_round, tell_end
 
 SECONDS = 60.0  # that a file of process 0 may take to appear on this machine
 FACTS = ("source.commit", "python", "packages", "cuda", "cudnn", "cpu_capability", "device_name")
@@ -44,16 +44,17 @@ class Unwritten(Run):
         pass
 
 
-def follow(place: Place) -> int:
-    """Trains what process 0 says, and returns the exit status."""
+def follow(place: Place, round: str | None = None) -> int:
+    """Trains what process 0 says, and returns the exit status. round: the name of `open_round`, if it is known."""
     with Signals() as signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
-            store = open_store(place)
+            round = knock(place) if round is None else round
+            store = open_round(place, round)
         except RuntimeError:
             show(f"Process {place.rank} can't reach process 0 at {place.host}:{place.port}.", sys.stderr)
             return 1
-        watch, console = Watch(place, signals), os.fdopen(os.dup(2), "w")
+        watch, console = Watch(place, round, signals), os.fdopen(os.dup(2), "w")
         messages = Messages(store)
         messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")
         watch.start()
@@ -143,4 +144,4 @@ def _describe(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(follow(Place(**json.loads(sys.argv[1]))))
+    sys.exit(follow(Place(**json.loads(sys.argv[1])), round="0"))

@@ -51,7 +51,7 @@ class Leader:
         import torch.distributed as dist
 
         from alexnet.engine.distributed import Group, Messages
-        from alexnet.training.watch import Watch, note_folder, open_store
+        from alexnet.training.watch import ROUND, Watch, open_round, open_store
 
         size, shards, outer = config.device.get("processes", 1), count_shards(config.device), read_place()
         if size == 1:
@@ -64,10 +64,11 @@ class Leader:
             self.host = dist.TCPStore(place.host, 0, is_master=True, wait_for_workers=False)
             place = replace(place, port=self.host.port)
         else:
-            note_folder(place, str(self.run.folder.absolute()))
-        messages = Messages(open_store(place))
+            open_store(place).set("folder", str(self.run.folder.absolute()))
+        round = os.environ.get(ROUND, "0")
+        messages = Messages(open_round(place, round))
         messages.put("task", json.dumps(self._describe_task(config, engine, began)))
-        self.watch = Watch(place, self.signals)
+        self.watch = Watch(place, round, self.signals)
         self.watch.way_out = self._find_way_out()
         if outer is None:
             self.watch.children = {rank: _start(replace(place, rank=rank, local_rank=rank)) for rank in range(1, size)}

@@ -7,8 +7,9 @@ from datetime import timedelta
 from signal import Signals as Number
 from subprocess import Popen
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
+from uuid import uuid4
 
 import torch.distributed as dist
 
@@ -17,6 +18,7 @@ from alexnet.errors import Failure
 from alexnet.messages.lines import show
 from alexnet.training.signals import Interrupted, Signals
 
+ROUND = "ALEXNET_ROUND"  # the variable in which process 0 of torchrun's has the name of the round
 PERIOD = 0.5  # seconds between two looks
 SILENCE = 60.0  # seconds without a sign of life after which a process counts as lost
 REACHED = timedelta(seconds=60)  # that the store is waited for
@@ -37,23 +39,42 @@ def open_store(place: Place, hosts: bool = False) -> dist.Store:
     Raises RuntimeError if it can't be reached, or its port is taken.
     """
     store = dist.TCPStore(place.host, place.port, is_master=hosts, wait_for_workers=False, timeout=REACHED)
-    return dist.PrefixStore(f"alexnet/{place.attempt}", store)
-
-
-def note_folder(place: Place, folder: str) -> None:
-    """Notes the run's folder for processes that torchrun may start again."""
-    _open_notes(place).set("folder", folder)
-
-
-def find_folder(place: Place) -> str | None:
-    """The folder that was noted; None if none was."""
-    store = _open_notes(place)
-    return store.get("folder").decode() if store.check(["folder"]) else None
-
-
-def _open_notes(place: Place) -> dist.Store:
-    store = dist.TCPStore(place.host, place.port, is_master=False, timeout=REACHED)
     return dist.PrefixStore("alexnet", store)
+
+
+def open_round(place: Place, round: str) -> dist.Store:
+    """The part of the store that these processes use, and none that torchrun started before or after them."""
+    return dist.PrefixStore(round, open_store(place))
+
+
+class Doorman(Thread):
+    """Tells the other processes that torchrun started which round of texts in the store is theirs.
+
+    torchrun may end all processes and start them again, and then the store still has the texts of those before. So each
+    process knocks with a word of its own, and process 0 answers with the round's name.
+    """
+
+    def __init__(self, place: Place):
+        super().__init__(daemon=True)
+        self.place, self.round = place, uuid4().hex
+
+    def run(self) -> None:
+        store, words = open_store(self.place), set()
+        while True:
+            for rank in range(1, self.place.size):
+                if store.check([f"knock/{rank}"]) and (word := store.get(f"knock/{rank}").decode()) not in words:
+                    store.set(f"round/{word}", self.round)
+                    words.add(word)
+            sleep(PERIOD / 2)
+
+
+def knock(place: Place) -> str:
+    """The name of the round, when process 0 has answered."""
+    store, word = open_store(place), uuid4().hex
+    store.set(f"knock/{place.rank}", word)
+    while not store.check([f"round/{word}"]):
+        sleep(PERIOD / 10)
+    return store.get(f"round/{word}").decode()
 
 
 def tell_end(store: dist.Store, rank: int, exit_status: int, reason: str = "", number: int = 0) -> None:
@@ -69,9 +90,9 @@ class Watch(Thread):
     sentence that says how to resume the run.
     """
 
-    def __init__(self, place: Place, signals: Signals):
+    def __init__(self, place: Place, round: str, signals: Signals):
         super().__init__(daemon=True)
-        self.place, self.signals, self.way_out = place, signals, ""
+        self.place, self.round, self.signals, self.way_out = place, round, signals, ""
         self.children: dict[int, Popen[bytes]] = {}
         self.names: dict[int, str] = {}
         self.patience = SILENCE
@@ -104,7 +125,7 @@ class Watch(Thread):
             beats += 1
             try:
                 if beats == 1:
-                    store = open_store(self.place)
+                    store = open_round(self.place, self.round)
                 self._look(store, beats)
             except RuntimeError:  # the store has gone, and with it the process that had it
                 self._tell(Failure(f"{self._describe(0)} ended without a word. {self.way_out}"))
