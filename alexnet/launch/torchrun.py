@@ -29,10 +29,12 @@ def lead_or_follow(command: Callable[[], Any]) -> Any:
 
 
 def _lead(command: Callable[[], Any], place: Place) -> Any:
-    from alexnet.training.watch import ROUND, Doorman, open_round, open_store, tell_end
+    from torch.distributed import PrefixStore
+
+    from alexnet.training.watch import ROUND, Doorman, open_store, tell_end
 
     try:
-        _ = open_store(place, hosts=not place.hosted)
+        kept = open_store(place, hosts=not place.hosted)  # the store is in this process as long as this is
     except RuntimeError as error:
         raise Failure(
             f"MASTER_ADDR={place.host}, MASTER_PORT={place.port} can't be used, perhaps because another program has "
@@ -41,7 +43,7 @@ def _lead(command: Callable[[], Any], place: Place) -> Any:
     doorman = Doorman(place)
     os.environ[ROUND] = doorman.round
     doorman.start()
-    store, status = open_round(place, doorman.round), cast(Any, 1)
+    store, status = PrefixStore(doorman.round, kept), cast(Any, 1)
     try:
         status = command()
         return status

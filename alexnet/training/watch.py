@@ -127,6 +127,9 @@ class Watch(Thread):
                 if beats == 1:
                     store = open_round(self.place, self.round)
                 self._look(store, beats)
+                if self.place.rank == 0 and self.news is not None and 0 not in self.ended:
+                    self.ended.add(0)
+                    tell_end(store, 0, getattr(self.news, "exit_status", 1))  # process 0 itself may take longer to end
             except RuntimeError:  # the store has gone, and with it the process that had it
                 self._tell(Failure(f"{self._describe(0)} ended without a word. {self.way_out}"))
             if self.news is None:
