@@ -111,9 +111,7 @@ def job(config: DictConfig, claim: Claim | None = None) -> float | None:
     settings = HydraConfig.get()
     configure(config.console, config.language)
     run = Run(from_here(settings.runtime.output_dir), claim)
-    if claim is not None:
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(claim.check_before_line)
+    guard_log(claim)
     multirun = Sweep(settings.sweep.dir).multirun
     if multirun.is_file():
         sync(multirun)  # Hydra doesn't, and a sweep that lost it in a power loss couldn't be resumed
@@ -140,6 +138,13 @@ def job(config: DictConfig, claim: Claim | None = None) -> float | None:
     if exit_status > 128:  # a signal stops the sweep, not only this job
         sys.exit(exit_status)
     return score_run(run)
+
+
+def guard_log(claim: Claim | None) -> None:
+    """Has the claim checked before each line of the run's log."""
+    for handler in logging.getLogger().handlers:
+        if claim is not None:
+            handler.addFilter(claim.check_before_line)
 
 
 def say_job(settings: HydraConf) -> None:

@@ -27,6 +27,7 @@ from alexnet.training.transfer import Transfer, freeze, group_parameters, take_w
 
 # The options that a training has as they are.
 OWN = ("batch_size", "seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes", "keep", "test")
+Join = Callable[[DictConfig, Engine, dict[str, Any] | None], Group]
 
 
 @dataclass
@@ -64,15 +65,12 @@ class Training(Network):
 
 
 def assemble(
-    config: DictConfig,
-    dataset: Dataset | None = None,
-    began: dict[str, Any] | None = None,
-    join: Callable[[DictConfig, Engine, dict[str, Any] | None], Group] = make_group,
+    config: DictConfig, dataset: Dataset | None = None, began: dict[str, Any] | None = None, join: Join = make_group
 ) -> Training:
     """Builds everything that the configuration names. Raises Mistake for what can't be built or run.
 
-    dataset: used instead of the configuration's own source. began: the "transferred_from" in the environment of a run
-    that is resumed; then model.weights isn't read again. join: gives the processes of the run, this one among them.
+    dataset: in place of the configuration's own. began: the "transferred_from" in the environment of a resumed run;
+    then model.weights isn't read again. join: gives the run's processes, this one among them.
     """
     engine = choose_engine(config)
     group = join(config, engine, began)

@@ -39,11 +39,9 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, lea
     if not checked:
         check_run(config)
         check_machine(config, begins=leader.from_start or not run.has_checkpoint)
+    config = _note_shards(config) if run.is_new else resume_config(config, run)
     if run.is_new:
-        config = OmegaConf.create({**config, "device": {**config.device, "shards": count_shards(config.device)}})
         run.write_config(as_yaml(config))
-    else:
-        config = resume_config(config, run)
     # torch takes seconds to import: only for values that are known to be good.
     from alexnet.engine.environment import describe
     from alexnet.training.build import assemble
@@ -73,6 +71,11 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, lea
 
 def as_yaml(config: DictConfig) -> str:
     return OmegaConf.to_yaml(config, resolve=True)
+
+
+def _note_shards(config: DictConfig) -> DictConfig:
+    """With the number of shares, so that another number of processes doesn't change it."""
+    return OmegaConf.create({**config, "device": {**config.device, "shards": count_shards(config.device)}})
 
 
 def _note_measured(config: DictConfig, preparation: Preparation) -> DictConfig:
