@@ -43,6 +43,7 @@ class Group:
     ):
         self.rank, self.size, self.shards, self.local_rank, self.messages = rank, size, shards, local_rank, messages
         self.device = torch.device("cpu")  # of what is exchanged
+        self.received: dict[Node, Tensor] = {}  # of other processes, in memory that all steps use
         self.find_stop: Callable[[], int] = lambda: 0  # the signal that a process has got, as far as this one knows
         self.stop: Callable[[int], None] = lambda number: None  # ends this process, because of that signal
         self.explain: Callable[[Exception], Exception] = lambda error: error  # why an exchange failed
@@ -84,13 +85,14 @@ class Group:
     def add_up(self, sums: Sums, shares: int, length: int) -> Tensor:
         """The sum over all shares, (length,) float32: the same bits in all processes, and for any number of them.
 
-        sums: of this process's shares; it may be changed. shares: that have images, which are the first ones. Each
+        sums: of this process's shares; changed, and its memory returned. shares: that have images, the first ones. Each
         process adds up one part of all values, and sends it to the others.
         """
         if self.size == 1:
             return add_up(sums.nodes, shares)
         own = {node: value.to(self.device) for node, value in sums.nodes.items()}
-        total = torch.empty(length, device=self.device)
+        total = next(iter(own.values()), None)  # what it held is sent before the sum comes
+        total = torch.empty(length, device=self.device) if total is None else total
         parts = [slice(part.start, part.stop) for part in cut(length, self.size)]
         with self._explaining():
             nodes = self._collect(own, parts, shares)
@@ -110,7 +112,9 @@ class Group:
             transfers += [("send", value[parts[peer]], peer) for value in own.values()]
             busy = self.get_shares(peer)
             for node in list_nodes(range(busy.start, max(busy.start, min(busy.stop, shares)))):
-                nodes[node] = torch.empty(mine.stop - mine.start, device=self.device)
+                if node not in self.received:
+                    self.received[node] = torch.empty(mine.stop - mine.start, device=self.device)
+                nodes[node] = self.received[node]
                 transfers.append(("receive", nodes[node], peer))
         self._run(transfers)
         return nodes

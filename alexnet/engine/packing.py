@@ -12,12 +12,14 @@ class Packing:
     each buffer (a running statistic of normalisation) changed, the loss, and how many answers were right.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, device: torch.device):
+        """device: of the loss."""
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.buffers = [buffer for buffer in model.buffers() if buffer.dtype is not torch.bool]
         self.before = [buffer.clone() for buffer in self.buffers]  # the step
         counts = [each.numel() for each in (*self.parameters, *self.buffers)]
         *self.starts, self.length = accumulate([*counts, 2], initial=0)
+        self.packed = torch.empty(self.length, device=device)  # new memory in each step would take longer than a copy
 
     def begin_step(self) -> None:
         """Remembers the buffers."""
@@ -30,9 +32,11 @@ class Packing:
             parameter.grad = None
 
     def pack(self, figures: Tensor, weight: Tensor) -> Tensor:
-        """What one share adds. figures: (2,), its loss and right answers. weight: its part of all images."""
-        packed = torch.empty(self.length, device=figures.device)
-        gradients, changes, own_figures = self._split(packed)
+        """What one share adds. The next call overwrites it.
+
+        figures: (2,), its loss and right answers. weight: its part of all images.
+        """
+        gradients, changes, own_figures = self._split(self.packed)
         for parameter, own in zip(self.parameters, gradients, strict=True):
             if parameter.grad is None:
                 own.zero_()
@@ -41,7 +45,7 @@ class Packing:
         for buffer, before, own in zip(self.buffers, self.before, changes, strict=True):
             own.copy_((buffer - before) * weight)
         own_figures.copy_(figures)
-        return packed
+        return self.packed
 
     def unpack(self, total: Tensor) -> Tensor:
         """Gives the parameters the sum of all gradients, as views, and the buffers their new values; returns the

@@ -91,7 +91,7 @@ def assemble(
         forward=engine.forward(model, recorded),
         batches=batches,
         optimizer=optimizer,
-        packing=Packing(model) if group.shards > 1 else None,
+        packing=Packing(model, engine.device) if group.shards > 1 else None,
         recorder=Recorder(engine.device) if recorded else None,
         rates=[torch.zeros((), device=engine.device) for _ in optimizer.param_groups] if recorded else None,
         transfer=transfer,

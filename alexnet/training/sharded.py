@@ -27,7 +27,8 @@ def step_by_shares(
         place = slice(parts[share].start - first, parts[share].stop - first)
         torch.manual_seed(randomness.derive_seed(training.seed, randomness.STEP, epoch, batch, share))
         packed = training.call(compute_share, images[place], labels[place], targets[place], whole)
-        kept = share % 2 == 0 and share != own[-1]  # the next call may overwrite it
+        waits = share % 2 == 0 or share == own[0]  # for its neighbour: the others are added to theirs at once
+        kept = waits and share != own[-1]  # the next call overwrites it
         sums.add(share, packed.clone() if kept else packed)
     total = group.add_up(sums, min(count, group.shards), packing.length).to(images.device)
     return training.call(update_by_sum, total)
