@@ -24,9 +24,11 @@ from alexnet.engine.device import DTYPES
 from alexnet.engine.processor import measure_matrix_rate, synchronise
 from alexnet.models.layer_table import list_layers
 from alexnet.training.build import assemble, build_weightless
+from exchange import count_exchanged
 from turns import count_operations, get_peak_memory, run_project
 
 IMAGENET = {"images": 1_281_167, "epochs": 90, "batch": 128}  # the training to predict, with model=alexnet
+DEVICES = (1, 8, 64)  # that it is predicted for, each with a batch of that size
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,50 @@ def as_rows(points: Sequence[Point], cost: dict[str, float]) -> list[dict[str, A
 def predict_days(cost: dict[str, float], point: Point, images: int, epochs: int, batch: int) -> float:
     """Days of training on this device for that many images and epochs, with the point's model."""
     return images * epochs / batch * compute_seconds(cost, batch * point.operations, point.weights) / 86400
+
+
+def predict_devices(
+    cost: dict[str, float], point: Point, exchange_rate: float | None, images: int, epochs: int, batch: int
+) -> list[dict[str, float | None]]:
+    """The same days on several devices, each with a process and a batch of its own, as a run of several processes does
+    it: a step computes, then exchanges. None where that isn't known.
+
+    exchange_rate: bytes per second that a device sends, while it receives as many; None if it isn't known.
+    """
+    rows: list[dict[str, float | None]] = []
+    for devices in DEVICES:
+        exchanged = 4 * count_exchanged(point.weights, devices)
+        seconds = exchanged / exchange_rate if exchange_rate else None if devices > 1 else 0.0
+        days = predict_days(cost, point, images, epochs, batch) / devices
+        computing = compute_seconds(cost, batch * point.operations, point.weights)
+        row = {"devices": devices, "batch_size": devices * batch, "bytes": exchanged, "computing_seconds": computing}
+        known = None if seconds is None else days * (1 + seconds / computing)
+        rows.append({**row, "exchange_seconds": seconds, "days": known})
+    return rows
+
+
+def devices_as_text(rows: Sequence[dict[str, Any]], source: str) -> str:
+    """What `predict_devices` found, for a reader, as Markdown. source: where the rate of the exchange comes from."""
+    headers = ["devices", "images a step", "MB each way", "ms to compute", "ms to exchange", "days"]
+    cells = [
+        [
+            row["devices"],
+            row["batch_size"],
+            f"{row['bytes'] / 1e6:.0f}",
+            f"{1000 * row['computing_seconds']:.0f}",
+            "not known" if row["exchange_seconds"] is None else f"{1000 * row['exchange_seconds']:.0f}",
+            "not known" if row["days"] is None else f"{row['days']:.3g}",
+        ]
+        for row in rows
+    ]
+    table = tabulate(cells, headers, tablefmt="pipe", colalign=["right"] * 6, disable_numparse=True)
+    return f"""On several devices like this one, in the same epochs:
+
+{table}
+
+This rests on a step's computing, measured and fitted above, and on the exchange, {source}.
+It assumes that all devices exchange at that rate at once. It leaves out what a process needs to pack its gradients.
+Not known: whether as many epochs are enough for the larger batches."""
 
 
 def as_text(points: Sequence[Point], cost: dict[str, float], rate: float, days: float) -> str:

@@ -22,10 +22,12 @@ from alexnet.data.batches import ignore_interrupts
 from alexnet.data.facts import FACTS
 from alexnet.engine import device as devices
 from alexnet.engine.device import DTYPES
+from alexnet.engine.distributed import Group
 from alexnet.engine.environment import get_device_name
 from alexnet.engine.processor import measure_matrix_rate, synchronise
 from alexnet.training.build import Training, assemble
 from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
+from alexnet.training.network import make_group
 from alexnet.training.state import Tally
 from tutorial import run_tutorial
 
@@ -38,7 +40,7 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
 
     config.batch_size: at most IMAGES. Raises Failure if the device hasn't enough memory.
     """
-    sides = {"tutorial": Side(run_tutorial, config), "project": Side(run_project, config)}
+    sides = {"tutorial": Side(_serve, run_tutorial, config), "project": Side(_serve, run_project, config)}
     try:
         for side in sides.values():
             side.ask("run", seconds / 2)  # warms up
@@ -68,18 +70,21 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
 
 
 class Side:
-    """One of the two loops in its process. It works only when it is asked."""
+    """A loop in its process. It works only when it is asked. serve(connection, *arguments) answers the questions."""
 
-    def __init__(self, loop: Loop, config: DictConfig):
+    def __init__(self, serve: Callable[..., None], *arguments: Any):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, loop, config))
+        self.process = context.Process(target=serve, args=(theirs, *arguments))
         self.process.start()
         theirs.close()
 
     def ask(self, what: str, *arguments: Any) -> Any:
-        """The answer to one of the questions in `_serve`. Raises the exception that ended the process."""
+        """The answer to one of the questions in `serve`. Raises the exception that ended the process."""
         self.connection.send((what, arguments))
+        return self.receive()
+
+    def receive(self) -> Any:
         try:
             answer = self.connection.recv()
         except EOFError:
@@ -99,7 +104,7 @@ def _serve(connection: Connection, loop: Loop, config: DictConfig) -> None:
         running = loop(training)
         answers: dict[str, Callable[..., Any]] = {
             "run": lambda seconds: _take_turn(training, running, seconds),
-            "facts": lambda: _describe(training),
+            "facts": lambda: describe(training),
             "operations": lambda: _count_operations_per_image(training, running),
             "memory": lambda: get_peak_memory(training.engine.device),
         }
@@ -113,11 +118,13 @@ def _serve(connection: Connection, loop: Loop, config: DictConfig) -> None:
         connection.send(error)
 
 
-def assemble_repeated(config: DictConfig) -> Training:
-    """The training of that configuration, its training images repeated to as many as CIFAR-10 has."""
+def assemble_repeated(config: DictConfig, join: Callable[..., Group] = make_group) -> Training:
+    """The training of that configuration, its training images repeated to as many as CIFAR-10 has. join: as for
+    `assemble`.
+    """
     single = config.copy()
     single.batch_size = 1  # the real one may be larger than the data before it is repeated
-    training = assemble(single)
+    training = assemble(single, join=join)
     batches = training.batches.train
     some = torch.arange(IMAGES) % len(batches.labels)
     batches.images, batches.labels, batches.batch_size = batches.images[some], batches.labels[some], config.batch_size
@@ -125,16 +132,18 @@ def assemble_repeated(config: DictConfig) -> Training:
 
 
 def run_project(training: Training) -> Iterator[int]:
-    """The steps of `train_epoch`, without its files. Yields the number of images of each step."""
+    """The steps of `train_epoch`, without its files. Yields the number of images of each step, of all processes."""
     tally = Tally(training.engine.device)
     training.model.train()
     for epoch in count():
         for batch, (images, labels) in enumerate(training.batches.train.epoch(epoch)):
             set_learning_rate(training, compute_learning_rate(training, 0, 0, []))
-            tally.add(step(training, images, labels, epoch, batch), len(labels))
+            figures, images_of_all = step(training, images, labels, epoch, batch), training.batches.train.count(batch)
+            tally.add(figures, images_of_all)
             if training.engine.device.type == "cpu" or (batch + 1) % training.log_every == 0:
+                training.group.settle()
                 tally.loss()
-            yield len(labels)
+            yield images_of_all
 
 
 def _take_turn(training: Training, running: Iterator[int], seconds: float) -> float:
@@ -147,7 +156,7 @@ def _take_turn(training: Training, running: Iterator[int], seconds: float) -> fl
     return images / (perf_counter() - began)
 
 
-def _describe(training: Training) -> dict[str, Any]:
+def describe(training: Training) -> dict[str, Any]:
     """The network, the device, and the device's limit."""
     engine = training.engine
     rates = {name: measure_matrix_rate(engine.device, DTYPES[name]) for name in {"float32", engine.precision}}

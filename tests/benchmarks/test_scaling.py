@@ -47,6 +47,24 @@ def test_imagenet_is_steps_times_a_step():
     )
 
 
+@pytest.mark.parametrize(("rate", "days_of_8"), [(1e9, True), (None, False)])
+def test_several_devices_divide_the_steps_and_add_the_exchange(rate, days_of_8):
+    """8 devices take an eighth of the steps; in each, every device sends 2 * 7/8 of 61 M values of 4 bytes."""
+    fitted = cost.fit(points())
+    one, eight, many = cost.predict_devices(fitted, POINT, rate, 1_281_167, 90, 128)
+    computing = 10e-12 * 128 * 4e9 + 2e-9 * 61e6
+    assert one["days"] == pytest.approx(1_281_167 * 90 / 128 * computing / 86400, rel=1e-3)
+    assert (eight["batch_size"], many["batch_size"]) == (1024, 8192)
+    assert eight["bytes"] == 2 * 7 / 8 * 61e6 * 4
+    text = cost.devices_as_text([one, eight, many], "measured")
+    if days_of_8:
+        steps = 1_281_167 * 90 / 1024
+        assert eight["days"] == pytest.approx(steps * (computing + 2 * 7 / 8 * 61e6 * 4 / 1e9) / 86400, rel=1e-3)
+        assert f"{eight['days']:.3g}" in text and "not known |" not in text
+    else:
+        assert eight["days"] is many["days"] is None and text.count("not known |") == 4
+
+
 @pytest.mark.slow
 def test_a_point_is_measured_with_the_models_own_counts(compose):
     """This holds even if the counted step is the last of an epoch and has fewer images."""
@@ -64,6 +82,7 @@ def test_a_point_is_measured_with_the_models_own_counts(compose):
     [
         (["model=alexnet"], "model=alexnet: the points have their own models and images"),
         (["device.threads=0"], "device.threads=0: expected a whole number from 1 to 1024"),
+        (["device.processes=2"], "device.processes=2: each point is one process"),
     ],
 )
 def test_a_mistake_is_one_message_before_anything_is_measured(typed, said):
