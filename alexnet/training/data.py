@@ -45,14 +45,16 @@ def load_data(config: DictConfig, group: Group, device: torch.device, dataset: D
         data = data or _load(config, dataset)
         path = _save(data)
         messages.put(place, path or "")
-    found = messages.wait(place)
-    if found:
-        data = _map(found, Preparation(**loads(messages.wait("preparation"))))
-    elif data is None:
-        data = _load(config, dataset)
-    group.wait()
-    if path is not None:
-        os.unlink(path)  # what is mapped stays
+    try:
+        found = messages.wait(place)
+        if found:
+            data = _map(found, Preparation(**loads(messages.wait("preparation"))))
+        elif data is None:
+            data = _load(config, dataset)
+        group.wait()
+    finally:
+        if path is not None:
+            os.unlink(path)  # what is mapped stays
     return data
 
 

@@ -54,6 +54,8 @@ def follow(place: Place, round: str | None = None) -> int:
         except RuntimeError:
             show(f"Process {place.rank} can't reach process 0 at {place.host}:{place.port}.", sys.stderr)
             return 1
+        except Interrupted as interrupted:  # before process 0 has said anything
+            return interrupted.exit_status
         watch, console = Watch(place, round, signals), os.fdopen(os.dup(2), "w")
         messages = Messages(store)
         messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")

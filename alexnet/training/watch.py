@@ -93,6 +93,7 @@ class Watch(Thread):
     def __init__(self, place: Place, round: str, signals: Signals):
         super().__init__(daemon=True)
         self.place, self.round, self.signals, self.way_out = place, round, signals, ""
+        self.store = open_round(place, round)  # of this thread alone; opened while process 0 is there
         self.children: dict[int, Popen[bytes]] = {}
         self.names: dict[int, str] = {}
         self.patience = SILENCE
@@ -124,12 +125,12 @@ class Watch(Thread):
         while not self.stopped.wait(PERIOD):
             beats += 1
             try:
-                if beats == 1:
-                    store = open_round(self.place, self.round)
-                self._look(store, beats)
+                self._look(self.store, beats)
                 if self.place.rank == 0 and self.news is not None and 0 not in self.ended:
                     self.ended.add(0)
-                    tell_end(store, 0, getattr(self.news, "exit_status", 1))  # process 0 itself may take longer to end
+                    tell_end(
+                        self.store, 0, getattr(self.news, "exit_status", 1)
+                    )  # process 0 itself may take longer to end
             except RuntimeError:  # the store has gone, and with it the process that had it
                 self._tell(Failure(f"{self._describe(0)} ended without a word. {self.way_out}"))
             if self.news is None:
@@ -141,7 +142,7 @@ class Watch(Thread):
     def stop(self) -> None:
         self.stopped.set()
         if self.is_alive():
-            self.join()
+            self.join(GRACE)  # it may wait for a store that has gone
 
     def _look(self, store: dist.Store, beats: int) -> None:
         store.set(f"alive/{self.place.rank}", str(beats))
