@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from time import monotonic, sleep
 from typing import Any, cast
 
 from alexnet.config.processes import Place, read_place, use_all_threads
@@ -57,6 +58,9 @@ def _lead(command: Callable[[], Any], place: Place) -> Any:
         with suppress(RuntimeError):
             if not store.check(["ended/0"]):  # a run that was trained has told it already
                 tell_end(store, 0, status if isinstance(status, int) else 0)
+        until = monotonic() + 60
+        while status in (0, None) and len(doorman.words) < place.size - 1 and monotonic() < until:
+            sleep(0.1)  # a process that is still starting would wait for an answer forever
 
 
 def find_begun_folder() -> str | None:

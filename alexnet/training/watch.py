@@ -57,9 +57,10 @@ class Doorman(Thread):
     def __init__(self, place: Place):
         super().__init__(daemon=True)
         self.place, self.round = place, uuid4().hex
+        self.words: set[str] = set()  # that were answered
 
     def run(self) -> None:
-        store, words = open_store(self.place), set()
+        store, words = open_store(self.place), self.words
         while True:
             for rank in range(1, self.place.size):
                 if store.check([f"knock/{rank}"]) and (word := store.get(f"knock/{rank}").decode()) not in words:
