@@ -190,7 +190,8 @@ def test_a_cluster_that_does_not_answer_is_a_mistake(tmp_path):
     assert "RAY_ADDRESS=127.0.0.1:1: no answer in 3 s. To start a cluster" in done.stderr
 
 
-def test_a_node_without_the_disk_of_the_sweep_is_told(tmp_path):
+def test_a_node_without_the_disk_of_the_sweep_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the job does so itself
     config = OmegaConf.create({"hydra": {"sweep": {"dir": "elsewhere", "subdir": "0"}}})
     ended = Future()
     ended.set_result(Job(str(tmp_path), print, config, None, b"").wait())
