@@ -82,13 +82,11 @@ class Run:
 
     def record_window(self, row: dict[str, Any]) -> None:
         """Appends a row to losses.csv: epoch, batch, step, loss, accuracy, learning_rate, images_per_second."""
-        self._check_claim()
-        tables.append_row(self.folder / "losses.csv", row)
+        tables.append_row(self.folder / "losses.csv", row, self._check_claim)
 
     def record_epoch(self, row: dict[str, Any]) -> None:
         """Appends a row to epochs.csv."""
-        self._check_claim()
-        tables.append_row(self.folder / "epochs.csv", row)
+        tables.append_row(self.folder / "epochs.csv", row, self._check_claim)
 
     def windows(self) -> list[dict[str, Any]]:
         """The rows of losses.csv: floats, or None for an empty cell."""
@@ -208,7 +206,7 @@ class Run:
         """
         path, composed = self.folder / "config.yaml", self.folder / ".hydra" / "config.yaml"
         config, environment = read_yaml(path), self.environment()
-        if config is not None and not environment and "sha256" in (read_json(self.folder / "result.json") or {}):
+        if config is not None and not environment and self._has_begun():
             raise self._refuse_without_environment()
         if config is not None or "config" in environment:
             check_config(path, config, environment)
@@ -230,6 +228,11 @@ class Run:
         """The classes that the run tells apart; None if it doesn't say, as version 0.1.0 does at its end only."""
         known = self.environment().get("classes", (self.result() or {}).get("per_class_accuracy"))
         return list(map(str, known)) if isinstance(known, (list, dict)) else None
+
+    def _has_begun(self) -> bool:
+        """Whether a run has begun here, as the files besides environment.json say. Version 0.1.0 may have none."""
+        sealed = "sha256" in (read_json(self.folder / "result.json") or {})
+        return sealed and (self.is_done() or self.has_rows or self.has_checkpoint)
 
     def _refuse_without_environment(self) -> Damaged:
         missing = self.folder / "environment.json"
@@ -280,9 +283,7 @@ class Sweep:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.study = self.folder / "study.db"
-        self.picture = self.folder / "sweep.png"
-        self.csv = self.folder / "sweep.csv"
-        self.markdown = self.folder / "sweep.md"
+        self.csv, self.markdown, self.picture = (self.folder / f"sweep.{kind}" for kind in ("csv", "md", "png"))
         self.multirun = self.folder / "multirun.yaml"
 
     def settings(self) -> dict[str, Any] | None:

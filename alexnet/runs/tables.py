@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -15,15 +16,20 @@ from alexnet.runs.reading import MOST_TABLE, read_bytes
 TABLES = ("losses.csv", "epochs.csv")
 
 
-def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Writes one row, after a header if it is the first."""
+def append_row(path: Path, row: dict[str, Any], check: Callable[[], Any] = lambda: None) -> None:
+    """Writes one row, after a header if it is the first.
+
+    check: ends a program that may not write any more. If it stands still after that, it writes to a file that the
+    next program has replaced.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, row, lineterminator="\n")
     is_new = not path.exists()
-    if is_new or path.stat().st_size == 0:
-        writer.writeheader()
-    writer.writerow(row)
     with open(path, "a", encoding="utf-8") as file:  # one write per row: a reader sees whole rows only
+        if file.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
+        check()
         file.write(text.getvalue())
     sync(path)  # a checkpoint must never be on disk before the rows up to it
     if is_new:
