@@ -144,9 +144,10 @@ def _check_processes(config: DictConfig) -> None:
     processes, shards = config.device.get("processes", 1), count_shards(config.device)
     given = f"device.processes={processes}" if processes == shards else f"device.shards={shards}"
     if shards % processes != 0:
+        fewer = max(number for number in range(1, processes) if shards % number == 0)
         raise Mistake(
             f"{given} can't be divided among device.processes={processes}, each of which computes equally many shares "
-            f"of a batch. Give a divisor of {shards} as device.processes."
+            f"of a batch. Give device.processes={fewer}, or device.shards={-(-shards // processes) * processes}."
         )
     if shards > config.batch_size:
         raise Mistake(f"{given}: batch_size={config.batch_size} has too few images for that: give a larger batch_size.")

@@ -15,6 +15,7 @@ class Place:
     """Where a process stands among those of a run. local: among those on its machine.
 
     host, port: where the processes find one another. hosted: whether torchrun, and not process 0, listens there.
+    parent: the process number of process 0, if that started this one.
     """
 
     rank: int
@@ -24,6 +25,7 @@ class Place:
     host: str = "127.0.0.1"
     port: int = 0
     hosted: bool = False
+    parent: int | None = None
 
 
 def count_shards(device: DictConfig) -> int:
@@ -42,10 +44,12 @@ def read_place() -> Place | None:
         return None
     given = {"LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": size, **os.environ}
     values = [given.get(name, "") for name in NAMES]
-    if not all(value.isdecimal() for value in values) or int(rank) >= int(size):
-        told = ", ".join(f"{name}={value}" for name, value in zip(NAMES, values, strict=True))
+    told = ", ".join(f"{name}={value}" for name, value in zip(NAMES, values, strict=True))
+    if not all(value.isdecimal() for value in values):
         raise Mistake(f"{told}: expected whole numbers, as torchrun sets them. Start with torchrun, or without them.")
     number, count, local_rank, local_size, port = map(int, values)
+    if number >= count or local_rank >= local_size or local_size > count:
+        raise Mistake(f"{told}: expected ranks below the numbers of processes. Start with torchrun, or without them.")
     hosted = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     host = given.get("MASTER_ADDR", "127.0.0.1")
     return Place(number, count, local_rank, local_size, host, port, hosted)

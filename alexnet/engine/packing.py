@@ -55,7 +55,7 @@ class Packing:
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         for buffer, before, change in zip(self.buffers, self.before, changes, strict=True):
-            buffer.copy_(before + (change if buffer.is_floating_point() else change.round()))
+            buffer.copy_(before + (change if buffer.is_floating_point() else change.round().to(buffer.dtype)))
         return figures.clone()
 
     def _split(self, packed: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:

@@ -61,6 +61,7 @@ def _lead(command: Callable[[], Any], place: Place) -> Any:
         until = monotonic() + 60
         while status in (0, None) and len(doorman.words) < place.size - 1 and monotonic() < until:
             sleep(0.1)  # a process that is still starting would wait for an answer forever
+        doorman.stop()
 
 
 def find_begun_folder() -> str | None:

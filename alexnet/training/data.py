@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, fields, replace
 from json import dumps, loads
 from typing import Any, NamedTuple
@@ -40,21 +41,16 @@ def load_data(config: DictConfig, group: Group, device: torch.device, dataset: D
     if data is not None:
         messages.put("preparation", dumps(asdict(data.preparation)))
     group.connect(device)
-    path = None
-    if group.local_rank == 0:
-        data = data or _load(config, dataset)
-        path = _save(data)
-        messages.put(place, path or "")
-    try:
+    with ExitStack() as files:  # what is mapped stays
+        if group.local_rank == 0:
+            data = data or _load(config, dataset)
+            messages.put(place, _save(data, files) or "")
         found = messages.wait(place)
         if found:
             data = _map(found, Preparation(**loads(messages.wait("preparation"))))
         elif data is None:
             data = _load(config, dataset)
         group.wait()
-    finally:
-        if path is not None:
-            os.unlink(path)  # what is mapped stays
     return data
 
 
@@ -66,8 +62,11 @@ def _load(config: DictConfig, dataset: Dataset | None) -> Data:
     return Data(dataset, splits, choose_preparation(config.dataset, dataset))
 
 
-def _save(data: Data) -> str | None:
-    """Writes the images and labels to a new file, and returns its path; None if they aren't in memory."""
+def _save(data: Data, files: ExitStack) -> str | None:
+    """Writes the images and labels to a new file, and returns its path; None if they aren't in memory.
+
+    The file has no name where the system allows that, so nothing is left of it if the process is killed.
+    """
     splits = {field.name: getattr(data.splits, field.name) for field in fields(Splits)}
     held = {name: split for name, split in splits.items() if split is not None}
     if not all(isinstance(split.images, Tensor) for split in held.values()):
@@ -76,14 +75,12 @@ def _save(data: Data) -> str | None:
     facts = {"classes": list(dataset.classes), "channels": dataset.channels, "size": dataset.size}
     tensors = {name: {"images": split.images, "labels": split.labels} for name, split in held.items()}
     needed = sum(split.images.nbytes for split in held.values())
-    file, path = tempfile.mkstemp(prefix="alexnet-", dir=_choose_place(needed))
-    try:
-        with os.fdopen(file, "wb") as stream:
-            torch.save({**facts, "fingerprint": dataset.fingerprint(), "splits": tensors}, stream)
-    except BaseException:
-        os.unlink(path)
-        raise
-    return path
+    nameless = sys.platform == "linux"
+    make = tempfile.TemporaryFile if nameless else tempfile.NamedTemporaryFile
+    file = files.enter_context(make(prefix="alexnet-", dir=_choose_place(needed)))
+    torch.save({**facts, "fingerprint": dataset.fingerprint(), "splits": tensors}, file)
+    file.flush()
+    return f"/proc/{os.getpid()}/fd/{file.fileno()}" if nameless else file.name
 
 
 def _choose_place(needed: int) -> str | None:

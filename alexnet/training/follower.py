@@ -10,6 +10,7 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -46,19 +47,26 @@ class Unwritten(Run):
 
 def follow(place: Place, round: str | None = None) -> int:
     """Trains what process 0 says, and returns the exit status. round: the name of `open_round`, if it is known."""
+    watched, console = Event(), os.fdopen(os.dup(2), "w")
+    if place.parent is not None:
+        Thread(target=_end_with, args=(place, watched), daemon=True).start()
     with Signals() as signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
             round = knock(place) if round is None else round
-            store = open_round(place, round)
-        except RuntimeError:
-            show(f"Process {place.rank} can't reach process 0 at {place.host}:{place.port}.", sys.stderr)
+            store, watch = open_round(place, round), Watch(place, round, signals)
+            messages = Messages(store)
+            messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")
+        except RuntimeError:  # process 0, or torchrun, is ending just now
+            watched.set()
+            _say_that_it_is_alone(place)
             return 1
+        except Mistake as mistake:
+            show(str(mistake), sys.stderr)
+            return mistake.exit_status
         except Interrupted as interrupted:  # before process 0 has said anything
             return interrupted.exit_status
-        watch, console = Watch(place, round, signals), os.fdopen(os.dup(2), "w")
-        messages = Messages(store)
-        messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")
+        watched.set()
         watch.start()
         group = Group(place.rank, place.size, local_rank=place.local_rank, messages=messages)
         group.find_stop, group.stop, group.explain = watch.find_stop, signals.stop, watch.explain
@@ -81,6 +89,19 @@ def follow(place: Place, round: str | None = None) -> int:
                 time.sleep(2 * PERIOD)  # process 0 hears it before torchrun stops it
         group.close()
     return exit_status
+
+
+def _end_with(place: Place, watched: Event) -> None:
+    """Ends this process if process 0, which started it, ends without a word before it is watched."""
+    while not watched.wait(PERIOD):
+        if os.getppid() != place.parent:
+            _say_that_it_is_alone(place)
+            os._exit(1)
+
+
+def _say_that_it_is_alone(place: Place) -> None:
+    if place.parent not in (None, os.getppid()) and place.rank == 1:
+        show("Process 0 ended without a word.", sys.stderr)
 
 
 def _train(group: Group, signals: Signals, watch: Watch) -> None:

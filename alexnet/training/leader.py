@@ -71,7 +71,8 @@ class Leader:
         self.watch = Watch(place, round, self.signals)
         self.watch.way_out = self._find_way_out()
         if outer is None:
-            self.watch.children = {rank: _start(replace(place, rank=rank, local_rank=rank)) for rank in range(1, size)}
+            theirs = replace(place, parent=os.getpid())
+            self.watch.children = {rank: _start(replace(theirs, rank=rank, local_rank=rank)) for rank in range(1, size)}
         self.watch.start()
         self.group = Group(0, size, shards, place.local_rank, messages)
         self.group.find_stop, self.group.stop = self.watch.find_stop, self.signals.stop

@@ -20,7 +20,7 @@ def step_by_shares(
     assert packing is not None
     parts, rows = cut(count, group.shards), group.get_rows(count)
     first = rows.start - (len(images) - len(rows))
-    whole = torch.tensor(count, dtype=torch.float32, device=images.device)
+    whole = torch.full((), count, dtype=torch.float32, device=images.device)  # unlike a copy, a GPU isn't waited for
     sums, own = Sums(), [share for share in group.get_shares() if parts[share]]
     packing.begin_step()
     for share in own:

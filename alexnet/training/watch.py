@@ -2,7 +2,9 @@
 
 import json
 import os
+import socket
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from signal import Signals as Number
 from subprocess import Popen
@@ -14,14 +16,14 @@ from uuid import uuid4
 import torch.distributed as dist
 
 from alexnet.config.processes import Place
-from alexnet.errors import Failure
+from alexnet.errors import Failure, Mistake
 from alexnet.messages.lines import show
 from alexnet.training.signals import Interrupted, Signals
 
 ROUND = "ALEXNET_ROUND"  # the variable in which process 0 of torchrun's has the name of the round
 PERIOD = 0.5  # seconds between two looks
 SILENCE = 60.0  # seconds without a sign of life after which a process counts as lost
-REACHED = timedelta(seconds=60)  # that the store is waited for
+REACHED = 60.0  # seconds that the store is waited for
 GRACE = 6.0  # the same after an exchange has failed; also for the main thread to react
 
 
@@ -36,10 +38,28 @@ class Left(BaseException):
 def open_store(place: Place, hosts: bool = False) -> dist.Store:
     """A store of texts that all processes of the run reach. hosts: whether it is in this process.
 
-    Raises RuntimeError if it can't be reached, or its port is taken.
+    Raises Mistake if it can't be reached, RuntimeError if its port is taken.
     """
-    store = dist.TCPStore(place.host, place.port, is_master=hosts, wait_for_workers=False, timeout=REACHED)
+    host = "localhost" if place.rank == 0 and not place.hosted else place.host
+    if not hosts:
+        _reach(host, place)
+    store = dist.TCPStore(host, place.port, is_master=hosts, wait_for_workers=False, timeout=timedelta(seconds=REACHED))
     return dist.PrefixStore("alexnet", store)
+
+
+def _reach(host: str, place: Place) -> None:
+    """Waits until somebody listens there. The store would wait for longer, and a signal wouldn't end that."""
+    until = monotonic() + REACHED
+    while True:
+        try:
+            return socket.create_connection((host, place.port), timeout=PERIOD * 10).close()
+        except OSError as error:
+            if monotonic() > until:
+                raise Mistake(
+                    f"Process {place.rank} doesn't reach process 0 at MASTER_ADDR={place.host}, "
+                    f"MASTER_PORT={place.port} ({error.strerror or error}). Start it there, with the same variables."
+                ) from error
+        sleep(PERIOD / 2)
 
 
 def open_round(place: Place, round: str) -> dist.Store:
@@ -56,17 +76,21 @@ class Doorman(Thread):
 
     def __init__(self, place: Place):
         super().__init__(daemon=True)
-        self.place, self.round = place, uuid4().hex
+        self.place, self.round, self.stopped = place, uuid4().hex, Event()
         self.words: set[str] = set()  # that were answered
 
     def run(self) -> None:
-        store, words = open_store(self.place), self.words
-        while True:
-            for rank in range(1, self.place.size):
-                if store.check([f"knock/{rank}"]) and (word := store.get(f"knock/{rank}").decode()) not in words:
-                    store.set(f"round/{word}", self.round)
-                    words.add(word)
-            sleep(PERIOD / 2)
+        with suppress(RuntimeError):  # torchrun has ended, and its store with it
+            store, words = open_store(self.place), self.words
+            while not self.stopped.wait(PERIOD / 2):
+                for rank in range(1, self.place.size):
+                    if store.check([f"knock/{rank}"]) and (word := store.get(f"knock/{rank}").decode()) not in words:
+                        store.set(f"round/{word}", self.round)
+                        words.add(word)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.join(GRACE)
 
 
 def knock(place: Place) -> str:
@@ -110,7 +134,7 @@ class Watch(Thread):
 
     def explain(self, error: Exception) -> Exception:
         """What to raise for an exchange that failed: what happened to the process that it failed with."""
-        self.patience = GRACE
+        self.patience = GRACE  # of all processes: `_look` tells them
         self.told.wait(2 * GRACE)
         self.signals.ignore_others()
         if isinstance(self.news, Exception):
@@ -133,12 +157,20 @@ class Watch(Thread):
                         self.store, 0, getattr(self.news, "exit_status", 1)
                     )  # process 0 itself may take longer to end
             except RuntimeError:  # the store has gone, and with it the process that had it
-                self._tell(Failure(f"{self._describe(0)} ended without a word. {self.way_out}"))
+                who = "torchrun" if self.place.hosted else self._describe(0)
+                said = self.place.hosted and self.place.rank > 0  # process 0 says it
+                self._tell(Left(1) if said else Failure(f"{who} ended without a word. {self.way_out}"))
             if self.news is None:
                 heard = monotonic()
             elif monotonic() - heard > GRACE and not self.signals.reacted and not self.stopped.is_set():
-                show(str(self.news), sys.stderr)
-                os._exit(1)
+                self._end_the_program()
+
+    def _end_the_program(self) -> None:
+        """Without the main thread, which waits for a process that doesn't answer."""
+        for child in self.children.values():
+            child.kill()
+        show(str(self.news), sys.stderr)
+        os._exit(128 + self.find_stop() if self.find_stop() > 0 else 1)
 
     def stop(self) -> None:
         self.stopped.set()
@@ -151,6 +183,10 @@ class Watch(Thread):
             store.set("asked", str(self.signals.asked))
         if self.asked == 0 and store.check(["asked"]):
             self.asked = int(store.get("asked"))
+        if self.patience == GRACE:  # an exchange has failed: the process that is to blame is found sooner
+            store.set("lost", "")
+        elif store.check(["lost"]):
+            self.patience = GRACE
         others = range(1, self.place.size) if self.place.rank == 0 else [0]
         for rank in set(others) - self.ended:
             if store.check([f"ended/{rank}"]):
@@ -170,6 +206,8 @@ class Watch(Thread):
             self.signs[rank] = sign, monotonic()
         elif monotonic() - since > self.patience:
             self._tell(Failure(f"{self._describe(rank)} hasn't answered for {self.patience:.0f} s. {self.way_out}"))
+            if rank in self.children:
+                self.children[rank].kill()  # so that the main thread no longer waits for it
 
     def _hear(self, rank: int, end: dict[str, Any]) -> None:
         """What a process said when it ended."""
