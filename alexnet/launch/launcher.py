@@ -128,7 +128,7 @@ class JobLauncher(Launcher):
             return
         self.said_threads = threads
         given = " or ".join(f"device.threads={number}" for number in threads)
-        say("{} jobs at a time, each with {}", at_once, given)
+        say("Jobs at a time: {}, each with {}", at_once, given)
         if threads != [THREADS] and not self.has_gpus and self.settings.device.threads is None:
             say("Another number gives slightly other weights: to get these in a serial sweep, give {}", given)
 

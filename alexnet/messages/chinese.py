@@ -129,7 +129,7 @@ CHINESE = {
     "{} finished{}{}": "{} 完成{}{}",
     "test {:.2f}%": "测试 {:.2f}%",
     "val {:.2f}%": "验证 {:.2f}%",
-    "{} jobs at a time, each with {}": "同时运行 {} 个任务, 各用 {}",
+    "Jobs at a time: {}, each with {}": "同时运行 {} 个任务, 各用 {}",
     "Another number gives slightly other weights: to get these in a serial sweep, give {}": (
         "线程数不同, 权重会略有不同: 要在串行扫描中得到同样的权重, 请给出 {}"
     ),

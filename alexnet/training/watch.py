@@ -53,11 +53,13 @@ def _reach(host: str, place: Place) -> None:
     while True:
         try:
             return socket.create_connection((host, place.port), timeout=PERIOD * 10).close()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name that can't be one
             if monotonic() > until:
+                where = f"MASTER_ADDR={place.host}, MASTER_PORT={place.port}"
+                why = getattr(error, "strerror", None) or error
                 raise Mistake(
-                    f"Process {place.rank} doesn't reach process 0 at MASTER_ADDR={place.host}, "
-                    f"MASTER_PORT={place.port} ({error.strerror or error}). Start it there, with the same variables."
+                    f"Process {place.rank} doesn't reach process 0 at {where} ({why}). Start it there, with the same "
+                    f"variables."
                 ) from error
         sleep(PERIOD / 2)
 

@@ -171,7 +171,7 @@ def test_the_threads_of_each_job_are_told_and_how_a_serial_sweep_gives_the_same(
         for _ in range(2):  # the batches of a search
             launcher.say_threads([launcher.compose_job([], 0, at_once=2)], 2)
         told.append(capsys.readouterr().out.splitlines())
-    first = "2 jobs at a time, each with device.threads=4"
+    first = "Jobs at a time: 2, each with device.threads=4"
     second = "Another number gives slightly other weights: to get these in a serial sweep, give device.threads=4"
     assert told == [[first, second], [first]]
 

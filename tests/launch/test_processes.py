@@ -5,55 +5,76 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from alexnet.runs import checkpoints
-from support.several import ALL, is_gone, kill, list_processes, read_numbers, run, script, start, torchrun
+from support.programs import run_script
+from support.several import (
+    ALL,
+    MANY,
+    is_gone,
+    kill,
+    list_processes,
+    read_numbers,
+    run,
+    script,
+    start,
+    torchrun,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
-FOUR = [*ALL, "device.shards=4"]
+FOUR = ["device.shards=4", "epochs=2", "hydra.run.dir=run"]
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory):
-    """A run of four shares in one process, two epochs."""
+def train_one(tmp_path_factory, given):
     place = tmp_path_factory.mktemp("one")
-    done = run(script("train.py", *FOUR, "epochs=2", "hydra.run.dir=run"), place)
+    done = run_script(script("train.py", *given, *FOUR), place)
     assert done.returncode == 0, done.stderr
     return place / "run"
 
 
-def test_a_run_has_the_same_bits_in_any_number_of_processes(one, tmp_path, processes=4):
-    command = script("train.py", *FOUR, "epochs=2", f"device.processes={processes}", "hydra.run.dir=run")
-    done = run(command, tmp_path)
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A run of four shares in one process, two epochs, with CutMix."""
+    return train_one(tmp_path_factory, ALL)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The same without CutMix."""
+    return train_one(tmp_path_factory, MANY)
+
+
+def test_a_run_has_the_same_bits_in_any_number_of_processes(mixed, tmp_path):
+    done = run_script(script("train.py", *ALL, *FOUR, "device.processes=4"), tmp_path)
     assert done.returncode == 0, done.stderr
-    assert read_numbers(tmp_path / "run") == read_numbers(one)
-    assert f"Processes: {processes}, each with {4 // processes} of 4 shares" in done.stdout
+    assert read_numbers(tmp_path / "run") == read_numbers(mixed)
+    assert "Processes: 4, each with 1 of 4 shares" in done.stdout
     assert done.stdout.count("[Epoch 1, Batch 5]") == 1 and done.stdout.count("Training finished.") == 1
     assert os.listdir(tmp_path) == ["run"] and not (tmp_path / "run" / "ranks").exists()
 
 
-def test_torchrun_trains_the_same_run_in_one_folder_and_one_process_verifies_it(one, tmp_path):
-    done = run(torchrun(2, *script("train.py", *FOUR, "epochs=2", "hydra.run.dir=run")[1:]), tmp_path)
+def test_torchrun_trains_the_same_run_in_one_folder_and_one_process_verifies_it(mixed, tmp_path):
+    done = run(torchrun(2, *script("train.py", *ALL, *FOUR)[1:]), tmp_path)
     assert done.returncode == 0, done.stderr
-    assert read_numbers(tmp_path / "run") == read_numbers(one)
+    assert read_numbers(tmp_path / "run") == read_numbers(mixed)
     assert os.listdir(tmp_path) == ["run"] and done.stdout.count("Training finished.") == 1
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert environment["processes"] == 2
-    assert environment["threads"] == json.loads((one / "environment.json").read_text())["threads"]  # not torchrun's 1
-    done = run(script("reproduce.py", "run", "device.processes=1"), tmp_path)
+    assert environment["threads"] == json.loads((mixed / "environment.json").read_text())["threads"]  # not torchrun's 1
+    done = run_script(script("reproduce.py", "run", "device.processes=1"), tmp_path)
     assert (
         done.returncode == 0 and "identical" in done.stdout and "intended difference: device.processes" in done.stdout
     )
 
 
-@pytest.mark.parametrize(("killed", "then"), [(1, 2), (0, 1)])
-def test_a_killed_process_ends_the_others_and_the_run_is_resumed_with_fewer(one, tmp_path, killed, then):
-    process = start(script("train.py", *FOUR, "epochs=2", "device.processes=4", "hydra.run.dir=run"), tmp_path, "run")
-    time.sleep(1)
+@pytest.mark.parametrize(("processes", "killed", "then"), [(4, 1, 2), (2, 0, 1)])
+def test_a_killed_process_ends_the_others_and_the_run_is_resumed_with_fewer(one, tmp_path, processes, killed, then):
+    process = start(script("train.py", *MANY, *FOUR, f"device.processes={processes}"), tmp_path, "run")
     kill(tmp_path, [killed])
     assert is_gone(tmp_path, 15)
     _, errors = process.communicate(timeout=15)
@@ -62,7 +83,20 @@ def test_a_killed_process_ends_the_others_and_the_run_is_resumed_with_fewer(one,
     what = "ended without a word" if killed == 0 else "was killed by SIGKILL"
     assert len(sentence) == 1 and what in sentence[0] and "scripts/resume.py run" in sentence[0]
     assert "Traceback" not in errors
-    done = run(script("resume.py", "run", f"device.processes={then}"), tmp_path)
+    done = run_script(script("resume.py", "run", f"device.processes={then}"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read_numbers(tmp_path / "run") == read_numbers(one)
+
+
+def test_if_process_0_dies_before_the_others_have_begun_nothing_is_left_and_the_run_is_resumed(one, tmp_path):
+    command = script("train.py", *MANY, *FOUR, "device.processes=2")
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: 1 in list_processes(tmp_path), process)
+    kill(tmp_path, [0])
+    assert is_gone(tmp_path, 15)
+    assert process.communicate(timeout=15)[1] == "Process 0 ended without a word.\n"
+    assert not list(Path("/dev/shm").glob("alexnet-*"))
+    done = run_script(script("resume.py", "run", "device.processes=1"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert read_numbers(tmp_path / "run") == read_numbers(one)
 
@@ -73,7 +107,7 @@ def test_two_machines_start_a_killed_run_again_in_its_folder_by_themselves(one, 
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"
     options = {"nnodes": 2, "rdzv_backend": "c10d", "rdzv_endpoint": place, "rdzv_id": 1, "max_restarts": 3}
-    command = torchrun(1, *script("train.py", *FOUR, "epochs=2", "hydra.run.dir=run")[1:], **options)
+    command = torchrun(1, *script("train.py", *MANY, *FOUR)[1:], **options)
     command.remove("--standalone")
     other = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     process = start(command, tmp_path, "run")
@@ -87,7 +121,7 @@ def test_two_machines_start_a_killed_run_again_in_its_folder_by_themselves(one, 
 
 @pytest.mark.parametrize(("ranks", "number"), [([1], signal.SIGTERM), ([0, 1], signal.SIGINT)])
 def test_a_signal_to_any_process_stops_all_at_the_same_step(one, tmp_path, ranks, number):
-    process = start(script("train.py", *FOUR, "epochs=2", "device.processes=2", "hydra.run.dir=run"), tmp_path, "run")
+    process = start(script("train.py", *MANY, *FOUR, "device.processes=2"), tmp_path, "run")
     kill(tmp_path, ranks, number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number and is_gone(tmp_path, 15)
@@ -95,7 +129,7 @@ def test_a_signal_to_any_process_stops_all_at_the_same_step(one, tmp_path, ranks
     assert os.listdir(tmp_path / "run" / "checkpoints") == ["last.pt"]
     state = checkpoints.load(tmp_path / "run" / "checkpoints", "last")["state"]
     assert state["batch"] > 0 or state["epoch"] > 0
-    done = run(script("resume.py", "run"), tmp_path)
+    done = run_script(script("resume.py", "run"), tmp_path)
     assert done.returncode == 0 and read_numbers(tmp_path / "run") == read_numbers(one)
 
 
@@ -109,7 +143,7 @@ def test_a_signal_to_any_process_stops_all_at_the_same_step(one, tmp_path, ranks
 )
 def test_a_process_that_cannot_go_on_ends_all_with_its_reason(tmp_path, kind, status, said):
     odd = [str(script("x")[1]).replace("scripts/x", "tests/support/odd_rank.py"), kind]
-    given = [*ALL, "epochs=1", "model.hidden=4096", "hydra.run.dir=run"]
+    given = [*MANY, "epochs=1", "model.hidden=4096", "hydra.run.dir=run"]
     done = run(torchrun(2, *odd, "train.py", *given), tmp_path)
     assert done.returncode == status and is_gone(tmp_path, 15)
     assert sum(said in line for line in done.stderr.splitlines()) == 1
@@ -119,18 +153,23 @@ def test_a_process_that_cannot_go_on_ends_all_with_its_reason(tmp_path, kind, st
 
 def test_other_versions_in_one_process_are_told_and_noted(tmp_path):
     odd = [str(script("x")[1]).replace("scripts/x", "tests/support/odd_rank.py"), "versions"]
-    done = run(torchrun(2, *odd, "train.py", *ALL, "epochs=1", "hydra.run.dir=run"), tmp_path)
+    done = run(torchrun(2, *odd, "train.py", *MANY, "epochs=1", "hydra.run.dir=run"), tmp_path)
     assert done.returncode == 0
     assert f"has packages.torch 0.0, and process 0 has {version('torch')}" in done.stderr
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert environment["other_processes"]["1"]["packages.torch"] == "0.0"
 
 
+SWEPT = ["seed=1,0", "device.processes=2", "hydra.sweep.dir=sweep"]
+
+
 def test_a_sweep_has_several_processes_for_each_job(one, tmp_path):
-    swept = ["seed=1,0", "epochs=2", "device.processes=2", "hydra.sweep.dir=sweep"]
-    done = run(script("train.py", "-m", *FOUR, *swept), tmp_path)
+    done = run_script(script("train.py", "-m", *MANY, *FOUR[:2], *SWEPT), tmp_path)
     assert done.returncode == 0 and "2 of 2 ok" in done.stdout, done.stderr
     assert read_numbers(tmp_path / "sweep" / "1") == read_numbers(one)
+
+
+FIRST_OF_TWO = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
 
 
 def test_a_port_that_is_taken_is_told(tmp_path):
@@ -138,24 +177,30 @@ def test_a_port_that_is_taken_is_told(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        variables = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        done = run(script("train.py", *ALL), tmp_path, **variables)
+        done = run(script("train.py", *MANY), tmp_path, **FIRST_OF_TWO, MASTER_PORT=str(port))
     assert done.returncode == 1 and f"MASTER_PORT={port} can't be used" in done.stderr
     assert "Traceback" not in done.stderr and not os.listdir(tmp_path)
+
+
+def test_a_mistake_under_torchrun_is_one_sentence(tmp_path):
+    done = run(torchrun(2, *script("train.py", *MANY, "epochs=-1")[1:]), tmp_path)
+    assert done.returncode == 1 and not os.listdir(tmp_path)  # torchrun's own status
+    assert sum("epochs=-1: expected" in line for line in done.stderr.splitlines()) == 1
+    assert "Error in sys.excepthook" not in done.stderr and 'scripts/train.py", line' not in done.stderr
+    assert not list_processes(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["-m", "seed=0,1"], "-m doesn't run under torchrun, because each job needs processes of its own"),
-        (["device.processes=3"], "device.processes=3: torchrun has started 2 processes"),
-        (["epochs=-1"], "epochs=-1: expected"),
+        (["-m", "seed=0,1"], "python scripts/train.py -m seed=0,1 device.processes=2"),
+        (["device.processes=3"], "device.processes=3: torchrun has started 2 processes."),
     ],
 )
-def test_a_mistake_under_torchrun_is_one_sentence(tmp_path, given, said):
-    done = run(torchrun(2, *script("train.py", *ALL, *given)[1:]), tmp_path)
-    assert done.returncode == 1 and not os.listdir(tmp_path)  # torchrun's own status
-    assert (
-        sum(said in line for line in done.stderr.splitlines()) == 1 and "device.processes=2" in done.stderr
-    ) or given
-    assert not list_processes(tmp_path)
+def test_what_torchrun_excludes_is_refused_in_one_sentence(tmp_path, given, said):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = run(script("train.py", *given), tmp_path, **FIRST_OF_TWO, MASTER_PORT=str(port))
+    assert done.returncode == 2 and not os.listdir(tmp_path)
+    assert done.stderr.count("\n") == 1 and said in done.stderr

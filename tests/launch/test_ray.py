@@ -108,7 +108,7 @@ def test_a_job_on_a_cluster_gives_the_weights_that_it_gives_alone(run, train, sm
     """Three jobs, two at once, one of which diverges: a line a job, and as many threads as Ray dealt processors."""
     done = run("scripts/train.py", "-m", *small, "epochs=1", "optimizer.lr=1e30,0.01,0.001", *RAY)
     assert done.returncode == 1 and "2 of 3 ok" in done.stdout and "Traceback" not in done.stderr
-    assert "2 jobs at a time, each with device.threads=1" in done.stdout
+    assert "Jobs at a time: 2, each with device.threads=1" in done.stdout
     assert "optimizer.lr=1e+30) ended early: The loss in epoch 1" in done.stderr
     assert "job 2 of 3 starts in sweep/1: optimizer.lr=0.01" in done.stdout
     assert not list_processes(tmp_path)

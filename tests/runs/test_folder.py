@@ -12,7 +12,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from alexnet.errors import Mistake
+from alexnet.errors import Damaged, Mistake
 from alexnet.runs import checkpoints
 from alexnet.runs.claim import claim
 from alexnet.runs.folder import Run
@@ -144,3 +144,14 @@ def assert_tables(finished):
     assert epochs["validation_accuracy"].between(0, 1).all()
     windows = pandas.read_csv(finished / "losses.csv")
     assert list(windows["step"]) == [2, 4, 5, 7, 9, 10] and list(windows["batch"]) == [2, 4, 5] * 2
+
+
+def test_a_run_that_was_stopped_before_it_began_needs_no_environment(tmp_path):
+    """Without its environment, one that has begun is refused: nothing else tells whether its files belong together."""
+    run = Run(tmp_path)
+    run.write_config("epochs: 1\n")
+    run.write_result({"status": "interrupted", "reason": "stopped by SIGINT"})
+    assert run.config() == {"epochs": 1}
+    run.record_window({"epoch": 1, "batch": 1, "step": 1})
+    with pytest.raises(Damaged, match=r"environment\.json is missing"):
+        run.config()

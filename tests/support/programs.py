@@ -15,11 +15,10 @@ def train_command(*arguments):
     return [sys.executable, str(ROOT / "scripts" / "train.py"), *map(str, arguments)]
 
 
-# Programs begin in forks of a process that has torch and matplotlib: else most of a test's time is their import.
+# Programs begin in forks of a process that has imported what they need: else most of a test's time is that.
+OWN = ["alexnet.launch.train", "alexnet.training.build", "alexnet.training.loop", "alexnet.runs.plots"]
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["alexnet.launch.train", "alexnet.training.build", "alexnet.training.loop", "alexnet.runs.plots"]
-)
+FORKS.set_forkserver_preload([*OWN, "torch.distributed", "torchvision.transforms.v2", "sklearn.datasets"])
 
 
 def start_script(command, cwd):
