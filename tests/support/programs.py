@@ -21,27 +21,35 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([*OWN, "torch.distributed", "torchvision.transforms.v2", "sklearn.datasets"])
 
 
-def start_script(command, cwd):
-    """The process of a command such as train_command's, and the files of its output, stdout's and stderr's."""
-    files = [cwd.parent / f"{cwd.name}.{name}" for name in ("stdout", "stderr")]
+def start_script(command, cwd, name="", **variables):
+    """The process of a command such as train_command's, and the files of its output, stdout's and stderr's.
+
+    name: of the files, if there are several such processes. variables: added to the environment.
+    """
+    files = [cwd.parent / f"{cwd.name}{name}.{stream}" for stream in ("stdout", "stderr")]
     for file in files:
         file.write_bytes(b"")
-    process = FORKS.Process(target=_script, args=(command, cwd, files))
+    process = FORKS.Process(target=_script, args=(command, cwd, files, variables))
     process.start()
     return process, files
 
 
-def run_script(command, cwd):
+def run_script(command, cwd, **variables):
     """The finished process of a command, as subprocess.run gives it."""
-    process, files = start_script(command, cwd)
+    return finish(command, *start_script(command, cwd, **variables))
+
+
+def finish(command, process, files):
+    """The finished process, as subprocess.run gives it."""
     process.join(timeout=200)
     process.kill()
     assert process.exitcode is not None, f"{command} didn't end"
     return subprocess.CompletedProcess(command, process.exitcode, *(file.read_text("utf-8") for file in files))
 
 
-def _script(command, cwd, files):
+def _script(command, cwd, files, variables):
     os.chdir(cwd)
+    os.environ.update(variables)
     for stream, file in zip((sys.stdout, sys.stderr), files, strict=True):
         with open(file, "wb") as opened:
             os.dup2(opened.fileno(), stream.fileno())

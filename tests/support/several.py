@@ -47,10 +47,9 @@ def torchrun(processes, *command, **options):
     ]
 
 
-def run(command, cwd, **environment):
+def run(command, cwd):
     """The finished process of a command."""
-    given = {**os.environ, **environment}
-    return subprocess.run(list(map(str, command)), cwd=cwd, env=given, capture_output=True, text=True, timeout=300)
+    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 def start(command, cwd, folder):
