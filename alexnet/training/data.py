@@ -1,5 +1,6 @@
 """The images of a run: loaded once on each machine, however many of its processes train on them."""
 
+import ctypes
 import os
 import shutil
 import sys
@@ -34,8 +35,15 @@ def load_data(config: DictConfig, group: Group, device: torch.device, dataset: D
     Process 0 is the first one that reads, so it alone downloads and decodes. dataset: used instead of the
     configuration's own source. Raises Mistake or Failure for images that can't be loaded.
     """
-    if group.messages is None:
-        return _load(config, dataset)
+    alone = group.messages is None
+    data = _load(config, dataset) if alone else _load_once(config, group, device, dataset)
+    _return_freed_memory()
+    return data
+
+
+def _load_once(config: DictConfig, group: Group, device: torch.device, dataset: Dataset | None) -> Data:
+    """Loads the images in one process of each machine; the others map them."""
+    assert group.messages is not None
     messages, place = group.messages, f"data/{group.rank - group.local_rank}"
     data = _load(config, dataset) if group.rank == 0 else None
     if data is not None:
@@ -60,6 +68,12 @@ def _load(config: DictConfig, dataset: Dataset | None) -> Data:
     splits = choose_splits(dataset, validation, share, config.seed)
     facts.check_batch(config.batch_size, len(splits.train))
     return Data(dataset, splits, choose_preparation(config.dataset, dataset))
+
+
+def _return_freed_memory() -> None:
+    """Gives the system what decoding and copies have freed: glibc keeps it, as much as the images take."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _save(data: Data, files: ExitStack) -> str | None:

@@ -1,21 +1,21 @@
 """The figures of the benchmark are what it says they are."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
-from support.programs import ROOT
+from support.programs import ROOT, run_script
 
 
-def benchmark(*arguments):
-    command = [sys.executable, str(ROOT / "benchmarks" / "benchmark.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+@pytest.fixture
+def benchmark(tmp_path):
+    """benchmark("--json", ...) gives the finished process."""
+    return lambda *given: run_script([sys.executable, str(ROOT / "benchmarks" / "benchmark.py"), *given], tmp_path)
 
 
 @pytest.mark.slow
-def test_both_loops_are_measured_by_turns(tmp_path):
+def test_both_loops_are_measured_by_turns(benchmark):
     """Two pairs with the small network. Each ratio is that of its pair's speeds; operations follow from the layers."""
     settings = ["model=cuda_convnet", "device.threads=1", "device.precision=float32"]
     done = benchmark("--json", "--profile", "--pairs", "2", "--seconds", "0.2", "--batch-size", "32", *settings)
@@ -53,6 +53,6 @@ def test_both_loops_are_measured_by_turns(tmp_path):
         (["device.winograd=off"], "device.winograd=off: expected true or false, or null"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, said):
+def test_a_mistake_is_one_sentence(benchmark, arguments, said):
     done = benchmark(*arguments)
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr

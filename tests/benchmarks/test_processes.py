@@ -40,9 +40,9 @@ def test_the_values_that_a_process_exchanges(processes, shards, nodes):
 
 
 @pytest.mark.slow
-def test_both_sides_are_measured_by_turns():
+def test_both_sides_are_measured_by_turns(tmp_path):
     settings = ["model=cuda_convnet", "batch_size=32", "device.threads=1", "--pairs=2", "--seconds=0.2", "--json"]
-    done = run_script([*COMMAND, *settings], ROOT)
+    done = run_script([*COMMAND, *settings], tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["processes"], found["threads"], found["threads_each"], found["batch_size"]) == (2, 2, 1, 32)
@@ -64,7 +64,7 @@ def test_both_sides_are_measured_by_turns():
         ("--pairs=0", "--pairs: 0: expected a whole number above 0"),
     ],
 )
-def test_a_mistake_is_one_message(typed, said):
-    done = run_script([*COMMAND, typed], ROOT)
+def test_a_mistake_is_one_message(tmp_path, typed, said):
+    done = run_script([*COMMAND, typed], tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr and "Traceback" not in done.stderr

@@ -85,7 +85,7 @@ def test_a_point_is_measured_with_the_models_own_counts(compose):
         (["device.processes=2"], "device.processes=2: each point is one process"),
     ],
 )
-def test_a_mistake_is_one_message_before_anything_is_measured(typed, said):
-    done = run_script([sys.executable, str(ROOT / "benchmarks" / "scaling.py"), *typed], ROOT)
+def test_a_mistake_is_one_message_before_anything_is_measured(tmp_path, typed, said):
+    done = run_script([sys.executable, str(ROOT / "benchmarks" / "scaling.py"), *typed], tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr and done.stderr.count("\n") == 1

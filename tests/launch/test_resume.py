@@ -4,7 +4,6 @@ import json
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -107,11 +106,12 @@ def test_interrupted_then_resumed_then_extended(compose, settings, tmp_path):
     (tmp_path / "four").mkdir()
     assert execute(compose(*settings, "epochs=4"), Run(tmp_path / "four")) == 0
     command = train_command(*settings, "hydra.run.dir=three")
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
-    process.stdout.readline()
+    process, (printed, _) = start_script(command, tmp_path)
+    while not printed.read_bytes():
+        time.sleep(0.01)
     process.terminate()
-    process.communicate()
-    assert process.returncode == 143
+    process.join()
+    assert process.exitcode == 143
     for arguments in (["dataset.memory_share=0"], ["epochs=4"]):
         done = run_script([*RESUME, "three", *arguments], tmp_path)
         assert done.returncode == 0, done.stderr

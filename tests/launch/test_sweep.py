@@ -16,7 +16,7 @@ from alexnet.errors import Mistake
 from alexnet.launch.sweep import check_metrics, warn_of_repeats
 from alexnet.launch.sweep_report import write_report
 from alexnet.runs.folder import Run
-from support.programs import ROOT, list_run_folders, run_script, train_command
+from support.programs import ROOT, list_run_folders, run_script, start_script, train_command
 from support.run_folders import make, table, without_times
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
@@ -114,12 +114,12 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(train, sma
     assert train(*arguments, "hydra.sweep.dir=whole").returncode == 0
     sweep, kept = tmp_path / "扫 (1)", tmp_path / "kept"
     slow = [*train_command(*arguments), f"hydra.sweep.dir={sweep.name}"]
-    process = subprocess.Popen(slow, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process, _ = start_script(slow, tmp_path)
     while not (sweep / "1" / "losses.csv").is_file():
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.01)
     process.kill()
-    process.wait()
+    process.join()
     (row,) = table(sweep)
     assert row["status"] == "finished" and row["folders"] == "扫 (1)/0"
     first = (sweep / "0" / "checkpoints" / "last.pt").stat().st_mtime_ns

@@ -18,14 +18,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.several import ALL, kill, list_processes, read_numbers, run, script, torchrun
 
 LIMIT = 15.0  # seconds in which the other processes must have ended
+MOST = 4  # kills of one run
 TRAIN = ["train.py", *ALL, "device.shards=4", "epochs=4", "hydra.run.dir=run"]
 
 
 class Killer:
-    """Kills processes of runs in folders below `place`, at most `kills` in all."""
+    """Kills processes of runs in folders below `place`, at most `kills` in all.
 
-    def __init__(self, place, kills, seed, expected):
-        self.place, self.left, self.random, self.expected = place, kills, random.Random(seed), expected
+    longest: seconds until a kill. expected: the numbers of a run that nobody killed.
+    """
+
+    def __init__(self, place, kills, seed, longest, expected):
+        self.place, self.left, self.random, self.longest = place, kills, random.Random(seed), longest
+        self.expected = expected
         self.slowest, self.runs, self.failed = 0.0, 0, False
 
     def train_one(self):
@@ -48,7 +53,7 @@ class Killer:
             began = (folder / "run" / "config.yaml").is_file()
             name, *given = ["resume.py", "run"] if began else TRAIN
             program = self._start(script(name, *given, f"device.processes={processes}"), folder)
-            killed = self._kill_one(program, folder, processes, 10.0)
+            killed = self._kill_one(program, folder, processes) if len(told) < MOST else None
             if killed is not None:
                 told.append(killed)
             _, errors = program.communicate(timeout=200)
@@ -63,7 +68,7 @@ class Killer:
         program = self._start(torchrun(processes, *script(*TRAIN)[1:], max_restarts=3), folder)
         told = []
         for _ in range(3):
-            killed = self._kill_one(program, folder, processes, 10.0, ends=False)
+            killed = self._kill_one(program, folder, processes, ends=False)
             told += [] if killed is None else [killed]
         program.communicate(timeout=200)
         self._expect(program.returncode == 0, f"exit status {program.returncode} under torchrun")
@@ -72,14 +77,14 @@ class Killer:
     def _start(self, command, folder):
         return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def _kill_one(self, program, folder, processes, longest, ends=True):
-        """Kills one process within `longest` seconds, unless the run ends before. Tells which one, and when.
+    def _kill_one(self, program, folder, processes, ends=True):
+        """Kills one process, unless the run ends before. Tells which one, and how long the others took to end.
 
         ends: whether the others must end.
         """
         if self.left == 0:
             return None
-        moment = time.monotonic() + self.random.uniform(0, longest)
+        moment = time.monotonic() + self.random.uniform(0, self.longest)
         while time.monotonic() < moment and program.poll() is None:
             time.sleep(0.01)
         found = list_processes(folder)
@@ -114,9 +119,11 @@ class Killer:
 def main(kills=30, seed=0):
     with tempfile.TemporaryDirectory() as name:
         place = Path(name).resolve()
+        began = time.monotonic()
         unbroken = run(script(*TRAIN), place)
+        longest = 2 * (time.monotonic() - began)
         assert unbroken.returncode == 0, unbroken.stderr
-        killer = Killer(place, int(kills), int(seed), read_numbers(place / "run"))
+        killer = Killer(place, int(kills), int(seed), longest, read_numbers(place / "run"))
         sha256 = json.loads((place / "run" / "result.json").read_text())["weights_sha256"]
         while killer.left > 0 and not killer.failed:
             killer.train_one()
