@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from omegaconf import OmegaConf
@@ -51,43 +51,47 @@ def follow(place: Place, round: str | None = None) -> int:
     if place.parent is not None:
         Thread(target=_end_with, args=(place, watched), daemon=True).start()
     with Signals() as signals:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
             round = knock(place) if round is None else round
-            store, watch = open_round(place, round), Watch(place, round, signals)
-            messages = Messages(store)
+            messages, watch = Messages(open_round(place, round)), Watch(place, round, signals)
             messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")
+            watched.set()
+            watch.start()
+            return _follow(place, messages, watch, console)
         except RuntimeError:  # process 0, or torchrun, is ending just now
             watched.set()
             _say_that_it_is_alone(place)
             return 1
-        except Mistake as mistake:
-            show(str(mistake), sys.stderr)
-            return mistake.exit_status
-        except Interrupted as interrupted:  # before process 0 has said anything
-            return interrupted.exit_status
-        watched.set()
-        watch.start()
-        group = Group(place.rank, place.size, local_rank=place.local_rank, messages=messages)
-        group.find_stop, group.stop, group.explain = watch.find_stop, signals.stop, watch.explain
-        number, reason, exit_status = 0, "", 0
-        try:
-            _train(group, signals, watch)
-        except Left as left:
-            exit_status = left.exit_status
-        except (Exception, Interrupted) as error:
-            number = error.number if isinstance(error, Interrupted) else 0
-            reason, exit_status = _describe(error), getattr(error, "exit_status", 1)
-            if not isinstance(error, (Mistake, Failure, Diverged, Interrupted)):
-                logging.getLogger(__name__).error(traceback.format_exc())
-        watch.stop()
-        if isinstance(watch.news, Failure) and place.rank == 1:  # process 0 can't say it any more
-            show(watch.news, console)
-        with suppress(RuntimeError):  # process 0 has gone
-            tell_end(store, place.rank, exit_status, reason, number)
-            if reason:
-                time.sleep(2 * PERIOD)  # process 0 hears it before torchrun stops it
-        group.close()
+        except (Mistake, Failure) as error:
+            show(str(error), sys.stderr)
+            return error.exit_status
+        except (Interrupted, Left) as end:  # before process 0 has said what to train
+            return end.exit_status
+
+
+def _follow(place: Place, messages: Messages, watch: Watch, console: TextIO) -> int:
+    """Tells process 0 how this one ended, and returns the exit status."""
+    group = Group(place.rank, place.size, local_rank=place.local_rank, messages=messages)
+    group.find_stop, group.stop, group.explain = watch.find_stop, watch.signals.stop, watch.explain
+    number, reason, exit_status = 0, "", 0
+    try:
+        _train(group, watch)
+    except Left as left:
+        exit_status = left.exit_status
+    except (Exception, Interrupted) as error:
+        number = error.number if isinstance(error, Interrupted) else 0
+        reason, exit_status = _describe(error), getattr(error, "exit_status", 1)
+        if not isinstance(error, (Mistake, Failure, Diverged, Interrupted)):
+            logging.getLogger(__name__).error(traceback.format_exc())
+    watch.stop()
+    if isinstance(watch.news, Failure) and place.rank == 1:  # process 0 can't say it any more
+        show(watch.news, console)
+    with suppress(RuntimeError):  # process 0 has gone
+        tell_end(messages.store, place.rank, exit_status, reason, number)
+        if reason:
+            time.sleep(2 * PERIOD)  # process 0 hears it before torchrun stops it
+    group.close()
     return exit_status
 
 
@@ -104,7 +108,7 @@ def _say_that_it_is_alone(place: Place) -> None:
         show("Process 0 ended without a word.", sys.stderr)
 
 
-def _train(group: Group, signals: Signals, watch: Watch) -> None:
+def _train(group: Group, watch: Watch) -> None:
     assert group.messages is not None
     task = json.loads(group.messages.wait("task"))
     run, watch.way_out = Unwritten(task["folder"]), task["way_out"]
@@ -123,8 +127,8 @@ def _train(group: Group, signals: Signals, watch: Watch) -> None:
     training = assemble(config, began=task["began"], join=join)
     state = restore_checkpoint(run, training, task["from_start"])
     group.messages.put(f"start/{group.rank}", json.dumps(describe_start(training, state)))
-    signals.shared = True
-    train(run, training, state, signals)
+    watch.signals.shared = True
+    train(run, training, state, watch.signals)
     compute_result(run, training, state)
 
 
