@@ -15,7 +15,7 @@ class Place:
     """Where a process stands among those of a run. local: among those on its machine.
 
     host, port: where the processes find one another. hosted: whether torchrun, and not process 0, listens there.
-    parent: the process number of process 0, if that started this one.
+    parent: the number of the process that started this one, if that is process 0 or torchrun.
     """
 
     rank: int
@@ -50,9 +50,11 @@ def read_place() -> Place | None:
     number, count, local_rank, local_size, port = map(int, values)
     if number >= count or local_rank >= local_size or local_size > count:
         raise Mistake(f"{told}: expected ranks below the numbers of processes. Start with torchrun, or without them.")
+    if not 0 < port < 2**16:
+        raise Mistake(f"MASTER_PORT={port}: expected the number of a port, from 1 to {2**16 - 1}.")
     hosted = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     host = given.get("MASTER_ADDR", "127.0.0.1")
-    return Place(number, count, local_rank, local_size, host, port, hosted)
+    return Place(number, count, local_rank, local_size, host, port, hosted, os.getppid() if hosted else None)
 
 
 def refuse_torchrun() -> None:
@@ -65,7 +67,12 @@ def refuse_torchrun() -> None:
         )
 
 
-def use_all_threads() -> None:
-    """Undoes torchrun's OMP_NUM_THREADS=1, which torch reads when it is imported: a run divides the threads itself."""
+def prepare_torch() -> None:
+    """Sets what torch reads when it is imported. Undoes torchrun's OMP_NUM_THREADS=1: a run divides the threads itself.
+
+    One of several processes prints no trace in C++ when another one has gone: the run says it in a sentence.
+    """
+    if "RANK" in os.environ:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("OMP_NUM_THREADS") == "1":
         del os.environ["OMP_NUM_THREADS"]

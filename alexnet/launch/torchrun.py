@@ -7,7 +7,7 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any, cast
 
-from alexnet.config.processes import Place, read_place, use_all_threads
+from alexnet.config.processes import Place, prepare_torch, read_place
 from alexnet.errors import Failure, Mistake
 
 KEY = "device.processes"
@@ -18,7 +18,7 @@ def lead_or_follow(command: Callable[[], Any]) -> Any:
 
     Raises Failure if process 0 can't listen where the others look for it.
     """
-    use_all_threads()
+    prepare_torch()
     place = read_place()
     if place is None:
         return command()

@@ -137,6 +137,7 @@ CHINESE = {
     "{} {} to {}": "{} {} 到 {}",
     "{} {} to {} (log)": "{} {} 到 {} (对数)",
     "{} is done: {}": "{} 已结束: {}",
+    "Process {} hasn't begun yet: waiting for it": "进程 {} 尚未开始: 正在等待",
     "Waiting for jobs that other programs run: {}": "等待其他程序正在运行的任务: {} 个",
     "Watching for {:.0f} s whether {} still trains in {}": "观察 {:.0f} 秒, 看 {} 是否仍在 {} 中训练",
     "{} was taken over by {}, because this program stood still.": "{} 已由 {} 接手, 因为本程序曾停顿。",

@@ -10,7 +10,6 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any, TextIO
 
 import torch
@@ -29,7 +28,7 @@ from alexnet.training.loop import train
 from alexnet.training.result import compute_result, hash_weights
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, restore_checkpoint
-from alexnet.training.watch import PERIOD, Left, Watch, knock, open_round, tell_end
+from alexnet.training.watch import PERIOD, Left, Watch, check_parent, knock, open_round, tell_end
 
 SECONDS = 60.0  # that a file of process 0 may take to appear on this machine
 FACTS = ("source.commit", "python", "packages", "cuda", "cudnn", "cpu_capability", "device_name")
@@ -47,27 +46,31 @@ class Unwritten(Run):
 
 def follow(place: Place, round: str | None = None) -> int:
     """Trains what process 0 says, and returns the exit status. round: the name of `open_round`, if it is known."""
-    watched, console = Event(), os.fdopen(os.dup(2), "w")
-    if place.parent is not None:
-        Thread(target=_end_with, args=(place, watched), daemon=True).start()
+    console = os.fdopen(os.dup(2), "w")
     with Signals() as signals:
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
-            round = knock(place) if round is None else round
-            messages, watch = Messages(open_round(place, round)), Watch(place, round, signals)
-            messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")
-            watched.set()
-            watch.start()
+            messages, watch = _meet(place, round, signals)
             return _follow(place, messages, watch, console)
-        except RuntimeError:  # process 0, or torchrun, is ending just now
-            watched.set()
-            _say_that_it_is_alone(place)
-            return 1
         except (Mistake, Failure) as error:
             show(str(error), sys.stderr)
             return error.exit_status
         except (Interrupted, Left) as end:  # before process 0 has said what to train
             return end.exit_status
+
+
+def _meet(place: Place, round: str | None, signals: Signals) -> tuple[Messages, Watch]:
+    """Finds process 0, and begins to watch it."""
+    try:
+        round = knock(place) if round is None else round
+        messages, watch = Messages(open_round(place, round)), Watch(place, round, signals)
+        messages.put(f"about/{place.rank}", f"Process {place.rank} ({os.getpid()} on {socket.gethostname()})")
+    except RuntimeError as error:  # the store has gone, and with it the process that had it
+        time.sleep(PERIOD)
+        check_parent(place)
+        raise Left(1) from error
+    watch.start()
+    return messages, watch
 
 
 def _follow(place: Place, messages: Messages, watch: Watch, console: TextIO) -> int:
@@ -93,19 +96,6 @@ def _follow(place: Place, messages: Messages, watch: Watch, console: TextIO) -> 
             time.sleep(2 * PERIOD)  # process 0 hears it before torchrun stops it
     group.close()
     return exit_status
-
-
-def _end_with(place: Place, watched: Event) -> None:
-    """Ends this process if process 0, which started it, ends without a word before it is watched."""
-    while not watched.wait(PERIOD):
-        if os.getppid() != place.parent:
-            _say_that_it_is_alone(place)
-            os._exit(1)
-
-
-def _say_that_it_is_alone(place: Place) -> None:
-    if place.parent not in (None, os.getppid()) and place.rank == 1:
-        show("Process 0 ended without a word.", sys.stderr)
 
 
 def _train(group: Group, watch: Watch) -> None:

@@ -136,31 +136,33 @@ class Leader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Ends the other processes."""
-        if self.watch is None:
-            return
+        if self.watch is not None:
+            self._end_others(self.watch, error)
+        (self.run.ranks / "token").unlink(missing_ok=True)
+        self._remove_empty_logs()
+
+    def _end_others(self, watch: "Watch", error: BaseException | None) -> None:
         from alexnet.training.watch import tell_end
 
         self.signals.shared = False
-        self.watch.stop()
+        watch.stop()
         if self.group is not None and self.group.messages is not None:
             status = 0 if error is None else getattr(error, "exit_status", 1)
             tell_end(self.group.messages.store, 0, status)
             self.group.close()  # a process that waits for this one notices it
         until = monotonic() + PATIENCE
-        for child in self.watch.children.values():
+        for child in watch.children.values():
             try:
                 child.wait(max(0.1, until - monotonic()))
             except TimeoutExpired:
                 child.kill()
                 child.wait()
-        (self.run.ranks / "token").unlink(missing_ok=True)
-        self._remove_empty_logs()
 
     def _remove_empty_logs(self) -> None:
         for path in self.run.ranks.glob("*.log"):
             if path.stat().st_size == 0:
                 path.unlink()
-        if not any(self.run.ranks.iterdir()):
+        if self.run.ranks.is_dir() and not any(self.run.ranks.iterdir()):
             self.run.ranks.rmdir()
 
 
@@ -171,7 +173,7 @@ def _start(place: Place) -> Popen[bytes]:
     command = [sys.executable, "-m", "alexnet.training.follower", json.dumps(asdict(place))]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process inherits this; `follow` lifts it
     try:
-        return Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdin=DEVNULL)
+        return Popen(command, env={"TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ, "PYTHONPATH": paths}, stdin=DEVNULL)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

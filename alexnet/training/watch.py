@@ -17,13 +17,15 @@ import torch.distributed as dist
 
 from alexnet.config.processes import Place
 from alexnet.errors import Failure, Mistake
+from alexnet.messages.console import warn
 from alexnet.messages.lines import show
-from alexnet.training.signals import Interrupted, Signals
+from alexnet.training.signals import STOPPING, Interrupted, Signals
 
 ROUND = "ALEXNET_ROUND"  # the variable in which process 0 of torchrun's has the name of the round
 PERIOD = 0.5  # seconds between two looks
 SILENCE = 60.0  # seconds without a sign of life after which a process counts as lost
 REACHED = 60.0  # seconds that the store is waited for
+LONGEST_START = 300.0  # seconds that a process may take to begin, if this program started it
 GRACE = 6.0  # the same after an exchange has failed; also for the main thread to react
 
 
@@ -47,6 +49,14 @@ def open_store(place: Place, hosts: bool = False) -> dist.Store:
     return dist.PrefixStore("alexnet", store)
 
 
+def check_parent(place: Place) -> None:
+    """Raises Failure if the process that started this one has ended. One process says it; in the others it is Left."""
+    if place.parent not in (None, os.getppid()):
+        if place.rank != (0 if place.hosted else 1):
+            raise Left(1)
+        raise Failure(f"{'torchrun' if place.hosted else 'Process 0'} ended without a word.")
+
+
 def _reach(host: str, place: Place) -> None:
     """Waits until somebody listens there. The store would wait for longer, and a signal wouldn't end that."""
     until = monotonic() + REACHED
@@ -54,6 +64,7 @@ def _reach(host: str, place: Place) -> None:
         try:
             return socket.create_connection((host, place.port), timeout=PERIOD * 10).close()
         except (OSError, UnicodeError) as error:  # the latter for a name that can't be one
+            check_parent(place)
             if monotonic() > until:
                 where = f"MASTER_ADDR={place.host}, MASTER_PORT={place.port}"
                 why = getattr(error, "strerror", None) or error
@@ -123,7 +134,8 @@ class Watch(Thread):
         self.store = open_round(place, round)  # of this thread alone; opened while process 0 is there
         self.children: dict[int, Popen[bytes]] = {}
         self.names: dict[int, str] = {}
-        self.patience = SILENCE
+        self.patience, self.began = SILENCE, monotonic()
+        self.awaited: set[int] = set()  # that are slow to begin
         self.asked = 0  # the first signal that any process got
         self.news: BaseException | None = None  # why the run can't go on
         self.stopped, self.told = Event(), Event()
@@ -187,7 +199,7 @@ class Watch(Thread):
             self.asked = int(store.get("asked"))
         if self.patience == GRACE:  # an exchange has failed: the process that is to blame is found sooner
             store.set("lost", "")
-        elif store.check(["lost"]):
+        elif self.find_stop() > 0 or store.check(["lost"]):
             self.patience = GRACE
         others = range(1, self.place.size) if self.place.rank == 0 else [0]
         for rank in set(others) - self.ended:
@@ -197,19 +209,40 @@ class Watch(Thread):
             if rank not in self.names and store.check([f"about/{rank}"]):
                 self.names[rank] = store.get(f"about/{rank}").decode()
             if (status := self._find_exit_status(rank)) is not None:
-                how = f"was killed by {Number(-status).name}" if status < 0 else f"ended with exit status {status}"
-                self._tell(Failure(f"{self._describe(rank)} {how}. {self.way_out}"))
+                self._tell(self._explain_end(rank, status))
             elif store.check([f"alive/{rank}"]):
                 self._listen(rank, store.get(f"alive/{rank}").decode())
+            else:
+                self._await(rank)
+
+    def _explain_end(self, rank: int, status: int) -> BaseException:
+        """What a process died of that couldn't say it. status: its exit status; of a signal, if it is negative."""
+        if status - 128 in STOPPING:
+            return Interrupted(status - 128)
+        how = f"was killed by {Number(-status).name}" if status < 0 else f"ended with exit status {status}"
+        return Failure(f"{self._describe(rank)} {how}. {self.way_out}")
 
     def _listen(self, rank: int, sign: str) -> None:
         before, since = self.signs.get(rank, ("", 0.0))
         if sign != before:
             self.signs[rank] = sign, monotonic()
         elif monotonic() - since > self.patience:
-            self._tell(Failure(f"{self._describe(rank)} hasn't answered for {self.patience:.0f} s. {self.way_out}"))
-            if rank in self.children:
-                self.children[rank].kill()  # so that the main thread no longer waits for it
+            self._lose(rank, f"hasn't answered for {self.patience:.0f} s")
+
+    def _await(self, rank: int) -> None:
+        """Looks after a process that has given no sign of life yet. Others may be started by hand, much later."""
+        waited = monotonic() - self.began
+        if waited > SILENCE and rank not in self.awaited:
+            self.awaited.add(rank)
+            warn("Process {} hasn't begun yet: waiting for it", rank)
+        if waited > LONGEST_START and rank in self.children:
+            self._lose(rank, f"hasn't begun for {LONGEST_START:.0f} s")
+
+    def _lose(self, rank: int, how: str) -> None:
+        number = self.find_stop()
+        self._tell(Interrupted(number) if number else Failure(f"{self._describe(rank)} {how}. {self.way_out}"))
+        if rank in self.children:
+            self.children[rank].kill()  # so that the main thread no longer waits for it
 
     def _hear(self, rank: int, end: dict[str, Any]) -> None:
         """What a process said when it ended."""

@@ -14,9 +14,9 @@ kind, script, *sys.argv[1:] = sys.argv[1:]
 ROOT = Path(__file__).parents[2]
 
 if os.environ["RANK"] == "1":
-    from alexnet.config.processes import use_all_threads
+    from alexnet.config.processes import prepare_torch
 
-    use_all_threads()
+    prepare_torch()
     from alexnet.data import randomness
     from alexnet.engine import environment
     from alexnet.runs import folder
