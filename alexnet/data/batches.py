@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import parent_process
+from threading import Thread
 from typing import Any
 
 import torch
@@ -175,13 +176,23 @@ def _own_memory(device: torch.device) -> float:
 def _start_worker(worker: int) -> None:
     """Ends the worker if its run was killed while it started: torch would let it wait for the run forever."""
     ignore_interrupts()
-    # Slurm sends a job's signals to all of its processes. The run, which still takes batches, ends the worker by then.
+    # Slurm sends a job's signals to all of its processes, and the run still takes batches.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(20))
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        Thread(target=_wait_for_end, daemon=True).start()
     sys.excepthook = _report_exception
     parent = parent_process()
     if parent is not None and os.getppid() != parent.pid:
         os._exit(1)
+
+
+def _wait_for_end() -> None:
+    """Ends the worker when its run terminates it; if somebody else does, after 20 s, by which the run has ended it."""
+    while True:
+        if signal.sigwaitinfo({signal.SIGTERM}).si_pid == os.getppid():
+            os._exit(0)  # torch counts another status as a failure
+        signal.alarm(20)
 
 
 def _report_exception(kind: type[BaseException], *error: Any) -> None:
