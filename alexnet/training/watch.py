@@ -25,8 +25,8 @@ ROUND = "ALEXNET_ROUND"  # the variable in which process 0 of torchrun's has the
 PERIOD = 0.5  # seconds between two looks
 SILENCE = 60.0  # seconds without a sign of life after which a process counts as lost
 REACHED = 60.0  # seconds that the store is waited for
+GRACE = 6.0  # the same after an exchange has failed, or a signal has come; also for the main thread to react
 LONGEST_START = 300.0  # seconds that a process may take to begin, if this program started it
-GRACE = 6.0  # the same after an exchange has failed; also for the main thread to react
 
 
 class Left(BaseException):
@@ -184,7 +184,8 @@ class Watch(Thread):
         for child in self.children.values():
             child.kill()
         show(str(self.news), sys.stderr)
-        os._exit(128 + self.find_stop() if self.find_stop() > 0 else 1)
+        number = self.find_stop()
+        os._exit(128 + number if number > 0 else 1)
 
     def stop(self) -> None:
         self.stopped.set()
@@ -197,7 +198,7 @@ class Watch(Thread):
             store.set("asked", str(self.signals.asked))
         if self.asked == 0 and store.check(["asked"]):
             self.asked = int(store.get("asked"))
-        if self.patience == GRACE:  # an exchange has failed: the process that is to blame is found sooner
+        if self.patience == GRACE:  # so that a process that doesn't answer is found sooner
             store.set("lost", "")
         elif self.find_stop() > 0 or store.check(["lost"]):
             self.patience = GRACE
@@ -239,6 +240,7 @@ class Watch(Thread):
             self._lose(rank, f"hasn't begun for {LONGEST_START:.0f} s")
 
     def _lose(self, rank: int, how: str) -> None:
+        """Ends the run without that process. how: it was lost."""
         number = self.find_stop()
         self._tell(Interrupted(number) if number else Failure(f"{self._describe(rank)} {how}. {self.way_out}"))
         if rank in self.children:
