@@ -5,8 +5,13 @@ trained = alexnet.load("outputs/2026-11-27/15-19-30/3")
 trained.predict("photograph.jpg").top(5)
 """
 
+import sys
 from os import PathLike
 from typing import TYPE_CHECKING
+
+if sys.platform == "win32":  # before anything that imports what Windows lacks: docs/platforms.md
+    print("alexnet doesn't run on Windows itself: run it in WSL, which is Linux: wsl --install", file=sys.stderr)
+    sys.exit(2)
 
 if TYPE_CHECKING:
     from alexnet.inference.trained import Trained

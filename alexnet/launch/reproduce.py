@@ -55,6 +55,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     check_space(Path("outputs"), estimate(config).peak, "call this in a folder on another disk")
     run = Run(find_begun_folder() or claim(time.strftime("outputs/%Y-%m-%d/%H-%M-%S")))
     show(f"Reproducing {make_printable(folder)} in {run.folder}")
+    _print_restoring(original)
     for key, before, after in differences:
         show(f"intended difference: {key}: {make_printable(shorten(f'{before} -> {after}'))}")
     log_to(run)
@@ -122,6 +123,15 @@ def _print_causes(original: Run, run: Run) -> None:
         show(f"environment differs: {make_printable(key)}: {format_fact(before)} -> {format_fact(after)}")
     if len(changes) > MOST_CAUSES:
         print(f"... and in {len(changes) - MOST_CAUSES} more keys.")
+    _print_restoring(original)
+
+
+def _print_restoring(original: Run) -> None:
+    """How to install the original's packages, if others are here."""
+    from alexnet.engine.environment import describe_restoring
+
+    if restoring := describe_restoring(original.environment()):
+        show(f"the original had other packages. {restoring}")
 
 
 def list_environment_changes(original: Run, run: Run) -> list[tuple[str, Any, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 NARROWEST = 20  # columns; a terminal that says less is taken for one that doesn't know
 # A command stays in one piece, so that it can be copied: its words with =, a slash, a dash before them or quotes.
-COMMAND = r"python scripts/\S+(?: (?:-\S+|'[^']*'\S*|[^\s']*[=/]\S*))*"
+COMMAND = r"(?:python scripts/\S+|pip install)(?: (?:-\S+|'[^']*'\S*|[^\s']*[=/]\S*))*"
 WIDE = "\u2e80-\u2fff\u3040-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"  # a line may end after each of these letters
 AFTER = r"[^\s\w]"  # a mark, which no line begins with
 # What stays in one line, after the blank before it.

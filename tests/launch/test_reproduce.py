@@ -71,6 +71,9 @@ def test_what_differs_in_data_and_environment_is_named(finished, run, script, tm
     done = script("reproduce", run, f"dataset.root={images}")
     assert done.returncode == 1 and "different: first in epoch 1" in done.stdout
     assert "environment differs: packages.torch: 1.0 -> " in done.stdout
+    restoring = "the original had other packages. To install them: pip install torch==1.0"
+    before, after = done.stdout.split("different: first")
+    assert restoring in before.splitlines() and restoring in after.splitlines()
     assert "environment differs: data_sha256: " in done.stdout
 
 
