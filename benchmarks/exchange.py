@@ -158,7 +158,7 @@ def _serve(connection: Connection, config: DictConfig, rank: int, port: int) -> 
     try:
         size = config.device.processes
         messages = None if size == 1 else Messages(open_store(Place(rank, size, rank, size, port=port)))
-        group = TimedGroup(rank, size, count_shards(config.device), rank, messages)
+        group = TimedGroup(rank, size, count_shards(config), rank, messages)
         if torch.cuda.is_available():
             torch.cuda.set_device(rank % torch.cuda.device_count())
         training = assemble_repeated(config, lambda *_: group)

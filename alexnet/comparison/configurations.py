@@ -88,7 +88,9 @@ class Configuration:
                 curves.append(np.array(points).T * [[1], [scale]])
         if not curves:
             return None
-        epochs = curves[0][0]  # windows may differ in length (log_every), so the others are interpolated here
+        # Windows may differ in length (log_every), so the others are interpolated here. One that stopped early stays at
+        # its last value.
+        epochs = max((curve[0] for curve in curves), key=lambda points: points[-1])
         means = np.stack([np.interp(epochs, *curve) for curve in curves])
         return Curve(epochs, means.mean(0), means.std(0, ddof=1) if len(means) > 1 else None)
 

@@ -32,6 +32,7 @@ def write_notes(comparison: Comparison, verbose: bool = True) -> list[str]:
         *_note_left_out(comparison, verbose),
         *_note_mixed(comparison, verbose),
         *_note_missing(comparison, verbose),
+        *_note_stopped_early(comparison, verbose),
         *_note_best_of(comparison),
         *_note_verdicts(comparison, verbose),
     ]
@@ -104,6 +105,21 @@ def _note_missing(comparison: Comparison, verbose: bool) -> list[str]:
         return lines
     text = translate("{} of {} finished runs in {} rows have no {}{}")
     return [f"{text.format(missing, total, len(lines), name_metric(metric), why)}; {_hint()}"]
+
+
+def _note_stopped_early(comparison: Comparison, verbose: bool) -> list[str]:
+    """Which configurations have runs that `patience` ended."""
+    lines = []
+    for each in comparison.configurations:
+        epochs = sorted(record.metrics["epochs"] for record in each.repeats.values() if record.stopped_early)
+        if epochs:
+            after = " - ".join(f"{count:g}" for count in dict.fromkeys([epochs[0], epochs[-1]]))
+            text = translate("{}: {} of {} runs stopped early, after {} epochs; their curves stay at their last values")
+            lines.append(text.format(comparison.name(each), len(epochs), len(each.repeats), after))
+    if verbose or len(lines) < 2:
+        return lines
+    text = translate("runs stopped early in {} rows; their curves stay at their last values")
+    return [f"{text.format(len(lines))}; {_hint()}"]
 
 
 def _note_best_of(comparison: Comparison) -> list[str]:

@@ -57,6 +57,12 @@ class Record:
         return str(self.config.get("note") or "")
 
     @property
+    def stopped_early(self) -> bool:
+        """Whether it finished before its last epoch."""
+        epochs = self.config.get("epochs")
+        return type(epochs) is int and self.metrics.get("epochs", epochs) < epochs
+
+    @property
     def checkpoint(self) -> Path | None:
         """The weights that were tested: best.pt if images were held out, else last.pt. None if they aren't there."""
         path = self.run.checkpoints / ("best.pt" if self.config.get("dataset.validation") else "last.pt")
@@ -82,8 +88,8 @@ def read(run: Run) -> Record:
             config[key] = str(environment[key])[:12]
     if "transferred_from.weights_sha256" in environment:
         config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
-    groups = {key.partition(".")[0] for key in config}
-    config |= {key: value for key, value in SINCE.items() if key not in config and key.partition(".")[0] in groups}
+    groups = {key.rpartition(".")[0] for key in config}
+    config |= {key: value for key, value in SINCE.items() if key not in config and key.rpartition(".")[0] in groups}
     if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:

@@ -21,6 +21,7 @@ def check_combinations(config: DictConfig) -> None:
     _check_sides(config.dataset)
     _check_optimizer(config.optimizer)
     _check_processes(config)
+    _check_training(config)
 
 
 def check_images(config: DictConfig, trains: bool) -> None:
@@ -139,10 +140,33 @@ def _check_optimizer(optimizer: DictConfig) -> None:
         raise Mistake("optimizer.nesterov=true takes no dampening: leave out optimizer.dampening.")
 
 
+def _check_training(config: DictConfig) -> None:
+    """Checks the options of the training itself."""
+    if config.cutmix + config.mixup > 1:
+        raise Mistake(
+            f"cutmix={config.cutmix} and mixup={config.mixup} are more than all steps: expected at most 1 in all."
+        )
+    if config.patience is not None and config.dataset.get("validation", 0) == 0:
+        raise Mistake(
+            f"patience={config.patience} watches held-out images, and there are none: give dataset.validation=0.1."
+        )
+
+
 def _check_processes(config: DictConfig) -> None:
     """Checks that the shares of a batch can be divided equally among the processes."""
-    processes, shards = config.device.get("processes", 1), count_shards(config.device)
-    given = f"device.processes={processes}" if processes == shards else f"device.shards={shards}"
+    processes, shards = config.device.get("processes", 1), count_shards(config)
+    accumulate, given = config.get("accumulate", 1), f"device.shards={shards}"
+    if config.device.get("shards") is None:
+        given = " ".join(
+            f"{key}={value}"
+            for key, value in (("device.processes", processes), ("accumulate", accumulate))
+            if value > 1
+        )
+    if shards % accumulate != 0:
+        raise Mistake(
+            f"accumulate={accumulate} and {given} contradict each other: both say in how many parts a batch is "
+            f"computed. Give one of them."
+        )
     if shards % processes != 0:
         fewer = max(number for number in range(1, processes) if shards % number == 0)
         raise Mistake(

@@ -32,7 +32,7 @@ WITHOUT_EFFECT = (
     "device.workers",
     "device.capture",
 )
-MAY_CHANGE = ("epochs", "device.columns", *WITHOUT_EFFECT)  # when a run is resumed
+MAY_CHANGE = ("epochs", "patience", "device.columns", *WITHOUT_EFFECT)  # when a run is resumed
 
 # Of an environment: the hash of the data, and what earlier versions recorded under that name for image files: a hash of
 # their names and lengths. Only an environment without the second can be an earlier version's.
@@ -42,6 +42,7 @@ DATA, DATA_BY_LENGTHS = "data_sha256", "data_lengths_sha256"
 SOURCE = "model.weights_sha256"
 # Keys that older runs lack, and the value with which a run is like theirs.
 SINCE = {
+    **{"mixup": 0, "clip_norm": None, "accumulate": 1, "ema": 0, "patience": None},
     **{f"model.{name}": None for name in TRANSFER},
     "optimizer.new_layers": 1,
     "dataset.only": None,

@@ -28,10 +28,17 @@ class Place:
     parent: int | None = None
 
 
-def count_shards(device: DictConfig) -> int:
-    """Into how many shares each batch is cut: as configured, or one for each process."""
-    shards = device.get("shards")
-    return device.get("processes", 1) if shards is None else shards
+def count_shards(config: DictConfig) -> int:
+    """Into how many shares each batch is cut: as configured, or `accumulate` for each process."""
+    shards = config.device.get("shards")
+    return config.device.get("processes", 1) * config.get("accumulate", 1) if shards is None else shards
+
+
+def count_thread_shares(config: DictConfig) -> int:
+    """Among how many processes the threads are divided: those that the run began with. Another number gives the same
+    bits only with the same threads for each.
+    """
+    return max(1, count_shards(config) // config.get("accumulate", 1))
 
 
 def read_place() -> Place | None:

@@ -53,16 +53,17 @@ def _load_saved(run: Run) -> DictConfig:
         config = DictConfig({key: value for key, value in saved.items() if key not in LAUNCH})
     except OmegaConfBaseException as error:
         raise _refuse(run, str(error)) from error
+    for path, value in keys.SINCE.items():
+        group, _, key = path.rpartition(".")
+        place = config.get(group) if group else config
+        if isinstance(place, DictConfig) and key not in place:
+            place[key] = value
     for key in options.list_run_keys():
         if key not in config and key not in LAUNCH:
             config[key] = options.default_of(config, key)
             saved_as = make_printable(run.folder / "config.yaml")
             if key not in keys.WITHOUT_EFFECT:
                 show(f"{saved_as} has no {key}: the default, {config[key]}, is used.", sys.stderr)
-    for path, value in keys.SINCE.items():
-        group, _, key = path.partition(".")
-        if isinstance(config.get(group), DictConfig) and key not in config[group]:
-            config[group][key] = value
     return config
 
 

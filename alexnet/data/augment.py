@@ -1,4 +1,4 @@
-"""Augments a whole batch of images at once, on its device. The caller draws the random numbers, except CutMix's."""
+"""Augments a whole batch of images at once, on its device. The caller draws the random numbers, except `mix`'s."""
 
 import torch
 from torch import Tensor
@@ -53,18 +53,20 @@ def cut_out(images: Tensor, side: int, centres: Tensor) -> Tensor:
     return images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
-def cut_mix(images: Tensor, labels: Tensor, classes: int, share: float) -> tuple[Tensor, Tensor]:
-    """In a random `share` of the batches, replaces a rectangle of each image by its neighbour's pixels.
+def mix(images: Tensor, labels: Tensor, classes: int, cutmix: float, mixup: float) -> tuple[Tensor, Tensor]:
+    """Mixes each image with its neighbour: in a random share `cutmix` of the batches a rectangle of it is replaced by
+    the neighbour's (Yun et al. 2019, §3.1), in a share `mixup` all of it is the weighted mean of both (Zhang et al.
+    2018, §2). Both with alpha 1.
 
-    The target is then both classes, each by the area that is seen of it (Yun et al. 2019, §3.1, alpha 1).
-    images: (B, C, H, W). labels: (B,); returned as (B, classes) shares if the batch is mixed, else unchanged.
-    Draws from the processor's global generator.
+    The target is then both classes, each by the part that is seen of it. images: (B, C, H, W). labels: (B,); returned
+    as (B, classes) shares if the batch is mixed, else unchanged. Draws from the processor's global generator.
     """
-    if share == 0 or torch.rand(()) >= share:
+    if cutmix + mixup == 0 or (drawn := torch.rand(())) >= cutmix + mixup:
         return images, labels
-    from torchvision.transforms.v2 import CutMix  # takes a second to import, and most runs don't need it
+    from torchvision.transforms.v2 import CutMix, MixUp  # takes a second to import, and most runs don't need it
 
-    return CutMix(num_classes=classes)(images, labels)
+    way = CutMix if drawn < cutmix else MixUp
+    return way(num_classes=classes)(images, labels)
 
 
 def compute_colour_shifts(factors: Tensor, components: Tensor) -> Tensor:

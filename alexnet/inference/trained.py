@@ -251,7 +251,7 @@ def load(
     chosen = choose_weights(config)
     if weights == "best" and chosen == "last":
         raise Mistake(f"{run.folder} held out no images, so it has no best weights: take its last ones.")
-    epoch = load_weights(network, run, weights or chosen, overrides)
+    epoch = load_weights(network, run, weights or chosen, config.ema > 0, overrides)
     return Trained(str(source), network, config, run=run, weights=weights or chosen, epoch=epoch)
 
 

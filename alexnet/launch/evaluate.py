@@ -57,7 +57,7 @@ def _evaluate_run(
 
     network, batches = build_for_test(config, split, known)
     _check_classes(run, known, classes := list(network.dataset.classes))
-    epoch = load_weights(network, run, name, overrides)
+    epoch = load_weights(network, run, name, config.ema > 0, overrides)
     figures = compute_figures(network, batches, split)
     tested = {"folder": folder, "split": split, "weights": f"{name}.pt", "epoch": epoch, "classes": classes, **figures}
     moved = any(key == "dataset.root" for key, _, _ in changed)

@@ -19,7 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from alexnet.config.compose import without_hydra
-from alexnet.config.processes import count_shards
+from alexnet.config.processes import count_shards, count_thread_shares
 from alexnet.disk import replace_text
 from alexnet.errors import Mistake
 from alexnet.launch import sweep
@@ -182,7 +182,7 @@ class JobLauncher(Launcher):
             begun = Run(get_folder(config)).config().get("device", {}).get("threads") if config.resume else None
             if not RANGES["device"]["threads"].allows(begun):  # the folder may be untrusted
                 begun = None
-            threads = max(1, self.count_threads(at_once) // count_shards(config.device))
+            threads = max(1, self.count_threads(at_once) // count_thread_shares(config))
             config.device.threads = config.device.threads or begun or threads
         return config
 
@@ -208,7 +208,7 @@ def note_configuration(config: DictConfig) -> None:
     composed.parent.mkdir(parents=True, exist_ok=True)
     if not composed.exists():
         given = without_hydra(config)
-        given.device.shards = count_shards(given.device)  # as a job that begins notes it
+        given.device.shards = count_shards(given)  # as a job that begins notes it
         replace_text(composed, OmegaConf.to_yaml(given))
 
 

@@ -45,7 +45,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     configure(config.console, config.language)
     result = run.result()
     finished = result is not None and result.get("status") == "finished"
-    if finished and config.epochs == epochs and not from_start:
+    if finished and not from_start and not _has_epochs_left(config, epochs, result or {}):
         _change_notes(run, {key: config[key] for key, _, _ in differences if key in NOTES})
         if config.test and run.is_untested:
             add_test_figures(config, run)
@@ -61,6 +61,15 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     return execute(config, run, from_start=from_start)
 
 
+def _has_epochs_left(config: DictConfig, epochs: int, result: dict[str, Any]) -> bool:
+    """Whether a finished run, of so many epochs, has more of them with this configuration."""
+    if result.get("stopped_early") is not True:
+        return config.epochs > epochs
+    done, best = result.get("epochs"), result.get("chosen_epoch")
+    waited = done - best if type(done) is int and type(best) is int else 0
+    return config.patience is None or waited < config.patience
+
+
 def _say_how_it_ended(folder: str, config: DictConfig, result: dict[str, Any]) -> None:
     """Prints the accuracies of a run that is finished, with console=quiet, too, and what can still be done with it."""
     try:
@@ -68,7 +77,9 @@ def _say_how_it_ended(folder: str, config: DictConfig, result: dict[str, Any]) -
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Damaged(f"{folder}/result.json can't be read: expected the figures of a run.") from error
     shown = make_printable(folder)
-    if config.get("keep", "all") == "all":
+    if result.get("stopped_early") is True:
+        say("{} stopped early, with patience={}. To train on: patience=null.", shown, config.patience)
+    elif config.get("keep", "all") == "all":
         say("{0} is finished, with epochs={1}. To extend it: epochs=N with N above {1}.", shown, config.epochs)
     else:
         say("{} is finished, with epochs={}.", shown, config.epochs)
@@ -83,9 +94,9 @@ def _check_changes(
     others = [key for key, _, _ in differences if key not in MAY_CHANGE]
     if others:
         raise Mistake(
-            f"{', '.join(others)} can't change when a run is resumed. Only epochs, device.columns and what has no "
-            f"effect on the numbers, such as dataset.root, can. For another run from the same configuration: "
-            f"python scripts/reproduce.py {folder} {' '.join(overrides)}"
+            f"{', '.join(others)} can't change when a run is resumed. Only epochs, patience, device.columns "
+            f"and what has no effect on the numbers, such as dataset.root, can. For another run from the same "
+            f"configuration: python scripts/reproduce.py {folder} {' '.join(overrides)}"
         )
     epochs = next((before for key, before, _ in differences if key == "epochs"), config.epochs)
     if not RANGES[""]["epochs"].allows(epochs) or config.epochs < epochs:

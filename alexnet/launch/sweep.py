@@ -132,7 +132,7 @@ def warn_of_repeats(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]
     known: dict[str, int] = {}
     for number, (overrides, config) in enumerate(zip(jobs, configs, strict=True)):
         values = {key: value for key, value in flatten(config).items() if key not in WITHOUT_EFFECT}
-        values["device.shards"] = count_shards(config.device)
+        values["device.shards"] = count_shards(config)
         first = known.setdefault(str(values), number)
         if first != number:
             same = make_printable(shorten(" ".join(without_launch(overrides))))

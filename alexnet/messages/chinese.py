@@ -116,6 +116,11 @@ CHINESE = {
         "{0} 已完成, epochs={1}。要延长训练: epochs=N, N 大于 {1}。"
     ),
     "{} is finished, with epochs={}.": "{} 已完成, epochs={}。",
+    "{} stopped early, with patience={}. To train on: patience=null.": (
+        "{} 已提前停止, patience={}。要继续训练: patience=null。"
+    ),
+    "Stopped early: no better validation accuracy in {} epochs.": "提前停止: {} 轮内验证准确率没有提高。",
+    "Tested: the moving average of the weights (ema={})": "测试的是: 权重的滑动平均 (ema={})",
     # sweeps
     "{} is there already: this is {}.": "{} 已存在: 这次是 {}。",
     "Sweep of 1 job in {1}": "扫描: 1 个任务, 目录 {1}",

@@ -49,6 +49,12 @@ RESULTS = {
     "{} of {} finished runs in {} rows have no {}{}": "{2} 行的 {1} 次完成的运行中有 {0} 次没有 {3}{4}",
     ", by final_loss because no run has {}": ", 按 final_loss, 因为没有运行有 {}",
     "{} of the rows by final_loss, because their runs have no {}": "其中 {} 行按 final_loss, 因为其运行没有 {}",
+    "{}: {} of {} runs stopped early, after {} epochs; their curves stay at their last values": (
+        "{0}: {2} 次运行中有 {1} 次提前停止, 在 {3} 轮后; 其曲线保持最后的值"
+    ),
+    "runs stopped early in {} rows; their curves stay at their last values": (
+        "{} 行中有提前停止的运行; 其曲线保持最后的值"
+    ),
     "only the best of {}={} is shown{}": "只显示 {}={} 中最好的{}",
     "{} is at the edge of the values tried: the best may lie beyond": "{} 在所试值的边缘: 最好的值可能在其外",
     "n=1: one run has no spread.": "n=1: 单次运行没有离散程度。",

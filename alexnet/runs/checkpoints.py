@@ -115,7 +115,8 @@ def prune(folder: Path, with_weights: bool) -> None:
     chosen = "best" if (folder / "best.pt").exists() else "last"
     if with_weights and chosen == "last" and (saved := load_newest(folder)) is not None and "state" in saved:
         owner = {"folder": saved["folder"]} if "folder" in saved else {}
-        save(folder, "last", {"model": saved["model"], "epoch": saved["state"]["epoch"], **owner})
+        tested = {"model": saved.get("average", saved["model"]), "averaged": "average" in saved}
+        save(folder, "last", {**tested, "epoch": saved["state"]["epoch"], **owner})
     for name in ("previous", "last", "best"):
         if not (with_weights and name == chosen):
             (folder / f"{name}.pt").unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from alexnet.engine.device import Engine
 from alexnet.engine.distributed import Group
 from alexnet.engine.packing import Packing
 from alexnet.runs.texts import TEXTS, Texts
+from alexnet.training.averaging import Average
 from alexnet.training.data import load_data
 from alexnet.training.network import Network, build_model, choose_engine, configure_batches, make_group
 from alexnet.training.optimizer import prevent_compiler_import, unwrap_step
@@ -26,7 +27,10 @@ from alexnet.training.targets import call, find_target, read_options
 from alexnet.training.transfer import Transfer, freeze, group_parameters, take_weights
 
 # The options that a training has as they are.
-OWN = ("batch_size", "seed", "epochs", "label_smoothing", "cutmix", "checkpoint_minutes", "keep", "test")
+OWN = (
+    *("batch_size", "seed", "epochs", "patience", "label_smoothing", "cutmix", "mixup", "clip_norm"),
+    *("checkpoint_minutes", "keep", "test"),
+)
 Join = Callable[[DictConfig, Engine, dict[str, Any] | None], Group]
 
 
@@ -34,14 +38,15 @@ Join = Callable[[DictConfig, Engine, dict[str, Any] | None], Group]
 class Training(Network):
     """All that a run is made of, on its device.
 
-    packing: of what shares add up; None if there is one share. recorder: of steps, on a GPU; None if they aren't
-    recorded. rates: (), where a recorded step finds the learning rate of each group of the optimizer. transfer: what
-    was taken of other weights. frozen: layers that aren't trained. schedule(epoch, epochs, errors) gives the factor of
-    the learning rate.
+    average: of the weights; None if none is taken. packing: of what shares add up; None if there is one share.
+    recorder: of steps, on a GPU; None if they aren't recorded. rates: (), where a recorded step finds the learning rate
+    of each group of the optimizer. transfer: what was taken of other weights. frozen: layers that aren't trained.
+    schedule(epoch, epochs, errors) gives the factor of the learning rate.
     """
 
     batches: SplitBatches
     optimizer: torch.optim.Optimizer
+    average: Average | None
     packing: Packing | None
     recorder: Recorder | None
     rates: Sequence[torch.Tensor] | None
@@ -51,13 +56,21 @@ class Training(Network):
     schedule: partial[float]
     seed: int
     epochs: int
+    patience: int | None  # epochs without a better one
     label_smoothing: float
     cutmix: float
+    mixup: float
+    clip_norm: float | None
     log_every: int  # batches a window
     checkpoint_minutes: float
     keep: str  # what of its checkpoints
     test: bool  # whether the trained network is tested
     texts: Texts
+
+    @property
+    def tested(self) -> Network:
+        """The network that is validated, tested and chosen: the average of the weights, if one is taken."""
+        return self if self.average is None else self.average.network
 
     def call(self, function: Callable[..., torch.Tensor], *tensors: torch.Tensor) -> torch.Tensor:
         """function(training, *tensors), recorded if steps are."""
@@ -83,7 +96,7 @@ def assemble(
     engine.place(model)
     optimizer = _build_optimizer(config, engine, model, transfer)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))
-    return Training(
+    training = Training(
         engine=engine,
         group=group,
         dataset=dataset,
@@ -91,6 +104,7 @@ def assemble(
         forward=engine.forward(model, recorded),
         batches=batches,
         optimizer=optimizer,
+        average=None,
         packing=Packing(model, engine.device) if group.shards > 1 else None,
         recorder=Recorder(engine.device) if recorded else None,
         rates=[torch.zeros((), device=engine.device) for _ in optimizer.param_groups] if recorded else None,
@@ -102,6 +116,9 @@ def assemble(
         texts=TEXTS[config.language],
         **{name: config[name] for name in OWN},
     )
+    if config.ema > 0:
+        training.average = Average(training, config.ema)
+    return training
 
 
 def build_weightless(config: DictConfig, classes: int, channels: int, size: int) -> torch.nn.Module:
@@ -136,7 +153,8 @@ def _batch_splits(
 ) -> SplitBatches:
     training, test = preparation.for_training(), preparation.for_test()
     validation = splits.validation
-    rows = partial(choose_rows, group, config.cutmix > 0) if group.size > 1 else None
+    mixes = config.cutmix + config.mixup > 0
+    rows = partial(choose_rows, group, mixes) if group.size > 1 else None
     return SplitBatches(
         train=make_batches(
             splits.train, training, shuffle=True, seed=config.seed, epochs=config.epochs, choose_rows=rows
@@ -148,8 +166,8 @@ def _batch_splits(
 
 
 def choose_rows(group: Group, mixes: bool, count: int) -> slice | torch.Tensor:
-    """The images of a batch of `count` that this process computes. mixes: whether CutMix, which gives each image a part
-    of the one before it, needs the one before them as well.
+    """The images of a batch of `count` that this process computes. mixes: whether CutMix or MixUp, which give each
+    image a part of the one before it, need the one before them as well.
     """
     rows = group.get_rows(count)
     if not mixes or len(rows) in (0, count):

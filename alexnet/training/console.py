@@ -43,6 +43,8 @@ def log_start(run: Run, training: "Training", environment: dict[str, Any], confi
             training.epochs, len(train), train.batch_size
         ),
     ]
+    if training.average is not None:
+        lines.append(translate("Tested: the moving average of the weights (ema={})").format(training.average.decay))
     for line in [*lines, *_describe_transfer(training)]:
         logger.info(line)
     _log_details(training, environment, config)

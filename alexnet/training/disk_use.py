@@ -31,16 +31,16 @@ def estimate(config: DictConfig) -> DiskUse:
     network or the optimizer refuses its options.
     """
     model = build.build_without_data(config)
-    state = model.state_dict().values()
-    weights = sum(map(_count_bytes, state))
+    weights = sum(map(_count_bytes, model.state_dict().values()))
     optimizer = _measure_optimizer(config, model)
+    state = weights + optimizer + (weights if config.get("ema", 0) > 0 else 0)
     best = weights if config.dataset.get("validation", 0) > 0 else 0
     others = SETTINGS + _estimate_tables(config) + CELL * build.guess_classes(config.dataset) ** 2
     keep = config.get("keep", "all")
     if keep == "none" and not config.get("test", True):
         keep = "weights"  # until they are tested
-    kept = {"all": weights + optimizer + best, "weights": weights, "none": 0}[keep]
-    return DiskUse(others + kept, others + best + 2 * (weights + optimizer))
+    kept = {"all": state + best, "weights": weights, "none": 0}[keep]
+    return DiskUse(others + kept, others + best + 2 * state)
 
 
 def _measure_optimizer(config: DictConfig, model: torch.nn.Module) -> int:

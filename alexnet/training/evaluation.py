@@ -111,20 +111,31 @@ def check_finite(loss: float, which: str, new_layers: bool = False) -> None:
         )
 
 
-def load_weights(network: Network, run: Run, name: str, overrides: Sequence[str] = ()) -> int:
+def load_weights(network: Network, run: Run, name: str, averaged: bool, overrides: Sequence[str] = ()) -> int:
     """Gives the network the weights in checkpoints/NAME.pt. Returns how many epochs they were trained.
 
-    name: best, of the best validation epoch, or last. overrides: changes of the run's own configuration, for the
-    message. Raises Mistake if the weights don't fit or weren't kept, Damaged if their file is.
+    name: best, of the best validation epoch, or last. averaged: whether to take their moving average (ema). overrides:
+    changes of the run's own configuration, for the message. Raises Mistake if the weights don't fit or weren't kept,
+    Damaged if their file is.
     """
     saved = load_checkpoint(run, name)
     try:
-        network.model.load_state_dict(saved["model"])
+        network.model.load_state_dict(choose_tensors(saved, run, averaged))
         return int(saved["epoch"] if "epoch" in saved else saved["state"]["epoch"])
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())[:200]
         given = f" with {' '.join(overrides)}" if overrides else ""
         raise Mistake(f"The weights in {run.folder} don't fit the network of its config.yaml{given}: {why}") from error
+
+
+def choose_tensors(saved: dict[str, Any], run: Run, averaged: bool) -> dict[str, Tensor]:
+    """The weights of a checkpoint, or their average. Raises Mistake if it has only the other one."""
+    are_average = saved.get("averaged") is True
+    if averaged and not are_average and "average" not in saved:
+        raise Mistake(f"{run.folder} was trained without an average of its weights: give ema=0.")
+    if are_average and not averaged:
+        raise Mistake(f"{run.folder} has only the average of these weights: leave out ema=0, or give --weights last.")
+    return saved["average"] if averaged and not are_average else saved["model"]
 
 
 def load_checkpoint(run: Run, name: str) -> dict[str, Any]:

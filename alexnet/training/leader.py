@@ -53,7 +53,7 @@ class Leader:
         from alexnet.engine.distributed import Group, Messages
         from alexnet.training.watch import ROUND, Watch, open_round, open_store
 
-        size, shards, outer = config.device.get("processes", 1), count_shards(config.device), read_place()
+        size, shards, outer = config.device.get("processes", 1), count_shards(config), read_place()
         if size == 1:
             return Group(shards=shards)
         place = outer or Place(0, size, 0, size)

@@ -17,7 +17,7 @@ from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.console import log_epoch
 from alexnet.training.evaluation import Evaluation, check_finite, evaluate
-from alexnet.training.sharded import step_by_shares
+from alexnet.training.sharded import sum_shares
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, Tally, save_checkpoint
 
@@ -32,11 +32,14 @@ def train(run: Run, training: Training, state: State, signals: Signals) -> None:
     """
     with training.enough_memory(), show_progress(training, state) as bar:
         try:
-            while state.epoch < training.epochs:
+            while not is_over(training, state):
                 train_epoch(run, training, state, signals, bar)
                 validation = validate(training, state)
                 with signals.uninterrupted():
                     finish_epoch(run, training, state, validation)
+            if state.epoch < training.epochs:
+                text = translate("Stopped early: no better validation accuracy in {} epochs.")
+                logger.info(text.format(training.patience))
         except Interrupted:
             with signals.uninterrupted():
                 save_checkpoint(run, training, state)
@@ -51,6 +54,8 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
         with signals.uninterrupted():  # a step is both taken and recorded, or neither
             rate = compute_learning_rate(training, state.epoch, state.batch, state.errors)
             set_learning_rate(training, rate)
+            if training.average is not None:
+                training.average.prepare(state.steps(training))
             figures, count = step(training, images, labels, state.epoch, state.batch), batches.count(state.batch)
             state.batch += 1
             state.epoch_tally.add(figures, count)
@@ -73,12 +78,18 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
         bar.update()
 
 
+def is_over(training: Training, state: State) -> bool:
+    """Whether the last epoch has ended, or `patience` epochs since the one with the best validation accuracy."""
+    waited = state.epoch - state.best_epoch
+    return state.epoch >= training.epochs or (training.patience is not None and waited >= training.patience)
+
+
 def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> Tensor:
     """One step: images (B, C, H, W), labels (B,). Returns, on the device, the loss and how many were right, (2,)."""
     torch.manual_seed(randomness.derive_seed(training.seed, randomness.STEP, epoch, batch))
-    images, targets = augment.cut_mix(images, labels, len(training.dataset.classes), training.cutmix)
+    images, targets = augment.mix(images, labels, len(training.dataset.classes), training.cutmix, training.mixup)
     if training.packing is not None:
-        return step_by_shares(training, images, labels, targets, epoch, batch)
+        return training.call(update_by_sum, sum_shares(training, images, labels, targets, epoch, batch))
     return training.call(update, images, labels, targets)
 
 
@@ -88,9 +99,28 @@ def update(training: Training, images: Tensor, labels: Tensor, targets: Tensor) 
     logits = training.forward(images)
     loss = nn.functional.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
     training.scaler.scale(loss).backward()
+    apply_gradients(training)
+    return torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
+
+
+def update_by_sum(training: Training, total: Tensor) -> Tensor:
+    """Updates the weights by the sum over all shares, packed. Returns what `step` does."""
+    assert training.packing is not None
+    figures = training.packing.unpack(total)
+    apply_gradients(training)
+    return figures
+
+
+def apply_gradients(training: Training) -> None:
+    """Clips the gradients, changes the weights, and has their average follow."""
+    if training.clip_norm is not None:
+        training.scaler.unscale_(training.optimizer)
+        trained = [parameter for group in training.optimizer.param_groups for parameter in group["params"]]
+        nn.utils.clip_grad_norm_(trained, training.clip_norm)  # of all together (Pascanu et al. 2013, §3.2)
     training.scaler.step(training.optimizer)
     training.scaler.update()
-    return torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
+    if training.average is not None:
+        training.average.follow()
 
 
 def compute_learning_rate(training: Training, epoch: int, batch: int, errors: list[float]) -> float:
@@ -108,7 +138,8 @@ def set_learning_rate(training: Training, rate: float) -> None:
 
 def validate(training: Training, state: State) -> Evaluation | None:
     """The network on the validation images, if there are any. Raises Diverged if it or the epoch has no finite loss."""
-    validation = None if training.batches.validation is None else evaluate(training, training.batches.validation)
+    held_out = training.batches.validation
+    validation = None if held_out is None else evaluate(training.tested, held_out)
     check_finite(state.epoch_tally.loss(), f"The loss in epoch {state.epoch + 1}", speeds_new_layers(training))
     if validation is not None:
         check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}", speeds_new_layers(training))
@@ -149,10 +180,10 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     state.window_losses = []
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
-        weights = {name: value.clone() for name, value in training.model.state_dict().items()}
-        state.best = {"model": weights, "epoch": state.epoch}
+        weights = {name: value.clone() for name, value in training.tested.model.state_dict().items()}
+        state.best = {"model": weights, "epoch": state.epoch, "averaged": training.average is not None}
     # On a GPU a checkpoint may take longer than an epoch.
-    if state.epoch == training.epochs or perf_counter() - state.saved_at > 10 * state.saving_seconds:
+    if is_over(training, state) or perf_counter() - state.saved_at > 10 * state.saving_seconds:
         save_checkpoint(run, training, state)
 
 

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config.checks import FOR_OTHERS
-from alexnet.config.processes import count_shards
+from alexnet.config.processes import count_shards, count_thread_shares
 from alexnet.data import colours, randomness
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, choose_splits, keep_classes
@@ -111,13 +111,13 @@ def choose_engine(config: DictConfig) -> Engine:
     settings = read_options(config.device)
     for name in FOR_OTHERS["device"]:
         settings.pop(name, None)
-    settings["shards"] = count_shards(config.device)
+    settings["shards"] = count_thread_shares(config)
     return devices.choose_engine(**settings)
 
 
 def make_group(config: DictConfig, *_: Any) -> Group:
     """This process alone, which computes all shares of a batch."""
-    return Group(shards=count_shards(config.device))
+    return Group(shards=count_shards(config))
 
 
 def load_dataset(config: DictConfig, classes: Sequence[str] | None = None) -> Dataset:

@@ -75,7 +75,7 @@ def as_yaml(config: DictConfig) -> str:
 
 def _note_shards(config: DictConfig) -> DictConfig:
     """With the number of shares, so that another number of processes doesn't change it."""
-    return OmegaConf.create({**config, "device": {**config.device, "shards": count_shards(config.device)}})
+    return OmegaConf.create({**config, "device": {**config.device, "shards": count_shards(config)}})
 
 
 def _note_measured(config: DictConfig, preparation: Preparation) -> DictConfig:

@@ -21,25 +21,26 @@ def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]
 
     Raises Diverged if the test loss isn't finite, Failure if a batch finds too little memory.
     """
-    training_seconds = state.seconds()
+    training_seconds, network = state.seconds(), training.tested
     validated = training.batches.validation is not None
     if validated:
         training.group.wait()  # until process 0 has written them
-        load_weights(training, run, "best")
-    tested, test_seconds = measure_test(training, training.batches.test) if training.test else ({}, {})
-    training_accuracy = evaluate(training, training.batches.train_subset).top1
+        load_weights(network, run, "best", averaged=training.average is not None)
+    tested, test_seconds = measure_test(network, training.batches.test) if training.test else ({}, {})
+    training_accuracy = evaluate(network, training.batches.train_subset).top1
     with training.engine.mixed():
         crossed = count_bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
     return {
         "status": "finished",
         "epochs": state.epoch,
+        "stopped_early": state.epoch < training.epochs,
         "chosen_epoch": state.best_epoch if validated else state.epoch,
         "validation_accuracy": state.best_accuracy if validated else None,
         **tested,
         **measure_gap(training_accuracy, tested),
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
         "bytes_crossed_per_image": crossed,
-        "weights_sha256": hash_weights(training.model),
+        "weights_sha256": hash_weights(network.model),
         "training_seconds": round(training_seconds, 3),
         **test_seconds,
         "images_per_second": round(state.epoch * len(training.batches.train.labels) / training_seconds, 1),

@@ -1,4 +1,4 @@
-"""One step on a batch that is cut into shares: the same bits, however many processes compute them."""
+"""Computes a batch that is cut into shares: the same bits, however many processes compute them."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,11 @@ from alexnet.engine.shares import Sums, cut
 from alexnet.training.build import Training
 
 
-def step_by_shares(
-    training: Training, images: Tensor, labels: Tensor, targets: Tensor, epoch: int, batch: int
-) -> Tensor:
-    """One step. Returns, on the device, the batch's loss and how many answers were right, (2,).
+def sum_shares(training: Training, images: Tensor, labels: Tensor, targets: Tensor, epoch: int, batch: int) -> Tensor:
+    """What all shares add to the step, packed, on the device.
 
     images, labels, targets: those of the batch that this process computes; there may be one before them, which CutMix
-    has used. Each share has a dropout of its own; batch normalisation is over a share.
+    or MixUp has used. Each share has a dropout of its own; batch normalisation is over a share.
     """
     group, packing, count = training.group, training.packing, training.batches.train.count(batch)
     assert packing is not None
@@ -30,8 +28,7 @@ def step_by_shares(
         waits = share % 2 == 0 or share == own[0]  # for its neighbour: the others are added to theirs at once
         kept = waits and share != own[-1]  # the next call overwrites it
         sums.add(share, packed.clone() if kept else packed)
-    total = group.add_up(sums, min(count, group.shards), packing.length).to(images.device)
-    return training.call(update_by_sum, total)
+    return group.add_up(sums, min(count, group.shards), packing.length).to(images.device)
 
 
 def compute_share(training: Training, images: Tensor, labels: Tensor, targets: Tensor, count: Tensor) -> Tensor:
@@ -44,12 +41,3 @@ def compute_share(training: Training, images: Tensor, labels: Tensor, targets: T
     training.scaler.scale(loss).backward()
     figures = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
     return training.packing.pack(figures, len(images) / count)
-
-
-def update_by_sum(training: Training, total: Tensor) -> Tensor:
-    """Updates the weights by the sum over all shares. Returns the figures of the batch, (2,)."""
-    assert training.packing is not None
-    figures = training.packing.unpack(total)
-    training.scaler.step(training.optimizer)
-    training.scaler.update()
-    return figures

@@ -133,6 +133,8 @@ def save_checkpoint(run: Run, training: Training, state: State) -> None:
         checkpoints.save(run.checkpoints, "best", {**state.best, "folder": folder})
         state.best = None
     parts = {name: getattr(training, name).state_dict() for name in ("model", "optimizer", "scaler")}
+    if training.average is not None:
+        parts["average"] = training.tested.model.state_dict()
     checkpoints.save(run.checkpoints, "last", {**parts, "state": state.to_plain(), "folder": folder})
     state.saved_at = perf_counter()
     state.saving_seconds = state.saved_at - began
@@ -161,6 +163,8 @@ def restore_checkpoint(run: Run, training: Training, from_start: bool = False) -
         training.model.load_state_dict(saved["model"])
         training.optimizer.load_state_dict(_with_own_settings(training.optimizer, saved["optimizer"]))
         training.scaler.load_state_dict(saved["scaler"])
+        if training.average is not None:
+            training.tested.model.load_state_dict(saved["average"])
         state = State.from_plain(saved["state"], training.engine.device)
         if state.batch > len(training.batches.train) or state.epoch > training.epochs:
             raise ValueError(f"it stands in epoch {state.epoch + 1}, after batch {state.batch}")

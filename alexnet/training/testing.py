@@ -47,7 +47,7 @@ def _measure(config: DictConfig, run: Run, result: dict[str, Any]) -> dict[str, 
     network, batches = build_for_test(config, "test", classes=None)
     now = {**network.dataset.fingerprint(), "precision": network.engine.precision}
     refuse_other_data_or_precision(now, run.environment(), run)
-    load_weights(network, run, choose_weights(config))
+    load_weights(network, run, choose_weights(config), averaged=config.ema > 0)
     if hash_weights(network.model) != result.get("weights_sha256"):
         raise Damaged(f"{run.checkpoints} hasn't the weights that {run.folder} ended with: bring them back.")
     figures, seconds = measure_test(network, batches)

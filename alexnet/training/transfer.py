@@ -20,7 +20,7 @@ from alexnet.models.limits import KEPT
 from alexnet.models.named_layers import choose_layer, find_layers
 from alexnet.models.weight_files import describe_shape, hash_tensors, read_weights
 from alexnet.runs.folder import Run
-from alexnet.training.evaluation import load_checkpoint
+from alexnet.training.evaluation import choose_tensors, load_checkpoint
 from alexnet.training.targets import call, refusing
 
 
@@ -96,7 +96,7 @@ def read_source(weights: str, network: nn.Module) -> Source:
     run = Run(place)
     config, _ = load_run_config(run, [], trains=False)
     saved = load_checkpoint(run, choose_weights(config))
-    tensors, classes, size = saved["model"], run.classes() or [], config.dataset.size
+    tensors, classes, size = choose_tensors(saved, run, config.ema > 0), run.classes() or [], config.dataset.size
     with torch.device("meta"):  # the number of classes changes no name
         layers = list_tensors(call("model", config.model, classes=len(classes) or 1, channels=3, size=size))
     return Source(weights, tensors, layers, lambda others: list(others) == classes, size)

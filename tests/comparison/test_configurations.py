@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from alexnet.comparison.configurations import group_records
+from alexnet.comparison.records import read_all
 from support.comparisons import FIRST, SECOND, list_configurations
 from support.run_folders import make
 
@@ -147,3 +149,15 @@ def test_runs_of_today_say_nothing_of_how_their_data_is_hashed(compare, tmp_path
     make(tmp_path / "b", {"seed": 1}, data="abc", lengths="111")
     (row,) = list_configurations(compare(".", "--json"))
     assert "data_lengths_sha256" not in row["config"] and "data hashes" not in compare(".").stdout
+
+
+def test_a_run_that_stopped_early_stays_at_its_last_value(compare, tmp_path):
+    """The mean curve is as long as the longest one, whichever run comes first."""
+    changes = {"epochs": 4, "optimizer.lr": 0.1}
+    make(tmp_path / "sweep" / "0", {**changes, "seed": 0}, 0.9, {"epochs": 2}, losses=(4.0, 2.0))
+    make(tmp_path / "sweep" / "1", {**changes, "seed": 1}, 0.9, {"epochs": 4}, losses=(4.0, 3.0, 2.0, 1.0))
+    (configuration,) = group_records(read_all([str(tmp_path / "sweep")], print))
+    curve = configuration.average_curve("training_loss")
+    assert curve.epochs.tolist() == [1, 2, 3, 4] and curve.mean.tolist() == [4, 2.5, 2, 1.5]
+    said = "all runs: 1 of 2 runs stopped early, after 2 epochs; their curves stay at their last values"
+    assert said in compare("sweep").stdout

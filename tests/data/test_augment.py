@@ -80,7 +80,7 @@ def test_cut_mix_targets_are_the_areas_that_are_seen():
     mixed = 0
     for seed in range(200):
         torch.manual_seed(seed)
-        images, targets = augment.cut_mix(batch.clone(), labels, 5, 0.5)
+        images, targets = augment.mix(batch.clone(), labels, 5, 0.5, 0)
         own = (images == levels.view(4, 1, 1, 1)).float().mean((1, 2, 3))
         if targets is labels:
             assert torch.equal(images, batch)
@@ -92,6 +92,25 @@ def test_cut_mix_targets_are_the_areas_that_are_seen():
         expected[range(4), labels.roll(1)] = neighbours
         torch.testing.assert_close(targets, expected)
     assert 75 < mixed < 125
+
+
+def test_mixup_targets_are_the_weights_of_both_images():
+    """Beside CutMix, in the share of batches that it is given."""
+    batch, labels = torch.rand(4, 3, 16, 16), torch.tensor([3, 0, 2, 1])
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    kinds = {"cutmix": 0, "mixup": 0, "none": 0}
+    for seed in range(200):
+        torch.manual_seed(seed)
+        images, targets = augment.mix(batch.clone(), labels, 5, 0.25, 0.5)
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        if targets is labels:
+            kinds["none"] += 1
+            continue
+        own = targets[range(4), labels].view(4, 1, 1, 1)
+        torch.testing.assert_close(targets.sum(1), torch.ones(4))
+        weighted = own * batch + (1 - own) * batch.roll(1, 0)
+        kinds["mixup" if torch.allclose(images, weighted, atol=1e-6) else "cutmix"] += 1
+    assert 30 < kinds["cutmix"] < 70 and 75 < kinds["mixup"] < 125, kinds
 
 
 def test_flip_is_torchvisions():

@@ -21,7 +21,8 @@ def augmented(images):
     """Everything random: crops, mirror images, hidden squares, colours, CutMix, dropout; and two sizes of images."""
     return [
         *small_data(images), "dataset.size=24", "dataset.progressive=[16]", "dataset.crop=2", "dataset.flip=true",
-        "dataset.cutout=4", "dataset.colour=0.1", "cutmix=0.5", "label_smoothing=0.1", "optimizer.lr=0.01",
+        "dataset.cutout=4", "dataset.colour=0.1", "cutmix=0.5", "mixup=0.3", "label_smoothing=0.1", "optimizer.lr=0.01",
+        "clip_norm=1", "ema=0.9",
         "model.normalisation=batch", "batch_size=3", "epochs=4",
     ]  # fmt: skip
 
@@ -45,7 +46,7 @@ def test_recorded_or_not_a_run_ends_in_the_same_bits(compose, tmp_path, augmente
 def test_a_run_resumes_on_another_device(compose, tmp_path, augmented, optimizer, first, second):
     """The results are equal to rounding. There is no dropout, because each device draws its own random numbers."""
     settings = [
-        *augmented, f"optimizer={optimizer}", "optimizer.lr=0.001", "model.dropout=0", "cutmix=0",
+        *augmented, f"optimizer={optimizer}", "optimizer.lr=0.001", "model.dropout=0", "cutmix=0", "mixup=0",
         "device.precision=float32",
     ]  # fmt: skip
     run_in(tmp_path / "moved", compose(*settings, "epochs=2", f"device={first}"))

@@ -26,7 +26,8 @@ MANY = [
     "log_every=5",
     "checkpoint_minutes=0.001",
 ]
-ALL = [*MANY, "cutmix=0.5"]  # torchvision, which has CutMix, takes each process seconds to import
+# torchvision, which has CutMix, takes each process seconds to import.
+ALL = [*MANY, "cutmix=0.5", "mixup=0.3", "clip_norm=1", "ema=0.9", "patience=100"]
 
 
 def script(name, *arguments):

@@ -265,7 +265,7 @@ def test_cutmix_learns_both_classes_by_their_areas(compose, tmp_path, small):
     training = assemble(compose(*settings))
     images, labels = next(training.batches.train.epoch(0))
     torch.manual_seed(randomness.derive_seed(0, randomness.STEP, 0, 0))
-    mixed, targets = augment.cut_mix(images, labels, 2, 1)
+    mixed, targets = augment.mix(images, labels, 2, 1, 0)
     assert not torch.equal(mixed, images)
     expected = -(targets * training.model(mixed).log_softmax(1)).sum(1).mean().item()
     assert Run(tmp_path / "run").windows()[0]["loss"] == pytest.approx(expected, rel=1e-6)

@@ -6,7 +6,7 @@ import torch
 from alexnet.engine.distributed import Group
 from alexnet.engine.shares import add_up
 from alexnet.training.build import assemble
-from alexnet.training.sharded import step_by_shares
+from alexnet.training.sharded import sum_shares
 from support.several import ALL
 
 
@@ -23,14 +23,14 @@ def compute_nodes(config, rank, size, shards):
     training = assemble(config, join=lambda *_: group)
     images, labels = next(training.batches.train.epoch())
     targets = torch.nn.functional.one_hot(labels, 10).float()
-    step_by_shares(training, images, labels, targets, 0, 0)
+    sum_shares(training, images, labels, targets, 0, 0)
     return group.nodes
 
 
 @pytest.mark.parametrize(("shards", "size"), [(6, 2), (6, 3), (4, 2), (3, 3)])
 def test_processes_have_together_what_one_process_has(compose, shards, size):
     """With 6 shares in 2 processes, the second begins with a share whose neighbour is the first one's."""
-    config = compose(*ALL, f"device.shards={shards}", "device.threads=1", "cutmix=0")
+    config = compose(*ALL, f"device.shards={shards}", "device.threads=1", "cutmix=0", "mixup=0")
     expected = add_up(compute_nodes(config, 0, 1, shards), shards)
     nodes = {}
     for rank in range(size):
