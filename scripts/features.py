@@ -25,6 +25,7 @@ def parse() -> Namespace:
     add("--device", choices=("auto", "cpu", "cuda", "mps"), help="default: the run's own, if it is here")
     add("--out", metavar="FOLDER", help="default: RUN/features/test, or RUN/features/files")
     add("--force", action="store_true", help="replace features that are there already")
+    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 

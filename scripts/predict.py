@@ -29,6 +29,7 @@ def parse() -> Namespace:
     add("--html", metavar="FILE", help="write a page with all images, to be filtered")
     add("--plot", metavar="FILE", help="draw a few of the images with their bars: png, pdf or svg")
     add("--force", action="store_true", help="replace files that are there already")
+    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 

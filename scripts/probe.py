@@ -20,6 +20,7 @@ def parse() -> Namespace:
     add("--layers", metavar="NAME,...", help="such as conv1,conv5,fc7; default: all but the last")
     add("--out", metavar="FOLDER", help="where probe.json and probe.png go; default: RUN/probe")
     add("--force", action="store_true", help="replace files that are there already")
+    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 

@@ -31,6 +31,7 @@ def parse() -> Namespace:
     )
     add("--out", metavar="DIR", help="where to write; default: show/ in the run's folder")
     add("--force", action="store_true", help="replace pictures that are there already")
+    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 

@@ -21,6 +21,7 @@ def parse() -> Namespace:
         "--channels", type=above_zero(int), metavar="N", help="default: those of the dataset if known, else 3"
     )
     parser.add_argument("--out", metavar="PATH", help="draws PATH.png and PATH.svg; default: outputs/summary/MODEL")
+    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,10 @@ def read(run: Run) -> Record:
             config[key] = str(environment[key])[:12]
     if "transferred_from.weights_sha256" in environment:
         config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
+    for group in ("model", "optimizer", "schedule"):  # a dataset's images have a hash of their own
+        files = [f"{key} {value}" for key, value in environment.items() if key.startswith(f"own_code.{group}.")]
+        if files:
+            config[f"{group}.code_sha256"] = sha256("\n".join(files).encode(errors="replace")).hexdigest()[:12]
     groups = {key.rpartition(".")[0] for key in config}
     config |= {key: value for key, value in SINCE.items() if key not in config and key.rpartition(".")[0] in groups}
     if "extended_from" in environment:  # no run from the start has these learning rates

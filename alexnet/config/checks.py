@@ -1,7 +1,8 @@
 """Checks every value of a configuration before any work. No torch, so that mistakes are reported at once.
 
 ranges.py has the range of each option, combinations.py the values that exclude each other, and data/facts.py the facts
-about the datasets. An option that isn't in conf/ is checked only by the class that takes it.
+about the datasets. An option that isn't in conf/ is checked only by the class that takes it, as are all options
+of a person's own class or function.
 """
 
 import re
@@ -12,8 +13,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config.combinations import check_combinations, check_images
 from alexnet.config.keys import LAUNCH, flatten
-from alexnet.config.options import GROUPS, default_of, list_run_keys, list_targets, load_files
-from alexnet.config.ranges import RANGES, find_rule
+from alexnet.config.options import (
+    GROUPS,
+    default_of,
+    is_own,
+    list_folders,
+    list_run_keys,
+    list_targets,
+    load_file,
+    load_files,
+)
+from alexnet.config.ranges import RANGES, Rule, find_rule
 from alexnet.config.signatures import read_parameters
 from alexnet.data.preparation import KEYS_OF_ANY_SOURCE
 from alexnet.errors import Mistake, nearest
@@ -34,6 +44,7 @@ FOR_OTHERS = {
     "optimizer": ("new_layers",),
     "device": ("workers", "processes"),
 }
+OF_ANY = ("lr", "root", "size", "resize")  # options of any optimizer or dataset, which the project reads itself
 
 
 def check_run(config: DictConfig, trains: bool = True) -> None:
@@ -78,8 +89,15 @@ def _check_group(group: str, config: Any) -> None:
     if target not in offered and (offered or target is not None):
         raise Mistake(
             f"{group}._target_={target} isn't one of the {group}s here ({', '.join(sorted(offered))}): "
-            f"only what a file in conf/{group} names can be built."
+            f"only what a file in conf/{group} names can be built, or one in DIR/{group} with --config-dir DIR."
         )
+    if group == "dataset" and is_own(group, target):
+        shared = {name: load_file(f"dataset/base/{name}", list_folders()) for name in ("images", "split")}
+        for key in (key for file in shared.values() for key in file if key not in (*config, "_target_")):
+            raise Mistake(
+                f"dataset.{key} is missing, which any dataset has: begin its file with "
+                f"defaults: [base/images, base/split, _self_]."
+            )
 
 
 def _check_mappings(config: DictConfig) -> None:
@@ -106,13 +124,23 @@ def _refuse_mappings(place: DictConfig, prefix: str) -> None:
 def _check_value(config: DictConfig, path: str, value: Any) -> None:
     """Checks that the value is there and in its range. path: the option's whole name."""
     group, _, name = path.rpartition(".")
-    rule = find_rule(path)
+    rule = _find_rule(config, path)
     if name.startswith("_") and (name != "_target_" or group not in GROUPS):
         raise Mistake(f"{path} isn't allowed: only model, dataset, optimizer and schedule have one _target_ each.")
     if value == "???":
         raise Mistake(f"{path} has no value: give {path}=VALUE{f', {rule.text}' if rule else ''}.")
     if rule is not None and not rule.allows(value):
         raise Mistake(f"{path}={_format(value)}: expected {rule.text}{_format_example(config, path)}.")
+
+
+def _find_rule(config: DictConfig, path: str) -> Rule | None:
+    """The rule of an option. A person's own class or function may mean something else by the name, so only what this
+    project itself reads has one then.
+    """
+    group, _, name = path.rpartition(".")
+    target = str(config[group].get("_target_")) if group in GROUPS else ""
+    own = "." in target and is_own(group, target) and not target.startswith("torch.")
+    return None if own and name not in (*FOR_OTHERS.get(group, ()), *OF_ANY) else find_rule(path)
 
 
 def _format(value: Any) -> str:

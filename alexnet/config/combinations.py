@@ -68,7 +68,8 @@ def _check_channels(dataset: DictConfig) -> None:
 
 def _check_network(config: DictConfig) -> None:
     """Checks the shape of the layers, and that each column has a device."""
-    model: Any = OmegaConf.to_container(config.model)
+    known = get_module_name(config.model) in limits.SIDES  # else its options may mean something else
+    model: Any = OmegaConf.to_container(config.model) if known else {}
     columns, devices = model.get("columns", 1), config.device.get("columns")
     shape = {name: model[name] for name in ("kernel_sizes", "pool_after", "pool_to", "hidden") if name in model}
     try:
@@ -111,7 +112,7 @@ def _check_transfer(config: DictConfig) -> None:
 
 def _check_warmup(config: DictConfig) -> None:
     warmup = config.schedule.get("warmup", 0)
-    if warmup >= config.epochs:
+    if config.schedule._target_.startswith("alexnet.") and warmup >= config.epochs:
         raise Mistake(f"schedule.warmup={warmup}: expected less than the run's epochs={config.epochs}.")
 
 
@@ -133,7 +134,7 @@ def _check_sides(dataset: DictConfig) -> None:
 
 
 def _check_optimizer(optimizer: DictConfig) -> None:
-    nesterov = optimizer.get("nesterov", False)
+    nesterov = optimizer._target_.startswith("torch.") and optimizer.get("nesterov", False)
     if nesterov and optimizer.get("momentum", 0) == 0:
         raise Mistake("optimizer.nesterov=true needs momentum: give optimizer.momentum=0.9.")
     if nesterov and optimizer.get("dampening", 0) != 0:

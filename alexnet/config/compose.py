@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
@@ -28,8 +31,17 @@ PLUGINS = {
 }
 
 
+class OwnFolders(SearchPathPlugin):
+    """Lets Hydra find the files in the person's own folders, after those in conf/."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in options.list_own_folders():
+            search_path.append("own", f"file://{folder}")
+
+
 def compose_config(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     """The configuration that scripts/train.py composes from the overrides, unchecked, and each group's option."""
+    Plugins.instance().register(OwnFolders)
     with hydra.initialize_config_dir(str(options.CONF), version_base="1.3"):
         config = hydra.compose("train", [make_parsable(given) for given in overrides], return_hydra_config=True)
     return without_hydra(config), config.hydra.runtime.choices
@@ -96,8 +108,7 @@ def _explain_option(missing: str, known: Sequence[str]) -> str:
     group, _, option = missing.rpartition("/")
     if missing.startswith("experiment/"):  # its folders hold options and aren't groups
         group, _, option = missing.partition("/")
-        folder = options.CONF / group
-        known = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+        known = options.list_experiments()
     meant = "cuda" if (group, option) == ("device", "gpu") else option
     return f"{group}={option}: there is no such {group}{nearest(meant, known)}"
 

@@ -14,7 +14,6 @@ from alexnet.config.compose import without_hydra
 from alexnet.config.keys import flatten
 from alexnet.config.ranges import find_rule
 from alexnet.errors import make_printable
-from alexnet.runs.reading import load_yaml
 
 WIDTH = 80
 COLUMN = 28  # where the descriptions begin
@@ -45,7 +44,7 @@ def list_groups(config: DictConfig) -> list[str]:
     """The lines about the groups of conf/ and the names that may be given for each."""
     lines = []
     for group, text in GROUPS.items():
-        names = sorted(path.stem for path in (options.CONF / group).glob("*.yaml"))
+        names = sorted(path.stem for folder in options.list_folders() for path in (folder / group).glob("*.yaml"))
         lines += [f"{group}: {text}", *_indent(" | ".join(names), 4)]
     return lines
 
@@ -53,10 +52,10 @@ def list_groups(config: DictConfig) -> list[str]:
 def list_options(config: DictConfig) -> list[str]:
     """The lines about each key: its value in this configuration, its choices, and the comment on it in conf/."""
     chosen = config.hydra.runtime.choices
-    comments = _read_comments(options.CONF / "train.yaml")
+    comments = read_comments("train", options.list_folders())
     headed, lines = "", []
     for group in options.GROUPS:
-        for name, comment in _read_comments(options.CONF / group / f"{chosen[group]}.yaml").items():
+        for name, comment in read_comments(f"{group}/{chosen[group]}", options.list_folders()).items():
             comments[f"{group}.{name}"] = comment
     for path, value in flatten(without_hydra(config)).items():
         group, _, name = path.rpartition(".")
@@ -108,14 +107,16 @@ def _format(value: Any) -> str:
 
 
 @cache
-def _read_comments(path: Path) -> dict[str, str]:
-    """The comment on each key of a file in conf/, or of the files in its defaults list."""
-    text = path.read_text(encoding="utf-8")
+def read_comments(name: str, folders: tuple[Path, ...]) -> dict[str, str]:
+    """The comment on each key of a file, such as optimizer/adam, or of the files in its defaults list."""
+    path = options.find_file(name, folders)
+    if path is None:
+        return {}
     comments: dict[str, str] = {}
-    inherited = load_yaml(text).get("defaults", [])
-    for name in inherited:
-        if isinstance(name, str) and name != "_self_":
-            comments |= _read_comments(path.parent / f"{name}.yaml")
+    for each in options.read_file(path).get("defaults") or []:
+        if isinstance(each, str) and each != "_self_":
+            comments |= read_comments(options.name_inherited(name, each), folders)
+    text = path.read_text(encoding="utf-8")
     above, key = "", ""
     for line in text.splitlines():
         found = re.match(r"( *)(\w+):[^#]*(?:#\s*(.*))?$", line)

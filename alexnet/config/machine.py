@@ -63,9 +63,9 @@ def _check_data(config: DictConfig, trains: bool) -> None:
     root = config.dataset.get("root")
     if root is not None and Path(root).expanduser().is_file():
         raise Mistake(f"dataset.root={root} is a file: expected the folder that has the data.")
-    if config.dataset._target_.endswith(".image_folder"):
+    if config.dataset._target_ == "alexnet.data.image_folder.image_folder":
         _check_image_count(config) if trains else facts.find_test_folder(config.dataset.root)
-    elif config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
+    elif root is not None and config.dataset.get("download") is False and not Path(root).expanduser().is_dir():
         raise Mistake(
             f"dataset.root={root}: there is no such folder, and dataset.download=false: give the folder that has the "
             f"data, dataset.download=true, or dataset=digits, which comes with its data."

@@ -5,6 +5,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from alexnet.config.options import make_importable
+
 
 @cache
 def read_parameters(target: str) -> dict[str, bool] | None:
@@ -16,7 +18,10 @@ def read_parameters(target: str) -> dict[str, bool] | None:
     path = _find_source(place, name)
     if path is None:
         return None
-    found = _find_definition(name, ast.parse(path.read_text(encoding="utf-8")))
+    try:
+        found = _find_definition(name, ast.parse(path.read_bytes()))
+    except (SyntaxError, ValueError):  # its import says where
+        return None
     if isinstance(found, ast.ClassDef):
         found = _find_definition("__init__", found)
     if not isinstance(found, ast.FunctionDef) or found.args.kwarg is not None:
@@ -27,9 +32,12 @@ def read_parameters(target: str) -> dict[str, bool] | None:
 def _find_source(place: str, name: str) -> Path | None:
     """The file of a module. In a package it is the file of the class's name in small letters, as in torch.optim."""
     package, *inner = place.split(".")
-    spec = find_spec(package)
+    make_importable()
+    spec = find_spec(package) if package else None
     if spec is None or spec.origin is None:
         return None
+    if not spec.submodule_search_locations:
+        return Path(spec.origin) if not inner and spec.origin.endswith(".py") else None
     path = Path(spec.origin).parent.joinpath(*inner)
     path = path / f"{name.lower()}.py" if path.is_dir() else path.with_suffix(".py")
     return path if path.is_file() else None

@@ -99,6 +99,24 @@ class Dataset:
         return digest.hexdigest()
 
 
+def check_dataset(dataset: Dataset) -> None:
+    """Raises Mistake for what isn't a Dataset, or not as its facts say. Files are checked when they are read."""
+    if not isinstance(dataset, Dataset):
+        raise Mistake(f"dataset: its function gave a {type(dataset).__name__}: expected alexnet.data.dataset.Dataset.")
+    for name, split in (("train", dataset.train), ("test", dataset.test)):
+        images, labels = split.images, split.labels
+        if isinstance(images, Tensor):
+            shape = (len(labels), dataset.channels)
+            square = images.ndim == 4 and images.shape[2] == images.shape[3] >= dataset.size
+            if images.dtype != torch.uint8 or not square or tuple(images.shape[:2]) != shape:
+                raise Mistake(
+                    f"dataset: {name}.images has shape {tuple(images.shape)} and {images.dtype}; expected "
+                    f"({shape[0]}, {shape[1]}, S, S) with S of {dataset.size} or more, and torch.uint8."
+                )
+        if labels.dtype != torch.int64 or not bool(((labels >= 0) & (labels < len(dataset.classes))).all()):
+            raise Mistake(f"dataset: {name}.labels: expected torch.int64 from 0 to {len(dataset.classes) - 1}.")
+
+
 @dataclass(frozen=True)
 class Splits:
     """The images of a run, by what it does with them.

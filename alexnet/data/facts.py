@@ -36,7 +36,7 @@ FACTS = {
 
 def get_facts(target: str) -> Facts:
     """What is known of the dataset that the function `target` loads."""
-    return FACTS.get(target.rpartition(".")[2], Facts())
+    return FACTS.get(target.rpartition(".")[2], Facts()) if target.startswith("alexnet.") else Facts()
 
 
 def count_held_out(images: int, fraction: float) -> int:

@@ -38,7 +38,7 @@ import json
 import torch
 from safetensors.torch import load_file
 
-from {module} import {kind}  # of alexnet-hydra
+from {module} import {kind}  # {origin}
 
 config = json.load(open("config.json"))
 prepare = json.load(open("preprocessor_config.json"))
@@ -175,6 +175,9 @@ def _fill_card(
         names=shown.replace("<", "&lt;").replace("|", "\\|"),
         figures=_describe_figures(result, spread),
         module=type(trained.model).__module__,
+        origin="of alexnet-hydra"
+        if type(trained.model).__module__.startswith("alexnet.")
+        else "the network's own code",
         kind=type(trained.model).__name__,
         channels=trained.channels,
         size=trained.size,

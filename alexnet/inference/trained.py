@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from torch import Tensor
 
+from alexnet.config.options import add_own_folder
 from alexnet.config.overrides import with_overrides
 from alexnet.config.saved import choose_weights, load_run_config
 from alexnet.data import facts
@@ -219,16 +220,19 @@ def load(
     overrides: Sequence[str] = (),
     weights: str | None = None,
     device: str | None = None,
+    config_dir: str | PathLike[str] | None = None,
 ) -> Trained:
     """The trained network in a run's folder, or in a weight file that torchvision publishes for its AlexNet.
 
     It needs no data, and runs no code from the folder. overrides: of the run's configuration, such as
     dataset.root=FOLDER. weights: best or last; None: those that the run itself was tested with. device: auto, cpu, cuda
-    or mps; None: the run's own, or auto if that isn't here.
+    or mps; None: the run's own, or auto if that isn't here. config_dir: as `--config-dir`.
 
     Raises Mistake if it is neither of the two, or lacks what is needed; Damaged if a file in the folder isn't as it was
     written.
     """
+    if config_dir is not None:
+        add_own_folder(str(config_dir))
     is_file = _is_file(source)
     if weights not in (None, "best", "last"):
         raise Mistake(

@@ -3,9 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from math import inf
 from typing import Any, NoReturn
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from alexnet.config.options import add_own_folder
 from alexnet.config.processes import refuse_torchrun
 from alexnet.errors import Mistake, make_printable, mistakes_end_the_program, nearest
 from alexnet.launch.torchrun import add_processes, lead_or_follow
@@ -27,6 +31,11 @@ class Parser(argparse.ArgumentParser):
         others = {"formatter_class": argparse.RawDescriptionHelpFormatter, **others}
         super().__init__(description=description.replace(": python ", ":\n\n  python ", 1), **others)
 
+    def add_config_dir(self) -> None:
+        """Adds --config-dir, which counts from the moment that it is parsed."""
+        text = "a folder of your own beside conf/, as for train.py: see docs/extending.md; repeatable"
+        self.add_argument("-cd", "--config-dir", action=_ConfigDir, metavar="DIR", help=text)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
             super()._check_value(action, value)
@@ -40,6 +49,51 @@ class Parser(argparse.ArgumentParser):
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         super().exit(status, message and fit(message, sys.stderr))
+
+
+class _ConfigDir(argparse.Action):
+    def __init__(self, **settings: Any):
+        super().__init__(**settings, default=argparse.SUPPRESS)
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *_: Any) -> None:
+        try:
+            add_own_folder(value)
+        except Mistake as mistake:
+            parser.error(str(mistake))
+
+
+def take_config_dirs(arguments: Sequence[str]) -> list[str]:
+    """The arguments of scripts/train.py with each --config-dir DIR in front, and one for each folder in
+    hydra.searchpath=[file://DIR]; all these folders count from now on. So nothing of them is kept in a run's folder.
+
+    Raises Mistake if one isn't there.
+    """
+    given, others, rest = list[str](), list[str](), iter(arguments)
+    for each in rest:
+        name, equals, value = each.partition("=")
+        if name in ("-cd", "--config-dir"):
+            given.append(value if equals else next(rest, ""))
+        elif name.lstrip("+") == "hydra.searchpath":
+            searched: Any = OverridesParser.create().parse_override(each).value()
+            given += map(_find_searched, searched if isinstance(searched, list) else [searched])
+        else:
+            others.append(each)
+    for folder in given:
+        if not folder:
+            raise Mistake("--config-dir: expected a folder after it.")
+        add_own_folder(folder)
+    return [*(f"--config-dir={folder}" for folder in given), *others]
+
+
+def _find_searched(place: str) -> str:
+    """The folder of file://DIR or pkg://PACKAGE."""
+    kind, _, path = str(place).partition("://")
+    if kind == "file":
+        return path
+    found = find_spec(path) if kind == "pkg" else None
+    if found is None or not found.submodule_search_locations:
+        raise Mistake(f"hydra.searchpath={place}: expected file://DIR, or pkg://PACKAGE of an installed package.")
+    return next(iter(found.submodule_search_locations))
 
 
 def refuse_console_flags(arguments: Sequence[str]) -> None:
@@ -80,6 +134,7 @@ def run_on_folder(
     for name, effect in flags.items():
         settings = {"action": "store_true", "help": effect} if isinstance(effect, str) else effect
         parser.add_argument(f"--{name.replace('_', '-')}", **settings)
+    parser.add_config_dir()
     with mistakes_end_the_program():
         refuse_console_flags(sys.argv[1:])
         arguments = vars(parser.parse_intermixed_args())  # options may stand anywhere

@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 
 from alexnet.config.compose import checking
 from alexnet.config.help import register_resolver
+from alexnet.config.options import make_importable
 from alexnet.errors import Mistake
 from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
@@ -70,6 +71,7 @@ def run(task: TaskFunction, config: DictConfig, hydra_state: bytes) -> NoReturn:
     try:
         with checking(), Signals(), open(os.devnull, "w") as nowhere:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+            make_importable()  # what is pickled may be of an own class
             context, singletons = pickle.loads(hydra_state)
             Singleton._instances.update(singletons)
             setup_globals()

@@ -20,6 +20,7 @@ from typing import Any
 from hydra.types import TaskFunction
 from omegaconf import DictConfig
 
+from alexnet.config.options import VARIABLE
 from alexnet.errors import Mistake
 from alexnet.launch.job_process import start
 from alexnet.launch.launcher import End, JobLauncher, Running, get_folder, name_shortly, say_start
@@ -182,10 +183,11 @@ def connect() -> None:
     if os.environ.get("RAY_ADDRESS") == "local":  # Ray would start a cluster that ends with the sweep
         raise _refuse("that isn't a cluster's address")
     errors: list[Exception] = []
+    variables = {**ENVIRONMENT, **{name: os.environ[name] for name in (VARIABLE,) if name in os.environ}}
 
     def initialise() -> None:
         try:
-            ray.init("auto", log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": ENVIRONMENT})
+            ray.init("auto", log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": variables})
         except Exception as error:
             errors.append(error)
 

@@ -91,8 +91,8 @@ def _check_experiments(given: str) -> None:
     given: the override, experiment=A,B.
     """
     for option in given.partition("=")[2].split(","):
-        path = options.CONF / "experiment" / f"{option}.yaml"
-        if path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
+        path = options.find_file(f"experiment/{option}")
+        if path is not None and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
             raise Mistake(
                 f"{given}: {option} is itself a sweep, whose values would be lost beside others: run one at a time, "
                 f"python scripts/train.py experiment={option}"

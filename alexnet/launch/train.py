@@ -21,14 +21,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alexnet.config import options
-from alexnet.config.compose import checking
+from alexnet.config.compose import OwnFolders, checking
 from alexnet.config.help import register_resolver
 from alexnet.config.keys import LAUNCH
+from alexnet.config.options import make_importable
 from alexnet.config.overrides import make_parsable
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
 from alexnet.launch import join, parallel, ray, search, slurm, sweep
-from alexnet.launch.arguments import refuse_console_flags
+from alexnet.launch.arguments import refuse_console_flags, take_config_dirs
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
 from alexnet.launch.torchrun import add_processes, find_begun_folder, lead_or_follow
@@ -40,6 +41,7 @@ from alexnet.runs.folder import Run, Sweep
 def main() -> None:
     """Runs the program. Hydra composes the configuration, calls the callback, then `job` once or once per job."""
     with mistakes_end_the_program():  # it knows closed pipes
+        sys.argv[1:] = take_config_dirs(sys.argv[1:])
         lead_or_follow(_run)
 
 
@@ -65,12 +67,14 @@ def run_hydra() -> NoReturn:
     arguments = list(map(make_parsable, sys.argv[1:]))
     _refuse_dashes(arguments)
     # Hydra takes options before or after all overrides, but not between them. So -m may stand anywhere.
-    sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
+    first = ("-m", "--multirun", "--config-dir")
+    sys.argv[1:] = sorted(arguments, key=lambda argument: argument.partition("=")[0] not in first)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra reports errors itself, at length and with status 1
     # Hydra doesn't find these by itself.
-    for plugin in (parallel.Parallel, slurm.Slurm, ray.Ray, search.Search, join.Join):
+    for plugin in (OwnFolders, parallel.Parallel, slurm.Slurm, ray.Ray, search.Search, join.Join):
         Plugins.instance().register(plugin)
     register_resolver()
+    make_importable()  # Hydra builds callbacks, which may be of an own class
     JobRuntime.instance().set("exit_status", 0)
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
 from alexnet.engine.distributed import Group
 from alexnet.engine.packing import Packing
+from alexnet.errors import Mistake
 from alexnet.runs.texts import TEXTS, Texts
 from alexnet.training.averaging import Average
 from alexnet.training.data import load_data
@@ -130,8 +132,20 @@ def build_weightless(config: DictConfig, classes: int, channels: int, size: int)
 def check_options(config: DictConfig) -> None:
     """Raises Mistake if the network, optimizer or schedule refuses its options. Reads no data, allocates nothing."""
     prevent_compiler_import()
-    call("optimizer", config.optimizer, build_without_data(config).parameters())
-    call("schedule", config.schedule, 0.0, config.epochs, [])
+    _check_optimizer(config, call("optimizer", config.optimizer, build_without_data(config).parameters()))
+    factor = call("schedule", config.schedule, 0.0, config.epochs, [])
+    if type(factor) not in (int, float) or not isfinite(factor):
+        raise Mistake(f"schedule: {config.schedule._target_} gave {factor!r:.100}: expected a finite number.")
+
+
+def _check_optimizer(config: DictConfig, optimizer: torch.optim.Optimizer) -> None:
+    """Raises Mistake if the optimizer can't take a step here."""
+    name = config.optimizer._target_
+    if "lr" not in optimizer.defaults:
+        raise Mistake(f"optimizer: {name} has no lr in its defaults, which schedules multiply: give it one.")
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise Mistake(f"optimizer: {name} needs a closure, but a step here is one forward and one backward pass.")
 
 
 def build_without_data(config: DictConfig) -> torch.nn.Module:

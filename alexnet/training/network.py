@@ -11,10 +11,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config.checks import FOR_OTHERS
+from alexnet.config.options import is_own
 from alexnet.config.processes import count_shards, count_thread_shares
 from alexnet.data import colours, randomness
 from alexnet.data.batches import Batches
-from alexnet.data.dataset import Dataset, choose_splits, keep_classes
+from alexnet.data.dataset import Dataset, check_dataset, choose_splits, keep_classes
 from alexnet.data.preparation import Preparation
 from alexnet.engine import device as devices
 from alexnet.engine.device import Engine
@@ -125,7 +126,10 @@ def load_dataset(config: DictConfig, classes: Sequence[str] | None = None) -> Da
     only, given = config.get("only"), {}
     if classes is not None and only is None and "classes" in signature(find_target("dataset", config)).parameters:
         given["classes"] = list(classes)
-    return keep_classes(call("dataset", config, **given), only)
+    dataset = call("dataset", config, **given)
+    if is_own("dataset", config._target_):
+        check_dataset(dataset)
+    return keep_classes(dataset, only)
 
 
 def choose_preparation(config: DictConfig, dataset: Dataset) -> Preparation:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from alexnet.config.checks import check_run
 from alexnet.config.keys import MEASURED
 from alexnet.config.machine import check_machine
+from alexnet.config.own_code import hash_own_code
 from alexnet.config.processes import count_shards
 from alexnet.data.preparation import Preparation
 from alexnet.disk import check_space
@@ -55,6 +56,8 @@ def prepare(config: DictConfig, run: Run, parent: Run | None, checked: bool, lea
     dataset = training.dataset
     environment = describe(training.engine, dataset.fingerprint())
     environment |= {"classes": list(dataset.classes), "channels": dataset.channels}
+    if own_code := hash_own_code(config):
+        environment["own_code"] = own_code
     if training.transfer is not None:
         noted = {name: value for name, value in vars(training.transfer).items() if name != "notes"}
         environment["transferred_from"] = noted

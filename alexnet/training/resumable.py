@@ -73,6 +73,7 @@ def resume_environment(environment: dict[str, Any], run: Run, training: "Trainin
     before = run.environment()
     if before:
         refuse_other_data_or_precision(environment, before, run)
+        _warn_of_other_code(environment, before)
         kept = ["id", "started", "reproduces", *(["extended_from"] if state.steps(training) > 0 else [])]
         environment = {**environment, **{key: before[key] for key in kept if key in before}}
         earlier = before.pop("earlier", [])
@@ -99,6 +100,14 @@ def refuse_other_data_or_precision(environment: dict[str, Any], before: dict[str
             f"here: resume it where it began, or train again with "
             f"python scripts/reproduce.py {run.folder} device.precision={began}"
         )
+
+
+def _warn_of_other_code(environment: dict[str, Any], before: dict[str, Any]) -> None:
+    """Says which files of own classes have changed. environment.json keeps both hashes, and compare.py the last."""
+    code = [keys.flatten(each.get("own_code", {})) for each in (before, environment)]
+    if changed := keys.list_changes(*code):
+        text = translate("Your own code has changed since the run was trained so far: {}")
+        logger.warning(text.format(", ".join(sorted({key for key, _, _ in changed}))))
 
 
 def _describe_extension(run: Run, training: "Training", state: "State") -> str | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from hydra.utils import get_object
+from hydra._internal.utils import _locate  # get_object also logs an error
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import options
@@ -64,12 +64,28 @@ def _list_own_values(group: str, config: DictConfig) -> str:
     return f" ({' '.join(changed)})"[:200] if changed else ""
 
 
+def _import(group: str, name: str) -> Any:
+    """Raises Mistake if there is no such module, or it raises an error."""
+    options.make_importable()
+    try:
+        return _locate(name)
+    except Exception as error:
+        cause = error.__cause__ or error
+        raised = " ".join("".join(traceback.format_exception_only(cause)).split())
+        if isinstance(cause, ModuleNotFoundError) and cause.name == name:
+            raised = "{0} has no {2}".format(*name.rpartition("."))
+        frames = traceback.extract_tb(cause.__traceback__)
+        own = [each for each in frames if not re.search("importlib|hydra.*utils", each.filename)]
+        place = "".join(f", raised in {each.filename}, line {each.lineno}" for each in own[-1:])
+        raise Mistake(f"{group}._target_={name} can't be imported: {raised}{place}.") from error
+
+
 def find_target(group: str, config: DictConfig) -> Callable[..., Any]:
     """The group's class or function. Raises Mistake if no file in conf/ names it, or it is of another kind."""
     name = config._target_
     if name not in options.list_targets(group):
         raise Mistake(f"{group}._target_={name} isn't named by any file in conf/{group}.")
-    target = get_object(name)
+    target = _import(group, name)
     kind = {"model": torch.nn.Module, "optimizer": torch.optim.Optimizer}.get(group)
     if kind is not None:
         right = isinstance(target, type) and issubclass(target, kind)
