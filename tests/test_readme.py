@@ -47,7 +47,7 @@ def test_every_command_runs_as_far_as_its_configuration(command, monkeypatch):
         overrides = OverridesParser.create().parse_overrides([word for word in arguments if word != "-m"])
         for job in BasicSweeper.split_arguments(overrides, None)[0]:
             checks.check(composed(job))
-    elif script in ("scripts/compare.py", "scripts/runs.py"):
+    elif script in ("scripts/compare.py", "scripts/runs.py", "scripts/track.py"):
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         assert runpy.run_path(str(ROOT / script))["parse"]().folders
     elif script in ("scripts/summary.py", "benchmarks/benchmark.py", "benchmarks/scaling.py"):

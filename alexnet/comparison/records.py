@@ -159,18 +159,23 @@ def read_all(given: Iterable[str], warn: Callable[[str], Any]) -> list[Record]:
     Raises Mistake if a folder doesn't exist, or if there is no run in any of them.
     """
     given, records = list(given), []
-    for run in _find(given, warn):
+    for run in find_given(given, warn):
         try:
             records.append(read(run))
         except Damaged as damage:
             warn(translate("left out: {}").format(damage))
     _align_data(records)
     if not records:
-        raise Mistake(
-            f"There is no readable run in {', '.join(given)}: expected a run's folder, or a folder with "
-            f"runs in it, such as outputs/2012-09-30. python scripts/train.py makes one."
-        )
+        raise refuse_empty(given)
     return records
+
+
+def refuse_empty(given: Sequence[str]) -> Mistake:
+    """To raise if there is no run in these folders."""
+    return Mistake(
+        f"There is no readable run in {', '.join(given)}: expected a run's folder, or a folder with "
+        f"runs in it, such as outputs/2012-09-30. python scripts/train.py makes one."
+    )
 
 
 def _align_data(records: Sequence[Record]) -> None:
@@ -184,7 +189,9 @@ def _align_data(records: Sequence[Record]) -> None:
             record.made_with["data hashes of"] = "lengths"
 
 
-def _find(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
+def find_given(given: Sequence[str], warn: Callable[[str], Any]) -> list[Run]:
+    """The runs in folders, sweeps, whole days and globs, each once. Raises Mistake if a folder doesn't exist."""
+
     def unreadable(error: OSError) -> None:
         text = translate("left out: {} can't be listed: {}")
         warn(make_printable(text.format(error.filename, f"{error.strerror}.")))

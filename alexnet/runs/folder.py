@@ -13,12 +13,12 @@ checkpoints/best.pt         weights of the best validation epoch, if there is a 
 result.json                 how the run ended; without it the run is still running, or was killed
 result.previous.json        how the run had ended before it was resumed
 show/                       pictures that show.py drew, and their figures
+events.out.tfevents.*.run   what track.py wrote for TensorBoard
 ranks/N.log                 warnings of process N, if several trained the run
 .lock                       locked while a process trains in the folder
 .claim-1, .claim-2          who trained in it in turn, of several programs that joined in a sweep
 
 A sweep's folder has a run's folder per job, and:
-
 multirun.yaml               the settings, as Hydra writes them
 sweep.csv, sweep.md         the jobs so far, compared
 sweep.png                   the same as a picture
