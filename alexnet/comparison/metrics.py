@@ -8,7 +8,7 @@ METRICS = ("test_accuracy", "best_loss", "final_loss", "seconds", "images_per_se
 # All numbers that a finished run can have, but those of each class. Without validation there is no validation_accuracy.
 NUMBERS = (
     *METRICS,
-    *("epochs", "chosen_epoch", "validation_accuracy", "training_accuracy", "error_gap"),
+    *("epochs", "chosen_epoch", "validation_accuracy", "training_accuracy", "training_loss", "error_gap"),
     *("test_images", "test_loss", "test_top5_accuracy", "test_error", "test_top5_error"),
     *("parameters", "bytes_crossed_per_image", "training_seconds", "test_seconds"),
 )

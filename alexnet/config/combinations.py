@@ -22,6 +22,7 @@ def check_combinations(config: DictConfig) -> None:
     _check_optimizer(config.optimizer)
     _check_processes(config)
     _check_training(config)
+    _check_overfit(config)
 
 
 def check_images(config: DictConfig, trains: bool) -> None:
@@ -151,6 +152,19 @@ def _check_training(config: DictConfig) -> None:
         raise Mistake(
             f"patience={config.patience} watches held-out images, and there are none: give dataset.validation=0.1."
         )
+
+
+def _check_overfit(config: DictConfig) -> None:
+    """Checks that nothing keeps the training from the low loss that it is to reach."""
+    if config.overfit is None:
+        return
+    others = {key: config[key] for key in ("label_smoothing", "cutmix", "mixup", "ema")}
+    others["dataset.validation"] = config.dataset.get("validation", 0)
+    for key, value in others.items():
+        if value != 0:
+            raise Mistake(
+                f"overfit={config.overfit} learns one batch by heart, and {key}={value} doesn't: give {key}=0."
+            )
 
 
 def _check_processes(config: DictConfig) -> None:

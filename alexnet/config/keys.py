@@ -42,7 +42,7 @@ DATA, DATA_BY_LENGTHS = "data_sha256", "data_lengths_sha256"
 SOURCE = "model.weights_sha256"
 # Keys that older runs lack, and the value with which a run is like theirs.
 SINCE = {
-    **{"mixup": 0, "clip_norm": None, "accumulate": 1, "ema": 0, "patience": None},
+    **{"mixup": 0, "clip_norm": None, "accumulate": 1, "ema": 0, "patience": None, "overfit": None},
     **{f"model.{name}": None for name in TRANSFER},
     "optimizer.new_layers": 1,
     "dataset.only": None,

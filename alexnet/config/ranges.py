@@ -108,6 +108,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "accumulate": _allow_whole(1, 1024),
         "ema": BELOW_1,
         "patience": _allow_null(_allow_whole(1)),
+        "overfit": _allow_null(ABOVE_ZERO),
         "log_every": _allow_whole(1),
         "checkpoint_minutes": ABOVE_ZERO,
         "keep": _allow_choice("all", "weights", "none"),

@@ -144,6 +144,17 @@ def choose_splits(dataset: Dataset, validation: float, share: float, seed: int) 
     return Splits(train, held_out, dataset.test, train_subset, train.subset(order[:SAMPLE]))
 
 
+def repeat_batch(splits: Splits, size: int, steps: int, seed: int) -> Splits:
+    """Of the training images only one batch, drawn at random: so many times one after another, and once as the subset.
+
+    Raises Mistake if there are fewer images.
+    """
+    facts.check_batch(size, len(splits.train))
+    order = torch.randperm(len(splits.train), generator=randomness.make_generator(seed, randomness.SPLIT, 3))
+    batch = splits.train.subset(order[:size])
+    return replace(splits, train=batch.subset(torch.arange(size).repeat(steps)), train_subset=batch)
+
+
 def keep_classes(dataset: Dataset, names: Sequence[str | int] | None) -> Dataset:
     """The dataset with only these classes and their images; None: all. Raises Mistake for an unknown class."""
     if names is None:

@@ -146,4 +146,15 @@ RESULTS = {
     "Red speaks for the class, blue against it. The score is the area under the curve: low is good.": (
         "红色支持该类别, 蓝色反对。得分为曲线下的面积: 越低越好。"
     ),
+    # a range test of the learning rate, and a batch that is to be learnt
+    "Learning rates": "学习率",
+    "Seed {}: diverged at {:.2g}": "种子 {}: 在 {:.2g} 处发散",
+    "Seed {}: not diverged at {:.2g}": "种子 {}: 在 {:.2g} 处未发散",
+    "Loss: {:.3f} at first, lowest {:.3f} at {:.2g}": "损失: 开始 {:.3f}, 最低 {:.3f} (学习率 {:.2g})",
+    "Written: {}: find_lr.png, find_lr.csv, find_lr.json": "已写入: {}: find_lr.png, find_lr.csv, find_lr.json",
+    "Suggested: optimizer.lr={:g}": "建议: optimizer.lr={:g}",
+    "To check it: {}": "检验: {}",
+    "Overfitted: {} images are learnt in {} steps, loss {:.2g}, {:.1f}% right": (
+        "已过拟合: {} 张图像在 {} 步中学会, 损失 {:.2g}, 正确率 {:.1f}%"
+    ),
 }

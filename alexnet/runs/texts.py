@@ -14,6 +14,11 @@ class Texts:
     validation_loss: str
     chosen: str
     curve_rate: str
+    rates_title: str
+    rates_x: str
+    rates_mean: str
+    rates_spread: str
+    rates_suggestion: str
     training_error: str
     validation_error: str
     error: str
@@ -47,6 +52,11 @@ TEXTS = {
         validation_loss="validation loss",
         chosen="chosen: epoch {}",
         curve_rate="learning\nrate",
+        rates_title="{} loss while the learning rate grows",
+        rates_x="learning rate (grows in {} steps)",
+        rates_mean="mean of {} seeds, smoothed",
+        rates_spread="one standard deviation",
+        rates_suggestion="suggested: {:g}",
         training_error="training error (%)",
         validation_error="validation error (%)",
         error="error (%)",
@@ -81,6 +91,11 @@ TEXTS = {
         validation_loss="验证损失",
         chosen="选中: 第 {} 轮",
         curve_rate="学习率",
+        rates_title="{}学习率增大时的损失",
+        rates_x="学习率 (在 {} 步中增大)",
+        rates_mean="{} 个种子的均值, 平滑后",
+        rates_spread="一个标准差",
+        rates_suggestion="建议: {:g}",
         training_error="训练错误率 (%)",
         validation_error="验证错误率 (%)",
         error="错误率 (%)",

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from alexnet.data import facts
 from alexnet.data.batches import Batches, SplitBatches
-from alexnet.data.dataset import Dataset, Splits
+from alexnet.data.dataset import Dataset, Splits, repeat_batch
 from alexnet.data.preparation import Preparation
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
@@ -30,9 +30,10 @@ from alexnet.training.transfer import Transfer, freeze, group_parameters, take_w
 
 # The options that a training has as they are.
 OWN = (
-    *("batch_size", "seed", "epochs", "patience", "label_smoothing", "cutmix", "mixup", "clip_norm"),
+    *("batch_size", "seed", "epochs", "patience", "label_smoothing", "cutmix", "mixup", "clip_norm", "overfit"),
     *("checkpoint_minutes", "keep", "test"),
 )
+STEPS = 10  # an epoch of `overfit` has
 Join = Callable[[DictConfig, Engine, dict[str, Any] | None], Group]
 
 
@@ -63,6 +64,7 @@ class Training(Network):
     cutmix: float
     mixup: float
     clip_norm: float | None
+    overfit: float | None  # the loss at which a single batch is learnt
     log_every: int  # batches a window
     checkpoint_minutes: float
     keep: str  # what of its checkpoints
@@ -91,9 +93,13 @@ def assemble(
     group = join(config, engine, began)
     dataset, splits, preparation = load_data(config, group, engine.device, dataset)
     make_batches = configure_batches(config, engine, dataset.size)
+    if config.overfit is not None:
+        splits = repeat_batch(splits, config.batch_size, STEPS, config.seed)
     batches = _batch_splits(config, splits, preparation, make_batches, group)
     model = build_model(config, dataset, make_batches(splits.sample, preparation.for_validation()))
     transfer = take_weights(model, config.model, dataset, began)
+    if config.overfit is not None:
+        _switch_off_dropout(model)
     frozen = freeze(model, config.model.get("freeze"), transfer)
     engine.place(model)
     optimizer = _build_optimizer(config, engine, model, transfer)
@@ -166,17 +172,30 @@ def _batch_splits(
     config: DictConfig, splits: Splits, preparation: Preparation, make_batches: Callable[..., Batches], group: Group
 ) -> SplitBatches:
     training, test = preparation.for_training(), preparation.for_test()
+    if config.overfit is not None:  # nothing random
+        training = test = preparation.for_validation()
     validation = splits.validation
     mixes = config.cutmix + config.mixup > 0
     rows = partial(choose_rows, group, mixes) if group.size > 1 else None
     return SplitBatches(
         train=make_batches(
-            splits.train, training, shuffle=True, seed=config.seed, epochs=config.epochs, choose_rows=rows
+            splits.train,
+            training,
+            shuffle=config.overfit is None,
+            seed=config.seed,
+            epochs=config.epochs,
+            choose_rows=rows,
         ),
         validation=None if validation is None else make_batches(validation, preparation.for_validation()),
         test=make_batches(splits.test, test),
         train_subset=make_batches(splits.train_subset, test),
     )
+
+
+def _switch_off_dropout(model: torch.nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+            module.p = 0.0
 
 
 def choose_rows(group: Group, mixes: bool, count: int) -> slice | torch.Tensor:

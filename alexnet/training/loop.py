@@ -17,6 +17,7 @@ from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.console import log_epoch
 from alexnet.training.evaluation import Evaluation, check_finite, evaluate
+from alexnet.training.overfit import has_learnt
 from alexnet.training.sharded import sum_shares
 from alexnet.training.signals import Interrupted, Signals
 from alexnet.training.state import State, Tally, save_checkpoint
@@ -37,7 +38,7 @@ def train(run: Run, training: Training, state: State, signals: Signals) -> None:
                 validation = validate(training, state)
                 with signals.uninterrupted():
                     finish_epoch(run, training, state, validation)
-            if state.epoch < training.epochs:
+            if state.epoch < training.epochs and not state.learnt:
                 text = translate("Stopped early: no better validation accuracy in {} epochs.")
                 logger.info(text.format(training.patience))
         except Interrupted:
@@ -79,9 +80,12 @@ def train_epoch(run: Run, training: Training, state: State, signals: Signals, ba
 
 
 def is_over(training: Training, state: State) -> bool:
-    """Whether the last epoch has ended, or `patience` epochs since the one with the best validation accuracy."""
+    """Whether the last epoch has ended, `patience` epochs since the one with the best validation accuracy, or the one
+    that learnt the only batch.
+    """
     waited = state.epoch - state.best_epoch
-    return state.epoch >= training.epochs or (training.patience is not None and waited >= training.patience)
+    ended = state.learnt or state.epoch >= training.epochs
+    return ended or (training.patience is not None and waited >= training.patience)
 
 
 def step(training: Training, images: Tensor, labels: Tensor, epoch: int, batch: int) -> Tensor:
@@ -177,7 +181,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
     log_epoch(training, state, row)
     warn_if_nothing_is_learnt(training, state, row)
-    state.window_losses = []
+    state.window_losses, state.learnt = [], has_learnt(training)
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         weights = {name: value.clone() for name, value in training.tested.model.state_dict().items()}

@@ -12,6 +12,7 @@ from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.evaluation import check_finite, compute_figures, evaluate, load_weights
 from alexnet.training.network import Network
+from alexnet.training.overfit import check_learnt
 from alexnet.training.state import State
 
 
@@ -27,17 +28,19 @@ def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]
         training.group.wait()  # until process 0 has written them
         load_weights(network, run, "best", averaged=training.average is not None)
     tested, test_seconds = measure_test(network, training.batches.test) if training.test else ({}, {})
-    training_accuracy = evaluate(network, training.batches.train_subset).top1
+    trained = evaluate(network, training.batches.train_subset)
+    check_learnt(training, trained, state.steps(training))
     with training.engine.mixed():
         crossed = count_bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
     return {
         "status": "finished",
         "epochs": state.epoch,
-        "stopped_early": state.epoch < training.epochs,
+        "stopped_early": state.epoch < training.epochs and not state.learnt,
         "chosen_epoch": state.best_epoch if validated else state.epoch,
         "validation_accuracy": state.best_accuracy if validated else None,
         **tested,
-        **measure_gap(training_accuracy, tested),
+        **measure_gap(trained.top1, tested),
+        **({} if training.overfit is None else {"training_loss": trained.loss}),
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
         "bytes_crossed_per_image": crossed,
         "weights_sha256": hash_weights(network.model),

@@ -76,6 +76,7 @@ class State:
     best_accuracy: float = -1.0  # on validation images, if there are any
     best_epoch: int = 0
     best: dict[str, Any] | None = None  # that epoch's weights, until the next checkpoint is written
+    learnt: bool = False  # the only batch, with `overfit`
     window_losses: list[float] = field(default_factory=list)  # of the current epoch's windows, for a warning
     warned: bool = False  # that nothing is learnt
     since: float = field(default_factory=perf_counter)  # when training began, pauses left out
@@ -85,7 +86,9 @@ class State:
 
     def to_plain(self) -> dict[str, Any]:
         """All of it as plain values; times as seconds so far."""
-        plain = {name: getattr(self, name) for name in ("epoch", "batch", "errors", "best_accuracy", "best_epoch")}
+        plain = {
+            name: getattr(self, name) for name in ("epoch", "batch", "errors", "best_accuracy", "best_epoch", "learnt")
+        }
         return {
             **plain,
             "whole": self.epoch_tally.to_plain(),  # version 0.1.0's name for it

@@ -1,0 +1,97 @@
+"""What a learning-rate range test says: its curve, smoothed, and the rate that it suggests. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+WIDTH = 0.1  # of the smoothing: the standard deviation of a Gaussian, in powers of ten of the rate
+RULE = "steepest"  # of those that apply_rules has, the one that is followed
+LEAST_FALL = 0.03  # of the loss, as a share of what it begins with; less is noise
+
+
+def space_rates(lowest: float, highest: float, steps: int) -> list[float]:
+    """So many rates, each the same multiple of the one before."""
+    return np.geomspace(lowest, highest, steps).tolist()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss over the rate as far as all seeds got. losses: (seeds, steps). smooth, spread: of the mean, of the
+    standard deviation over the seeds (0 for one seed).
+    """
+
+    rates: Numbers
+    losses: Numbers
+    smooth: Numbers
+    spread: Numbers
+
+    @property
+    def lowest(self) -> int:
+        """The step with the lowest smoothed loss."""
+        return int(self.smooth.argmin())
+
+    @property
+    def begins_at(self) -> float:
+        """The loss before the rate is high enough to change it: that of the first tenth of a power of ten or more."""
+        first = self.losses[:, : max(5, len(self.rates) // 10)]
+        return float(first.mean())
+
+    @property
+    def falls(self) -> bool:
+        """Whether some rate lowers the loss."""
+        return self.begins_at - self.smooth[self.lowest] > LEAST_FALL * self.begins_at
+
+
+def make_curve(rates: Sequence[float], losses: Sequence[Sequence[float]]) -> Curve:
+    """rates: of all steps. losses: of each seed, as far as it got, at least two steps."""
+    steps = min(map(len, losses))
+    held, used = np.array([each[:steps] for each in losses]), np.array(rates[:steps])
+    width = WIDTH / np.log10(rates[1] / rates[0])  # in steps
+    spread = held.std(0, ddof=1) if len(held) > 1 else np.zeros(steps)
+    return Curve(used, held, _smooth(held.mean(0), width), _smooth(spread, width))
+
+
+def _smooth(values: Numbers, width: float) -> Numbers:
+    """Each value averaged with those around it, weighted by a Gaussian. Unlike fastai's average it doesn't lag behind,
+    which would move the curve to higher rates.
+    """
+    steps = np.arange(len(values))
+    weights = np.exp(-(((steps[:, None] - steps) / width) ** 2) / 2)
+    smoothed: Numbers = weights @ values / weights.sum(1)
+    return smoothed
+
+
+def apply_rules(curve: Curve) -> dict[str, float]:
+    """The rate that each rule suggests: see docs/finding.md."""
+    smooth, lowest = curve.smooth[: curve.lowest + 1], curve.lowest
+    slopes = np.gradient(smooth) if lowest > 0 else np.zeros(1)
+    half = (curve.begins_at + smooth[-1]) / 2
+    places = {
+        "steepest": int(slopes.argmin()),
+        "half": int((smooth <= half).argmax()),
+        "valley": _find_valley(curve.smooth),
+    }
+    found = {name: float(curve.rates[place]) for name, place in places.items()}
+    return {**found, "minimum": float(curve.rates[lowest]), "minimum/10": float(curve.rates[lowest] / 10)}
+
+
+def _find_valley(values: Numbers) -> int:
+    """fastai's rule: two thirds into the longest run of ever lower values, others left out between them."""
+    lengths, before = np.ones(len(values), dtype=int), np.full(len(values), -1)
+    for place in range(1, len(values)):
+        for earlier in np.flatnonzero(values[:place] > values[place]):
+            if lengths[earlier] + 1 > lengths[place]:
+                lengths[place], before[place] = lengths[earlier] + 1, earlier
+    path = [int(lengths.argmax())]
+    while before[path[-1]] >= 0:
+        path.append(int(before[path[-1]]))
+    path.reverse()
+    return path[len(path) * 2 // 3]
+
+
+def round_rate(rate: float) -> float:
+    """To two digits, as people write rates."""
+    return float(f"{rate:.1e}")
