@@ -34,6 +34,7 @@ def parse() -> Namespace:
         help="default: the optimizer's usual rate * 1000",
     )
     add("--steps", type=above_zero(int), default=300, metavar="N", help="from the one to the other; default: 300")
+    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 

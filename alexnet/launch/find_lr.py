@@ -19,7 +19,7 @@ from alexnet.config.checks import check_run
 from alexnet.config.compose import compose_config
 from alexnet.config.keys import without_launch
 from alexnet.config.machine import check_machine
-from alexnet.config.options import default_of
+from alexnet.config.options import default_of, list_own_folders
 from alexnet.config.processes import refuse_torchrun
 from alexnet.errors import Failure, Mistake
 from alexnet.launch.rates import RULE, Curve, apply_rules, make_curve, round_rate, space_rates
@@ -150,7 +150,8 @@ def write_sweep(overrides: Sequence[str], config: DictConfig, suggestion: float)
     kept = [given for given in without_launch(overrides) if given.lstrip("+").partition("=")[0] != "optimizer.lr"]
     rates = ",".join(f"{round_rate(rate):g}" for rate in (suggestion / FACTOR, suggestion, suggestion * FACTOR))
     held_out = [] if config.dataset.get("validation", 0) > 0 else ["dataset.validation=0.1"]
-    return shlex.join(["python", "scripts/train.py", "-m", *kept, f"optimizer.lr={rates}", *held_out])
+    own = [f"--config-dir={from_here(folder)}" for folder in list_own_folders()]
+    return shlex.join(["python", "scripts/train.py", *own, "-m", *kept, f"optimizer.lr={rates}", *held_out])
 
 
 def _as_csv(curve: Curve, seeds: Sequence[int]) -> str:
