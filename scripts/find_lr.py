@@ -19,20 +19,9 @@ def parse() -> Namespace:
     add = parser.add_argument
     add("overrides", nargs="*", metavar="key=value", help="such as model=NAME, dataset=NAME, experiment=NAME")
     add("--seeds", type=above_zero(int), default=3, metavar="N", help="how many, from seed on; default: 3")
-    add(
-        "--from",
-        dest="lowest",
-        type=above_zero(float),
-        metavar="RATE",
-        help="default: the optimizer's usual rate / 100",
-    )
-    add(
-        "--to",
-        dest="highest",
-        type=above_zero(float),
-        metavar="RATE",
-        help="default: the optimizer's usual rate * 1000",
-    )
+    rate = {"type": above_zero(float), "metavar": "RATE"}
+    add("--from", dest="lowest", **rate, help="default: a tenth of the optimizer's usual rate, which conf/ has")
+    add("--to", dest="highest", **rate, help="default: 1000 times the usual rate")
     add("--steps", type=above_zero(int), default=300, metavar="N", help="from the one to the other; default: 300")
     parser.add_config_dir()
     return parser.parse_intermixed_args()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 WIDTH = 0.1  # of the smoothing: the standard deviation of a Gaussian, in powers of ten of the rate
-RULE = "steepest"  # of those that apply_rules has, the one that is followed
+RULE = "minimum/3"  # of those that apply_rules has, the one that is followed: see docs/training.md
 LEAST_FALL = 0.03  # of the loss, as a share of what it begins with; less is noise
 
 
@@ -65,7 +65,9 @@ def _smooth(values: Numbers, width: float) -> Numbers:
 
 
 def apply_rules(curve: Curve) -> dict[str, float]:
-    """The rate that each rule suggests: see docs/finding.md."""
+    """The rate that each rule suggests: where the loss falls most steeply, where half of its fall is done, fastai's
+    valley, and parts of the rate with the lowest loss.
+    """
     smooth, lowest = curve.smooth[: curve.lowest + 1], curve.lowest
     slopes = np.gradient(smooth) if lowest > 0 else np.zeros(1)
     half = (curve.begins_at + smooth[-1]) / 2
@@ -75,7 +77,7 @@ def apply_rules(curve: Curve) -> dict[str, float]:
         "valley": _find_valley(curve.smooth),
     }
     found = {name: float(curve.rates[place]) for name, place in places.items()}
-    return {**found, "minimum": float(curve.rates[lowest]), "minimum/10": float(curve.rates[lowest] / 10)}
+    return found | {f"minimum/{part}": float(curve.rates[lowest] / part) for part in (1, 3, 10)}
 
 
 def _find_valley(values: Numbers) -> int:

@@ -9,6 +9,7 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
+import torch
 
 from alexnet.config.checks import check_run
 from alexnet.errors import Failure, Mistake
@@ -47,6 +48,23 @@ def test_what_is_measured_is_what_is_trained(compose, small, tmp_path):
     assert execute(config, run) == 0
     measured = list(rate_test.measure(rate_test.build(config, 3, None), [0.02] * 12))
     assert measured == [row["loss"] for row in run.windows()]
+
+
+@pytest.mark.parametrize(
+    "losses, given",
+    [
+        ([2.3] * 10 + [1.5] * 20 + [2.4] * 20, 38),  # as high again as at the beginning, in the mean of ten steps
+        ([2.3] * 10 + [2.0, float("nan"), 2.0], 11),
+        ([0.7] * 10 + [0.1, 4.0, 0.1], 11),  # of two classes: 5.8 times ln 2
+        ([0.7] * 10 + [0.72] * 30, 40),  # it never fell
+    ],
+)
+def test_the_test_ends_where_the_loss_diverges(compose, small, monkeypatch, losses, given):
+    training, left = rate_test.build(compose(*small), 0, None), iter(losses)
+    monkeypatch.setattr(rate_test, "step", lambda *_: torch.tensor([next(left), 0.0]))
+    if losses[0] > 1:
+        monkeypatch.setattr(rate_test, "DIVERGED", 10)
+    assert len(list(rate_test.measure(training, [0.1] * len(losses)))) == given
 
 
 @pytest.mark.slow
@@ -112,4 +130,4 @@ def test_the_rules_find_where_a_known_curve_falls(noise):
     rules = apply_rules(curve)
     assert curve.falls and curve.begins_at == pytest.approx(2.3, abs=0.02)
     assert rules["steepest"] == pytest.approx(0.01, rel=0.4) and rules["half"] == pytest.approx(0.01, rel=0.2)
-    assert 0.1 < rules["minimum"] < 0.35
+    assert 0.1 < rules["minimum/1"] < 0.35
