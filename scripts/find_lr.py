@@ -22,7 +22,7 @@ def parse() -> Namespace:
     rate = {"type": above_zero(float), "metavar": "RATE"}
     add("--from", dest="lowest", **rate, help="default: a tenth of the optimizer's usual rate, which conf/ has")
     add("--to", dest="highest", **rate, help="default: 1000 times the usual rate")
-    add("--steps", type=above_zero(int), default=300, metavar="N", help="from the one to the other; default: 300")
+    add("--steps", type=above_zero(int), default=400, metavar="N", help="from the one to the other; default: 400")
     parser.add_config_dir()
     return parser.parse_intermixed_args()
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 WIDTH = 0.1  # of the smoothing: the standard deviation of a Gaussian, in powers of ten of the rate
 RULE = "minimum/3"  # of those that apply_rules has, the one that is followed: see docs/training.md
-LEAST_FALL = 0.03  # of the loss, as a share of what it begins with; less is noise
+SURE = 5  # times the standard deviation of the noise, by which a loss is lower than another
 
 
 def space_rates(lowest: float, highest: float, steps: int) -> list[float]:
@@ -19,14 +19,17 @@ def space_rates(lowest: float, highest: float, steps: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Curve:
-    """The loss over the rate as far as all seeds got. losses: (seeds, steps). smooth, spread: of the mean, of the
-    standard deviation over the seeds (0 for one seed).
+    """The loss over the rate as far as all seeds got.
+
+    losses: (seeds, steps). smooth, spread: their mean and standard deviation over the seeds (0 for one seed), smoothed.
+    width: of the smoothing, in steps.
     """
 
     rates: Numbers
     losses: Numbers
     smooth: Numbers
     spread: Numbers
+    width: float
 
     @property
     def lowest(self) -> int:
@@ -35,14 +38,21 @@ class Curve:
 
     @property
     def begins_at(self) -> float:
-        """The loss before the rate is high enough to change it: that of the first tenth of a power of ten or more."""
-        first = self.losses[:, : max(5, len(self.rates) // 10)]
-        return float(first.mean())
+        """The loss before the rate is high enough to change it."""
+        return float(self._first.mean())
 
     @property
     def falls(self) -> bool:
-        """Whether some rate lowers the loss."""
-        return self.begins_at - self.smooth[self.lowest] > LEAST_FALL * self.begins_at
+        """Whether some rate lowers the loss, by more than noise does. It may be little: a deep network without batch
+        normalisation begins to learn late.
+        """
+        averaged = len(self.losses) * max(1.0, 2 * np.pi**0.5 * self.width)  # losses in a smoothed one
+        fall = self.begins_at - self.smooth[self.lowest]
+        return bool(fall > SURE * self._first.std() / averaged**0.5 and fall > 0.001 * self.begins_at)
+
+    @property
+    def _first(self) -> Numbers:
+        return self.losses[:, : max(5, len(self.rates) // 10)]
 
 
 def make_curve(rates: Sequence[float], losses: Sequence[Sequence[float]]) -> Curve:
@@ -51,7 +61,7 @@ def make_curve(rates: Sequence[float], losses: Sequence[Sequence[float]]) -> Cur
     held, used = np.array([each[:steps] for each in losses]), np.array(rates[:steps])
     width = WIDTH / np.log10(rates[1] / rates[0])  # in steps
     spread = held.std(0, ddof=1) if len(held) > 1 else np.zeros(steps)
-    return Curve(used, held, _smooth(held.mean(0), width), _smooth(spread, width))
+    return Curve(used, held, _smooth(held.mean(0), width), _smooth(spread, width), float(width))
 
 
 def _smooth(values: Numbers, width: float) -> Numbers:
