@@ -87,7 +87,7 @@ class Launch(Callback):
             _say_sweep(folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Prints the table of all jobs. Exits with 1 if a job didn't finish; in a search, to diverge is a result."""
+        """Prints the table of all jobs. Exit status: 1 if a job didn't finish; in a search, to diverge is a result."""
         say("")
         print(write_report(config.hydra.sweep.dir, config.report))
         say_where_the_report_is(config.hydra.sweep.dir)
@@ -98,7 +98,7 @@ class Launch(Callback):
             again = shlex.join(["python", "scripts/resume.py", str(from_here(config.hydra.sweep.dir))])
             warn("To try again what failed: {}", again)
         untested = JobRuntime.instance().get("exit_status")  # the best trial of a search
-        sys.exit(1 if set(counts) - results or untested else 0)
+        JobRuntime.instance().set("exit_status", 1 if set(counts) - results or untested else 0)
 
 
 def _say_sweep(folder: str) -> None:

@@ -11,6 +11,7 @@ from alexnet.config.machine import check_machine, check_source_is_there
 from alexnet.config.saved import load_run_config
 from alexnet.disk import check_space
 from alexnet.errors import Damaged, make_printable, shorten
+from alexnet.launch.notify import call_around, split_callbacks
 from alexnet.launch.torchrun import find_begun_folder
 from alexnet.messages.lines import show
 from alexnet.runs.claim import claim
@@ -40,6 +41,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     folder isn't a run's, or if its configuration or an override is refused.
     """
     original = Run(folder)
+    callbacks, overrides = split_callbacks(overrides)
     config, differences = load_run_config(original, overrides)
     check_source_is_there(config, original)
     check_machine(config)
@@ -59,7 +61,7 @@ def reproduce(folder: str, overrides: Sequence[str]) -> int:
     for key, before, after in differences:
         show(f"intended difference: {key}: {make_printable(shorten(f'{before} -> {after}'))}")
     log_to(run)
-    exit_status = execute(config, run, parent=original)
+    exit_status = call_around(callbacks, config, run, lambda: execute(config, run, parent=original))
     if not run.is_done():
         return exit_status
     identical, verdict = compare_runs(original, run)

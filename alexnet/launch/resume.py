@@ -13,6 +13,7 @@ from alexnet.config.ranges import RANGES
 from alexnet.config.saved import load_run_config
 from alexnet.errors import Damaged, Mistake, make_printable
 from alexnet.launch import train
+from alexnet.launch.notify import call_around, split_callbacks
 from alexnet.launch.sweep_resume import rebuild_command
 from alexnet.messages.console import configure, say
 from alexnet.messages.lines import show
@@ -33,11 +34,12 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     into a finished run, too.
     """
     run = Run(folder)
+    callbacks, overrides = split_callbacks(overrides)
     if Sweep(folder).settings() is not None:
         given = [*overrides, *(["--from-start"] if from_start else [])]
         if given:
             raise Mistake(f"{folder} is a sweep, which is resumed as it was: leave out {' '.join(given)}.")
-        sys.argv = [sys.argv[0], *rebuild_command(folder)]
+        sys.argv = [sys.argv[0], *rebuild_command(folder), *callbacks]
         train.main()
         return 0
     config, differences = load_run_config(run, overrides)
@@ -58,7 +60,7 @@ def resume(folder: str, overrides: Sequence[str], from_start: bool = False) -> i
     check_machine(config, begins=from_start or not run.has_checkpoint)
     run.check_writable()
     log_to(run)
-    return execute(config, run, from_start=from_start)
+    return call_around(callbacks, config, run, lambda: execute(config, run, from_start=from_start))
 
 
 def _has_epochs_left(config: DictConfig, epochs: int, result: dict[str, Any]) -> bool:

@@ -12,7 +12,9 @@ from alexnet.config.keys import flatten, list_changes, without_launch
 from alexnet.config.overrides import quote
 from alexnet.errors import Mistake, make_printable
 from alexnet.launch import search
+from alexnet.launch.notify import split_callbacks
 from alexnet.launch.sweep import expand_grid
+from alexnet.messages.console import warn
 from alexnet.runs.folder import Sweep, find_runs
 
 # The folder may be untrusted, and some overrides make Hydra call any function. Only these are used again.
@@ -98,10 +100,16 @@ def rebuild_command(folder: str) -> list[str]:
         [given for given in started["overrides"][kind] if given.partition("=")[0].lstrip("+") not in REPLACED]
         for kind in ("task", "hydra")
     )
+    callbacks, settings = split_callbacks(settings)
+    if callbacks:
+        warn("Not used from a folder, so give it again if you want it: {}", " ".join(map(make_printable, callbacks)))
     renamed = [given for given in settings if given.partition("=")[0] in RENAMED]
     settings = [given for given in settings if given not in renamed]
     task += [f"{RENAMED[key]}={value}" for key, _, value in (given.partition("=") for given in renamed)]
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
+    refused += (
+        [f"--config-name={started['config_name']}"] if not re.fullmatch(r"[\w-]+", started["config_name"]) else []
+    )
     refused += [given for given in settings if not _is_plain(given, task)]
     refused += [given for given in task if make_printable(given) != given]  # Hydra prints them
     if refused:
@@ -109,7 +117,8 @@ def rebuild_command(folder: str) -> list[str]:
             f"{folder} was started with {' '.join(refused)}. That isn't used from a folder, because it may be "
             f"untrusted: to resume the sweep, give its own command with resume={folder}"
         )
-    return ["--multirun", *settings, *task, f"resume={quote(folder)}"]
+    name = [] if started["config_name"] == "train" else [f"--config-name={started['config_name']}"]
+    return [*name, "--multirun", *settings, *task, f"resume={quote(folder)}"]
 
 
 def _is_plain(setting: str, task: Sequence[str]) -> bool:

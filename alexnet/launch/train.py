@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import NoReturn
 
 import hydra
+from hydra._internal import hydra as runner
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -30,6 +31,7 @@ from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
 from alexnet.launch import join, parallel, ray, search, slurm, sweep
 from alexnet.launch.arguments import refuse_console_flags, take_config_dirs
+from alexnet.launch.notify import Callbacks, note_end
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
 from alexnet.launch.torchrun import add_processes, find_begun_folder, lead_or_follow
@@ -76,6 +78,7 @@ def run_hydra() -> NoReturn:
     register_resolver()
     make_importable()  # Hydra builds callbacks, which may be of an own class
     JobRuntime.instance().set("exit_status", 0)
+    vars(runner)["Callbacks"] = Callbacks
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
@@ -132,6 +135,7 @@ def job(config: DictConfig, claim: Claim | None = None) -> float | None:
         say_job(settings)
     began = perf_counter()
     exit_status = execute(trained, run, label=name, checked=was_checked(settings))
+    note_end(exit_status)
     PLAN.end(perf_counter() - began)
     if serial:
         table = write_report(settings.sweep.dir, config.report)
@@ -139,9 +143,7 @@ def job(config: DictConfig, claim: Claim | None = None) -> float | None:
             say_stopped(settings, table, joined=bool(config.join))
     else:  # alone, or in a process of its own, which ends with it; the process that started it writes the report
         JobRuntime.instance().set("exit_status", exit_status)
-    if exit_status > 128:  # a signal stops the sweep, not only this job
-        sys.exit(exit_status)
-    return score_run(run)
+    return score_run(run)  # of a sweep, `Callbacks` stops the process after a signal
 
 
 def guard_log(claim: Claim | None) -> None:

@@ -49,6 +49,7 @@ CHINESE = {
     "Resuming from the checkpoint before it.": "从前一个检查点继续训练。",
     "Training from epoch 1.": "从第 1 轮开始训练。",
     "No checkpoint is left: training from epoch 1.": "没有剩下的检查点: 从第 1 轮开始训练。",
+    "Not used from a folder, so give it again if you want it: {}": "不从文件夹中读取, 如需要请重新给出: {}",
     "Your own code has changed since the run was trained so far: {}": "您自己的代码在此次训练开始后已更改: {}",
     "{} so far as in a run with epochs={}: the end will differ from that of a run with epochs={} from the start.": (
         "{} 至今按 epochs={} 的训练变化: 结果将不同于一开始就用 epochs={} 的训练。"

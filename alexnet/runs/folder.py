@@ -295,6 +295,6 @@ class Sweep:
             settings = {name: dict(content["hydra"][name]) for name in SWEEP_SETTINGS}
             overrides = settings["overrides"]
             settings["overrides"] = {kind: list(map(str, overrides[kind])) for kind in ("task", "hydra")}
-            return settings
+            return {**settings, "config_name": str(dict(content["hydra"].get("job") or {}).get("config_name", "train"))}
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"{self.multirun} can't be read: expected {', '.join(SWEEP_SETTINGS)} in hydra.") from error
