@@ -6,7 +6,7 @@ of a person's own class or function.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -124,7 +124,7 @@ def _refuse_mappings(place: DictConfig, prefix: str) -> None:
 def _check_value(config: DictConfig, path: str, value: Any) -> None:
     """Checks that the value is there and in its range. path: the option's whole name."""
     group, _, name = path.rpartition(".")
-    rule = _find_rule(config, path)
+    rule = choose_rule(path, config.get(group) if group in GROUPS else None)
     if name.startswith("_") and (name != "_target_" or group not in GROUPS):
         raise Mistake(f"{path} isn't allowed: only model, dataset, optimizer and schedule have one _target_ each.")
     if value == "???":
@@ -133,12 +133,12 @@ def _check_value(config: DictConfig, path: str, value: Any) -> None:
         raise Mistake(f"{path}={_format(value)}: expected {rule.text}{_format_example(config, path)}.")
 
 
-def _find_rule(config: DictConfig, path: str) -> Rule | None:
+def choose_rule(path: str, file: Mapping[str, Any] | None) -> Rule | None:
     """The rule of an option. A person's own class or function may mean something else by the name, so only what this
-    project itself reads has one then.
+    project itself reads has one then. file: the group's configuration; None if the option is in none.
     """
     group, _, name = path.rpartition(".")
-    target = str(config[group].get("_target_")) if group in GROUPS else ""
+    target = str((file or {}).get("_target_"))
     own = "." in target and is_own(group, target) and not target.startswith("torch.")
     return None if own and name not in (*FOR_OTHERS.get(group, ()), *OF_ANY) else find_rule(path)
 

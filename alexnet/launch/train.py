@@ -1,5 +1,6 @@
 """Runs scripts/train.py: from the command line to one run, or with -m to a sweep."""
 
+import json
 import logging
 import os
 import shlex
@@ -27,10 +28,12 @@ from alexnet.config.help import register_resolver
 from alexnet.config.keys import LAUNCH
 from alexnet.config.options import make_importable
 from alexnet.config.overrides import make_parsable
+from alexnet.config.schema import make_schema
 from alexnet.disk import sync
 from alexnet.errors import DISK, WANTS_TRACE, Mistake, mistakes_end_the_program
 from alexnet.launch import join, parallel, ray, search, slurm, sweep
 from alexnet.launch.arguments import refuse_console_flags, take_config_dirs
+from alexnet.launch.completion import extend_completion
 from alexnet.launch.notify import Callbacks, note_end
 from alexnet.launch.plan import PLAN
 from alexnet.launch.sweep_report import say_where_the_report_is, score_run, write_report
@@ -44,6 +47,9 @@ def main() -> None:
     """Runs the program. Hydra composes the configuration, calls the callback, then `job` once or once per job."""
     with mistakes_end_the_program():  # it knows closed pipes
         sys.argv[1:] = take_config_dirs(sys.argv[1:])
+        if "--schema" in sys.argv:
+            print(json.dumps(make_schema(), indent=2, ensure_ascii=False))
+            return
         lead_or_follow(_run)
 
 
@@ -79,6 +85,8 @@ def run_hydra() -> NoReturn:
     make_importable()  # Hydra builds callbacks, which may be of an own class
     JobRuntime.instance().set("exit_status", 0)
     vars(runner)["Callbacks"] = Callbacks
+    if {"-sc", "--shell-completion"} & set(sys.argv):
+        extend_completion()
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
