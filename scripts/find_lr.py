@@ -24,7 +24,6 @@ def parse() -> Namespace:
     add("--to", dest="highest", **rate, help="default: 1000 times the usual rate")
     add("--steps", type=above_zero(int), default=400, metavar="N", help="from the one to the other; default: 400")
     parser.add_config_dir()
-    parser.add_config_dir()
     return parser.parse_intermixed_args()
 
 
