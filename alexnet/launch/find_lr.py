@@ -134,7 +134,7 @@ def _report(config: DictConfig, given: Namespace, test: Test, folder: Path, stop
     disk.replace_text(folder / "find_lr.json", json.dumps(figures, indent=2) + "\n")
     disk.replace_text(folder / "find_lr.csv", _as_csv(curve, list(test.losses)))
     _draw(folder / "find_lr.png", curve, suggestion, test.facts["model"], config.language)
-    say("Loss: {:.3f} at first, lowest {:.3f} at {:.2g}", curve.begins_at, curve.smooth.min(), rules["minimum/1"])
+    say("Loss: {:.3f} at first, lowest {:.3f} at {:.2g}", curve.begins_at, curve.smooth.min(), rules["minimum"])
     say("Written: {}: find_lr.png, find_lr.csv, find_lr.json", from_here(folder))
     if check is None:
         raise Failure(

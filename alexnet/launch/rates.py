@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 WIDTH = 0.1  # of the smoothing: the standard deviation of a Gaussian, in powers of ten of the rate
-RULE = "minimum/3"  # of those that apply_rules has, the one that is followed: see docs/training.md
+RULE = "middle/3"  # of those that apply_rules has, the one that is followed: see docs/training.md
 SURE = 5  # times the standard deviation of the noise, by which a loss is lower than another
 
 
@@ -75,19 +75,23 @@ def _smooth(values: Numbers, width: float) -> Numbers:
 
 
 def apply_rules(curve: Curve) -> dict[str, float]:
-    """The rate that each rule suggests: where the loss falls most steeply, where half of its fall is done, fastai's
-    valley, and parts of the rate with the lowest loss.
+    """The rate that each rule suggests.
+
+    middle: between the rates at which the loss has done half of its fall and has undone half of it, as powers of ten.
+    minimum: where the loss is lowest. steepest: where it falls most steeply. valley: fastai's.
     """
-    smooth, lowest = curve.smooth[: curve.lowest + 1], curve.lowest
-    slopes = np.gradient(smooth) if lowest > 0 else np.zeros(1)
-    half = (curve.begins_at + smooth[-1]) / 2
-    places = {
-        "steepest": int(slopes.argmin()),
-        "half": int((smooth <= half).argmax()),
-        "valley": _find_valley(curve.smooth),
+    low = curve.smooth <= (curve.begins_at + curve.smooth.min()) / 2
+    first, last = curve.rates[low.argmax()], curve.rates[len(low) - 1 - low[::-1].argmax()]
+    slopes = np.gradient(curve.smooth[: max(2, curve.lowest + 1)])
+    middle, minimum = float((first * last) ** 0.5), float(curve.rates[curve.lowest])
+    return {
+        "middle": middle,
+        "middle/3": middle / 3,
+        "minimum": minimum,
+        "minimum/10": minimum / 10,
+        "steepest": float(curve.rates[slopes.argmin()]),
+        "valley": float(curve.rates[_find_valley(curve.smooth)]),
     }
-    found = {name: float(curve.rates[place]) for name, place in places.items()}
-    return found | {f"minimum/{part}": float(curve.rates[lowest] / part) for part in (1, 3, 10)}
 
 
 def _find_valley(values: Numbers) -> int:

@@ -129,5 +129,5 @@ def test_the_rules_find_where_a_known_curve_falls(noise):
     curve = make_curve(rates.tolist(), [loss + noise * random.normal(size=300) for _ in range(3)])
     rules = apply_rules(curve)
     assert curve.falls and curve.begins_at == pytest.approx(2.3, abs=0.02)
-    assert rules["steepest"] == pytest.approx(0.01, rel=0.4) and rules["half"] == pytest.approx(0.01, rel=0.2)
-    assert 0.1 < rules["minimum/1"] < 0.35
+    assert rules["steepest"] == pytest.approx(0.01, rel=0.4) and 0.1 < rules["minimum"] < 0.35
+    assert rules["middle"] == pytest.approx((0.01 * 0.314) ** 0.5, rel=0.2)  # half of the fall: at 0.01 and at 0.314
