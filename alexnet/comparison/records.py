@@ -61,7 +61,9 @@ class Record:
     def stopped_early(self) -> bool:
         """Whether it finished before its last epoch, and not because it had learnt its only batch."""
         epochs = self.config.get("epochs")
-        return type(epochs) is int and self.config.get("overfit") is None and self.metrics.get("epochs", epochs) < epochs
+        return (
+            type(epochs) is int and self.config.get("overfit") is None and self.metrics.get("epochs", epochs) < epochs
+        )
 
     @property
     def checkpoint(self) -> Path | None:
