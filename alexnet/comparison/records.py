@@ -91,10 +91,7 @@ def read(run: Run) -> Record:
             config[key] = str(environment[key])[:12]
     if "transferred_from.weights_sha256" in environment:
         config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
-    for group in ("model", "optimizer", "schedule"):  # a dataset's images have a hash of their own
-        files = [f"{key} {value}" for key, value in environment.items() if key.startswith(f"own_code.{group}.")]
-        if files:
-            config[f"{group}.code_sha256"] = sha256("\n".join(files).encode(errors="replace")).hexdigest()[:12]
+    config |= _hash_code(run.environment())
     groups = {key.rpartition(".")[0] for key in config}
     config |= {key: value for key, value in SINCE.items() if key not in config and key.rpartition(".")[0] in groups}
     if "extended_from" in environment:  # no run from the start has these learning rates
@@ -106,6 +103,21 @@ def read(run: Run) -> Record:
     words = {key: shorten(str(result.get(key, ""))) for key in ("status", "reason", "started")}
     made_with = {name: shorten(str(environment[key])) for name, key in MADE_WITH.items() if key in environment}
     return Record(run, config, **words, metrics=metrics, curves=curves, made_with=made_with)
+
+
+def _hash_code(environment: dict[str, Any]) -> dict[str, str]:
+    """By key, a hash of the own code that each group was trained with: of one after the other, if it changed meanwhile.
+
+    A dataset's images have a hash of their own.
+    """
+    codes = [each.get("own_code") for each in (*environment.get("earlier", []), environment) if isinstance(each, dict)]
+    hashes = {}
+    for group in ("model", "optimizer", "schedule"):
+        texts = [str(code[group]) for code in codes if isinstance(code, dict) and group in code]
+        if texts:
+            text = "\n".join(dict.fromkeys(texts))
+            hashes[f"{group}.code_sha256"] = sha256(text.encode(errors="replace")).hexdigest()[:12]
+    return hashes
 
 
 def _read_numbers(run: Run, result: dict[str, Any]) -> tuple[dict[str, float], dict[str, list[tuple[float, float]]]]:

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import alexnet
+from alexnet.comparison.records import format_value, read
 from alexnet.config import checks, options
 from alexnet.config.compose import compose_config
 from alexnet.config.own_code import hash_own_code
@@ -139,6 +140,24 @@ def test_own_options_are_checked_by_their_class_and_not_by_the_rules_of_others(o
 def write(folder, name, text):
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(text)
+
+
+def test_a_comparison_tells_runs_of_other_code_apart_without_importing_it(own, tmp_path):
+    """Also one whose code changed before it was resumed: it was trained with neither alone."""
+    environment = json.loads((Path(RUN) / "environment.json").read_text())
+    del environment["sha256"]
+    other = {"model": {"my_nets.py": "1" * 64}}
+    changes = {"same": {}, "other": {"own_code": other}, "changed": {"earlier": [{"own_code": other}]}}
+    hashes = {}
+    for name, change in changes.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.yaml").write_text((Path(RUN) / "config.yaml").read_text())
+        (folder / "environment.json").write_text(json.dumps({**environment, **change}))
+        hashes[name] = read(Run(folder)).config["model.code_sha256"]
+    assert read(Run(RUN)).config["model.code_sha256"] == hashes["same"] and len(set(hashes.values())) == 3
+    assert format_value(read(Run(RUN)).config["model"]) == "my_nets.Tiny"
+    assert "my_nets" not in sys.modules
 
 
 MISTAKES = {
