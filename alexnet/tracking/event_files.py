@@ -156,7 +156,7 @@ def encode(snapshot: Snapshot) -> bytes:
         status = STATUS_SUCCESS if snapshot.record.finished else STATUS_FAILURE
         ended = SessionEndInfo(status=status, end_time_secs=end)
         values = [_hparams(hparams.SESSION_END_INFO_TAG, session_end_info=ended), _text("result", _describe(snapshot))]
-        values += [Summary.Value(tag=name, simple_value=value) for name, value in snapshot.figures.items()]
+        values += [Summary.Value(tag=f"result/{name}", simple_value=value) for name, value in snapshot.figures.items()]
         values += [_image(Path(name).stem, content) for name, content in snapshot.pictures.items()]
         ending = [_summarise(0, end, [value]) for value in values]
     rows = (_encode_row(began, row) for row in snapshot.rows)

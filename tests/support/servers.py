@@ -1,7 +1,9 @@
 """Trackers' own servers, on this machine, as their users start them."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,17 +15,20 @@ from urllib.parse import urlencode
 @contextmanager
 def serve(*command, address=None, cwd=None):
     """Its address, as soon as it answers. address: None if the command prints it."""
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    shown = subprocess.PIPE if address is None else subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, cwd=cwd, stdout=shown, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     try:
         while address is None:
             line = process.stdout.readline()
             assert line, "it ended"
             address = next(iter(re.findall(r"http://localhost:\d+", line)), None)
-        wait_for(lambda: urllib.request.urlopen(address, timeout=10).status == 200)
+        wait_for(lambda: urllib.request.urlopen(address, timeout=10).status == 200, seconds=240)
         yield address
     finally:
-        process.terminate()
-        process.wait(20)
+        os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
+        process.wait()
 
 
 @contextmanager
