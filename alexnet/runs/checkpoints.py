@@ -115,7 +115,7 @@ def prune(folder: Path, with_weights: bool) -> None:
     chosen = "best" if (folder / "best.pt").exists() else "last"
     if with_weights and chosen == "last" and (saved := load_newest(folder)) is not None and "state" in saved:
         owner = {"folder": saved["folder"]} if "folder" in saved else {}
-        tested = {"model": saved.get("average", saved["model"]), "averaged": "average" in saved}
+        tested = {"model": saved["average"], "averaged": True} if "average" in saved else {"model": saved["model"]}
         save(folder, "last", {**tested, "epoch": saved["state"]["epoch"], **owner})
     for name in ("previous", "last", "best"):
         if not (with_weights and name == chosen):

@@ -185,7 +185,8 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         weights = {name: value.clone() for name, value in training.tested.model.state_dict().items()}
-        state.best = {"model": weights, "epoch": state.epoch, "averaged": training.average is not None}
+        averaged = {} if training.average is None else {"averaged": True}
+        state.best = {"model": weights, "epoch": state.epoch, **averaged}
     # On a GPU a checkpoint may take longer than an epoch.
     if is_over(training, state) or perf_counter() - state.saved_at > 10 * state.saving_seconds:
         save_checkpoint(run, training, state)
