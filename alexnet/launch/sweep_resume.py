@@ -100,11 +100,10 @@ def rebuild_command(folder: str) -> list[str]:
         [given for given in started["overrides"][kind] if given.partition("=")[0].lstrip("+") not in REPLACED]
         for kind in ("task", "hydra")
     )
-    callbacks, settings = split_callbacks(settings)
+    renamed = [given for given in settings if given.partition("=")[0] in RENAMED]
+    callbacks, settings = split_callbacks([given for given in settings if given not in renamed])
     if callbacks:
         warn("Not used from a folder, so give it again if you want it: {}", " ".join(map(make_printable, callbacks)))
-    renamed = [given for given in settings if given.partition("=")[0] in RENAMED]
-    settings = [given for given in settings if given not in renamed]
     task += [f"{RENAMED[key]}={value}" for key, _, value in (given.partition("=") for given in renamed)]
     refused = [given for given in task if not PLAIN.fullmatch(given) or re.search(r"\$\{[^}]*:", given)]
     refused += (

@@ -106,7 +106,7 @@ def test_resume_gives_all_that_the_sweep_was_begun_with(begun, given):
         (["--config-dir=elsewhere"], []),
         (["optimizer@hydra.callbacks.x=sgd"], []),
         (["dataset.root=${oc.env:HOME}"], []),
-        ([], ["+hydra.callbacks.x._target_=os.system"]),
+        ([], ["hydra.searchpath=[file://elsewhere]"]),
         ([], ["hydra.launcher._target_=os.system"]),
         ([], ["hydra.launcher.partition=a --wrap=reboot"]),
         ([], ["hydra.sweep.subdir=../elsewhere"]),
@@ -119,6 +119,13 @@ def test_an_untrusted_sweep_cannot_have_hydra_run_or_write_anything(begun, task,
     folder = begun(task=task, hydra=settings)
     with pytest.raises(Mistake, match=r"isn't used from a folder.* give its own command with resume="):
         rebuild_command(folder)
+
+
+def test_its_callbacks_are_left_out_and_named_so_that_the_person_may_give_them_again(begun, capsys):
+    given = ["+hydra.callbacks.x._target_=os.system", "hydra/callbacks=notify", "~hydra.callbacks.alexnet"]
+    folder = begun(task=["optimizer.lr=0.1,0.2"], hydra=given)
+    assert rebuild_command(folder) == ["--multirun", "optimizer.lr=0.1,0.2", f"resume='{folder}'"]
+    assert " ".join(given) in " ".join(capsys.readouterr().err.split())
 
 
 def test_report_settings_of_version_0_1_0_are_used_under_their_new_names(begun):
