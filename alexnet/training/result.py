@@ -40,7 +40,7 @@ def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]
         "validation_accuracy": state.best_accuracy if validated else None,
         **tested,
         **measure_gap(trained.top1, tested),
-        **({} if training.overfit is None else {"training_loss": trained.loss}),
+        "training_loss": trained.loss,
         "parameters": sum(parameter.numel() for parameter in training.model.parameters()),
         "bytes_crossed_per_image": crossed,
         "weights_sha256": hash_weights(network.model),
