@@ -82,7 +82,8 @@ def choose_language(records: Iterable[Record]) -> str:
 def read(run: Run) -> Record:
     """Raises Damaged if a file in the folder is not what a run writes."""
     config = flatten_config(run.config())
-    environment = flatten_config(run.environment())
+    described = run.environment()
+    environment = flatten_config(described)
     result = run.result() or {**UNFINISHED, "started": environment.get("started", "")}
     if not config:
         raise Damaged(f"{run.folder} has no configuration in it.")
@@ -91,7 +92,7 @@ def read(run: Run) -> Record:
             config[key] = str(environment[key])[:12]
     if "transferred_from.weights_sha256" in environment:
         config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
-    config |= _hash_code(run.environment())
+    config |= _hash_code(described)
     groups = {key.rpartition(".")[0] for key in config}
     config |= {key: value for key, value in SINCE.items() if key not in config and key.rpartition(".")[0] in groups}
     if "extended_from" in environment:  # no run from the start has these learning rates

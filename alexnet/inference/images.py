@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from alexnet.data.decoding import fit
 from alexnet.errors import Mistake
 
 EXPECTED = "expected a path, a PIL image, an array or a tensor"
@@ -48,3 +49,11 @@ def as_pil_image(image: Any) -> Image.Image:
             f"or (H, W, 3), or a tensor (1, H, W) or (3, H, W)."
         )
     return Image.fromarray(image)
+
+
+def fit_image(image: Image.Image, side: int, mode: str) -> Tensor:
+    """The image as (C, side, side) uint8. Raises Mistake for pixels that can't be seen in 8 bits."""
+    try:
+        return fit(image, side, mode)
+    except ValueError as error:
+        raise Mistake(f"A PIL image of mode {image.mode} is no image to the network: {error}.") from error

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 from torch import Tensor
 
 from alexnet.config.options import add_own_folder
@@ -20,13 +19,13 @@ from alexnet.config.saved import choose_weights, load_run_config
 from alexnet.data import facts
 from alexnet.data.batches import Batches
 from alexnet.data.dataset import Dataset, Split
-from alexnet.data.decoding import decode, fit
+from alexnet.data.decoding import decode
 from alexnet.data.facts import is_image
 from alexnet.data.image_files import ImageFiles
 from alexnet.data.photographs import MODES, Inspect, Photographs
 from alexnet.data.preparation import Preparation
 from alexnet.errors import Mistake
-from alexnet.inference.images import AnImage, as_pil_image, list_images
+from alexnet.inference.images import AnImage, as_pil_image, fit_image, list_images
 from alexnet.inference.predictions import Predictions
 from alexnet.inference.published import (
     compose_published,
@@ -199,20 +198,12 @@ class Trained:
         decoded = [
             decode(str(image), self.side, mode=mode)
             if isinstance(image, (str, PathLike))
-            else _fit(as_pil_image(image), self.side, mode)
+            else fit_image(as_pil_image(image), self.side, mode)
             for image in images
         ]
         if not decoded:
             return torch.empty(0, self.channels, self.side, self.side, dtype=torch.uint8)
         return 255 - torch.stack(decoded) if invert else torch.stack(decoded)
-
-
-def _fit(image: Image.Image, side: int, mode: str) -> Tensor:
-    """Raises Mistake for pixels that can't be seen in 8 bits."""
-    try:
-        return fit(image, side, mode)
-    except ValueError as error:
-        raise Mistake(f"A PIL image of mode {image.mode} is no image to the network: {error}.") from error
 
 
 def load(

@@ -11,7 +11,8 @@ class Average:
     """A second network that follows a trained one: after each step its weights and its statistics of normalisation move
     a part of the way to those of the trained one.
 
-    network: the second one, to be tested in place of the first.
+    network: the second one, to be tested in place of the first. torch's AveragedModel does the same, but asks the GPU
+    in each step whether that is the first one, so its steps can't be recorded.
     """
 
     def __init__(self, trained: Network, decay: float):

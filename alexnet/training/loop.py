@@ -35,9 +35,9 @@ def train(run: Run, training: Training, state: State, signals: Signals) -> None:
         try:
             while not is_over(training, state):
                 train_epoch(run, training, state, signals, bar)
-                validation = validate(training, state)
+                validation, learnt = validate(training, state), has_learnt(training)
                 with signals.uninterrupted():
-                    finish_epoch(run, training, state, validation)
+                    finish_epoch(run, training, state, validation, learnt)
             if state.epoch < training.epochs and not state.learnt:
                 text = translate("Stopped early: no better validation accuracy in {} epochs.")
                 logger.info(text.format(training.patience))
@@ -160,7 +160,7 @@ def record_window(run: Run, training: Training, state: State, rate: float) -> fl
     return row["loss"]
 
 
-def finish_epoch(run: Run, training: Training, state: State, validation: Evaluation | None) -> None:
+def finish_epoch(run: Run, training: Training, state: State, validation: Evaluation | None, learnt: bool) -> None:
     """Writes the epoch's row, begins the next epoch, remembers the best weights, and saves if that is quick enough."""
     rate = compute_learning_rate(training, state.epoch, state.batch - 1, state.errors)  # of the last step
     if state.window_tally.batches > 0:  # the rest of the epoch, which is shorter than a window
@@ -181,7 +181,7 @@ def finish_epoch(run: Run, training: Training, state: State, validation: Evaluat
     state.epoch_tally, state.window_tally = Tally(training.engine.device), Tally(training.engine.device)
     log_epoch(training, state, row)
     warn_if_nothing_is_learnt(training, state, row)
-    state.window_losses, state.learnt = [], has_learnt(training)
+    state.window_losses, state.learnt = [], learnt
     if validation is not None and validation.top1 > state.best_accuracy:
         state.best_accuracy, state.best_epoch = validation.top1, state.epoch
         weights = {name: value.clone() for name, value in training.tested.model.state_dict().items()}

@@ -60,7 +60,7 @@ def _find_cause(training: Training, loss: float, unreached: Sequence[str]) -> st
 
 def _list_unreached(training: Training) -> list[str]:
     """The trained weights whose gradient, that of wrong labels, is missing or 0 throughout. (A loss of 0 has none.)"""
-    training.model.train()
+    training.model.eval()  # in training it would change the statistics of normalisation, after they were saved
     images, labels = next(training.batches.train_subset.epoch())
     training.model.zero_grad()
     loss = nn.functional.cross_entropy(training.forward(images), (labels + 1) % len(training.dataset.classes))

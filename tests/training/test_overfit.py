@@ -7,6 +7,8 @@ import torch
 
 from alexnet.config.checks import check_run
 from alexnet.models.cuda_convnet import CudaConvnet
+from alexnet.models.weight_files import hash_tensors
+from alexnet.runs import checkpoints
 from alexnet.runs.folder import Run
 from alexnet.training.build import assemble
 from alexnet.training.job import execute
@@ -35,6 +37,15 @@ def test_a_network_learns_its_batch_and_stops(overfit):
     assert status == 0 and result["status"] == "finished"
     assert result["training_loss"] < 0.01 and result["training_accuracy"] == 1 and result["epochs"] < 30
     assert "test_loss" not in result
+
+
+@pytest.mark.slow
+def test_the_check_leaves_the_saved_weights_alone(overfit, tmp_path):
+    """Also the statistics of batch normalisation, which every batch in training changes."""
+    small = ["model.normalisation=batch", "model.hidden=64", "model.kernels=[16,16,16,16,16]"]
+    status, result = overfit("model=alexnet_cifar", *small, "optimizer.lr=0.003")
+    saved = checkpoints.load(tmp_path / "run0" / "checkpoints", "last")
+    assert status == 0 and hash_tensors(saved["model"]) == result["weights_sha256"]
 
 
 @pytest.mark.parametrize(
