@@ -8,7 +8,7 @@ import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 from typing import Any, NoReturn, TextIO
@@ -27,6 +27,8 @@ from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
+# torch takes seconds to import. So jobs begin as forks of a process that has imported it, and done nothing else with it.
+PRELOAD = ["alexnet.training.build", "alexnet.training.loop", "alexnet.training.result", "alexnet.runs.plots"]
 
 
 def dump_hydra(context: HydraContext) -> bytes:
@@ -46,10 +48,15 @@ def dump_hydra(context: HydraContext) -> bytes:
     return pickle.dumps((context, singletons))
 
 
-def start(task: TaskFunction, config: DictConfig, gpus: str | None, hydra_state: bytes) -> SpawnProcess:
+def start(task: TaskFunction, config: DictConfig, gpus: str | None, hydra_state: bytes) -> BaseProcess:
     """Starts the process. gpus: as CUDA_VISIBLE_DEVICES names them; hydra_state: of `dump_hydra`."""
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task, config, gpus, hydra_state))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the process inherits this; `_run` lifts it
+    if sys.platform == "linux":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+    else:
+        context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_run, args=(task, config, gpus, hydra_state))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # the processes inherit this; `run` lifts it
     try:
         process.start()
     finally:
@@ -61,7 +68,7 @@ def _run(task: TaskFunction, config: DictConfig, gpus: str | None, hydra_state: 
     """Runs the job, in its process."""
     os.setpgrp()  # the terminal's Ctrl-C goes to the sweep only, which then stops its jobs once
     if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # torch reads it, and is imported later
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # torch reads it when it first uses one
     Thread(target=_end_with_the_sweep, daemon=True).start()
     run(task, config, hydra_state)
 

@@ -5,7 +5,7 @@ device.processes.
 """
 
 import os
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 
 from omegaconf import DictConfig
 
@@ -39,7 +39,7 @@ class Parallel(JobLauncher):
 
         return max(1, THREADS // at_once)
 
-    def start(self, config: DictConfig, slot: int) -> SpawnProcess:
+    def start(self, config: DictConfig, slot: int) -> BaseProcess:
         groups = self.group_gpus()
         gpus = groups[slot % len(groups)] if groups else None
         process = start(self.task, config, gpus, self.hydra_state)

@@ -73,11 +73,15 @@ def begin(small, tmp_path):
 
 
 def jobs_of(process):
-    """The numbers of the processes that the sweep's jobs run in."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.is_file():
+    """The numbers of the processes that the sweep's jobs run in: the children of the one that has torch."""
+    if not Path(f"/proc/{process.pid}/task/{process.pid}/children").is_file():
         pytest.skip("needs Linux's list of a process's children")
-    return [int(pid) for pid in children.read_text().split() if b"spawn_main" in command_line(pid)]
+    (forks,) = (pid for pid in children_of(process.pid) if b"forkserver" in command_line(pid))
+    return children_of(forks)
+
+
+def children_of(pid):
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def command_line(pid):
