@@ -1,7 +1,7 @@
 # The project's everyday commands. Install first: CONTRIBUTING.md says how.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python)
 
-.PHONY: help check test quick coverage benchmark
+.PHONY: help check test quick thorough coverage benchmark
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -11,11 +11,14 @@ check:  ## lint, formatting and types; changes no file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-test:  ## run all tests (7 to 15 minutes on 2 cores)
+test:  ## run the tests (TIME on 2 cores)
 	$(PYTHON) -m pytest
 
 quick:  ## run the tests that are not slow (about 3 minutes)
 	$(PYTHON) -m pytest -m "not slow"
+
+thorough:  ## run the tests, and those that kill and measure at length (half as long again)
+	$(PYTHON) -m pytest -m ""
 
 coverage:  ## run all tests, in about twice the time, and print which share of the lines they run
 	$(PYTHON) -m coverage erase

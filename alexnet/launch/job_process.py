@@ -27,7 +27,7 @@ from alexnet.runs.folder import Run
 from alexnet.training.signals import Interrupted, Signals
 
 STOP = {signal.SIGINT, signal.SIGTERM}
-# torch takes seconds to import. So jobs begin as forks of a process that has imported it, and done nothing else with it.
+# torch takes seconds to import: jobs begin as forks of a process that has imported it, and done nothing else with it.
 PRELOAD = ["alexnet.training.build", "alexnet.training.loop", "alexnet.training.result", "alexnet.runs.plots"]
 
 

@@ -45,7 +45,7 @@ def draw_training_curve(
 ) -> None:
     """Draws a point per window, the validation loss, and below them the learning rate if it changes.
 
-    10 x 5 inches at 300 dpi. windows, epochs: the rows of losses.csv and epochs.csv. chosen: the epoch that validation
+    10 x 5 inches at 200 dpi. windows, epochs: the rows of losses.csv and epochs.csv. chosen: the epoch that validation
     chose. model: the name of the network's class. log_every: batches in a window.
     """
     use_fonts()
@@ -72,7 +72,7 @@ def draw_training_curve(
     # Below everything, where it covers no curve. loc="best" does, and warns that it is slow after 200,000 windows.
     figure.legend(loc="lower center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
-    figure.savefig(path, dpi=300)
+    figure.savefig(path, dpi=200)
     pyplot.close(figure)
 
 
@@ -86,7 +86,7 @@ def draw_rates(
     model: str,
     texts: Texts,
 ) -> None:
-    """Draws the smoothed loss over the learning rate, with a band if there are several seeds. 10 x 5 inches at 300 dpi.
+    """Draws the smoothed loss over the learning rate, with a band if there are several seeds. 10 x 5 inches at 200 dpi.
 
     model: the name of the network's class.
     """
@@ -108,7 +108,7 @@ def draw_rates(
     axes.set_title(texts.rates_title.format(texts.models.get(model, model)))
     figure.legend(loc="lower center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
-    figure.savefig(path, dpi=300)
+    figure.savefig(path, dpi=200)
     pyplot.close(figure)
 
 

@@ -14,6 +14,7 @@ def benchmark(tmp_path):
     return lambda *given: run_script([sys.executable, str(ROOT / "benchmarks" / "benchmark.py"), *given], tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_both_loops_are_measured_by_turns(benchmark):
     """Two pairs with the small network. Each ratio is that of its pair's speeds; operations follow from the layers."""

@@ -39,6 +39,7 @@ def test_the_values_that_a_process_exchanges(processes, shards, nodes):
         assert expected == 2 * length * (processes - 1) / processes
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_both_sides_are_measured_by_turns(tmp_path):
     settings = ["model=cuda_convnet", "batch_size=32", "device.threads=1", "--pairs=2", "--seconds=0.2", "--json"]

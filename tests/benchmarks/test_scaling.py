@@ -65,6 +65,7 @@ def test_several_devices_divide_the_steps_and_add_the_exchange(rate, days_of_8):
         assert eight["days"] is many["days"] is None and text.count("not known |") == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_point_is_measured_with_the_models_own_counts(compose):
     """This holds even if the counted step is the last of an epoch and has fewer images."""

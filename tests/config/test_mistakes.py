@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from alexnet.config.machine import may_have_gpu
+from alexnet.config.checks import check_run
+from alexnet.config.compose import checking, compose_config
+from alexnet.config.machine import check_machine, may_have_gpu
 from alexnet.runs.folder import Run
 from alexnet.training.job import execute
 
@@ -12,38 +14,24 @@ MISTAKES = [
     (["model=alexnet_cifr"], "did you mean alexnet_cifar?"),
     (["experiment=quickstrt"], "did you mean quickstart?"),
     (["experiment=relu"], "did you mean paper/relu?"),
-    (["experiment=paper/relu", "report.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
     (["experiment=paper/relu", "report.metrics=test_error"], "expected a list of names"),
-    (["-m", "seed=0,1", "report.best_of=seed"], "report.best_of=seed: not a key that tells runs apart"),
-    (["-m", "seed=0,1", "~report"], "a sweep needs report.metrics=[NAME,...]"),
-    (["-m", "seed=0,1", "report=3"], "report=3: a sweep needs report.metrics=[NAME,...]"),
-    (["-m", "report.best_of=seed,epochs"], "says how to launch the whole sweep, so give one value"),
-    (["-m", "dry_run=true,false"], "says how to launch the whole sweep, so give one value"),
-    (["--verbose"], "--verbose: an option has no dashes: give console=verbose"),
-    (["epochs=2", "-q"], "-q: an option has no dashes: give console=quiet"),
     (["epochs='3'"], "epochs='3' (text): expected a whole number"),
     (["dataset.flip='true'"], "dataset.flip='true' (text): expected true or false"),
     (["epochs=null"], "epochs=null: expected a whole number"),
     (["hydra.job.num=abc"], "hydra.job.num=abc: expected a whole number."),
     (["hydra.run.dir=[1]"], "hydra.run.dir=[1]: expected one text."),
     (["hydra.job.chdir=maybe"], "hydra.job.chdir=maybe: expected true or false."),
-    (["--dry-run"], "--dry-run: an option has no dashes: give dry_run=true"),
-    (["--epochs=3"], "give epochs=3"),
     (["model=alexnet,cuda_convnet"], "model=alexnet,cuda_convnet: give one value, or -m for a run for each."),
     (["tags=a,b"], "tags=a,b: give one value, a list as tags=[a,b], or -m for a run for each."),
     (["device=gpu"], "did you mean cuda?"),
-    (["-m", "seed=0,1", "hydra.launcher.jobs=2"], "a setting of hydra/launcher=parallel: give that, too."),
-    (["-m", "seed=0,1", "hydra.launcher.gpus=1"], "a setting of hydra/launcher=slurm or ray: give that, too."),
     (["hydra/launcher=cluster"], "there are basic, parallel, ray, slurm."),
     (["hydra/sweeper=optuna"], "there are basic, search."),
-    (["-m", "lr=0.1,0.2"], "did you mean optimizer.lr?"),
     (["+model=x"], "there are alexnet, alexnet_2012, alexnet_2012_one_gpu, alexnet_cifar, cuda_convnet."),
     (["+report.foo=3"], "report.foo isn't a key of this configuration; there are best_of, metrics"),
     (["hydra.callbacks.alexnet.best_of=seed"], "did you mean report.best_of?"),
     (["dataset=digits", "dataset.cutout=32"], "dataset.cutout=32 hides all of an image: give less than"),
     (["dataset=digits", "dataset.progressive=[20,40]"], "expected sizes below dataset.size=32, not 40"),
     (["dataset=digits", "dataset.crop=32"], "dataset.crop=32 leaves crops nothing of the image: give less than"),
-    (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is itself a sweep"),
     (["experiment=paper/rellu"], "experiment=paper/rellu: there is no such experiment; did you mean paper/relu?"),
     (["patience=3"], "patience=3 watches held-out images, and there are none: give dataset.validation=0.1."),
     (["cutmix=0.5", "mixup=0.6"], "cutmix=0.5 and mixup=0.6 are more than all steps: expected at most 1 in all."),
@@ -93,7 +81,6 @@ MISTAKES = [
     (["model.hidden=4095", "model.columns=2"], "divisible by columns=2"),
     (["model.hidden=0"], "hidden=0: expected a whole number from 1 to 65536"),
     (["dataset=digits", "dataset.size=128"], "too large for alexnet_cifar: give model=alexnet, or dataset.size=127"),
-    (["-m", "dataset=digits", "dataset.size=32,8"], "too small for alexnet_cifar"),
     (["dataset=digits", "dataset.size=8"], "dataset.size=15"),
     (["dataset=digits", "model=cuda_convnet", "dataset.size=3"], "dataset.size=8"),
     (["dataset.size=1000000"], "expected a whole number from 1 to 4096"),
@@ -103,20 +90,14 @@ MISTAKES = [
     (["dataset=image_folder", "dataset.root=图像(1)", "epochs=0"], "epochs=0"),
     (["optimizer.lr=[1"], "optimizer.lr=[1: expected"),
     (["~seed"], "seed is missing: give seed=0"),
-    (["hydra.run.dir="], "hydra.run.dir=FOLDER"),
-    (["hydra.run.dir=/dev/null/outputs"], "hydra.run.dir=FOLDER"),
-    (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1"),
-    (["-m", "optimizer=sgd,adan"], "did you mean adam"),
     (["epochs={a: 1}"], "epochs={'a': 1} is a mapping: expected a whole number, 1 or more"),
     (["optimizer.lr={}"], "optimizer.lr={} is a mapping: expected a number above 0"),
     (["dataset.mean={lr: 0.5}"], "is a mapping: expected a number, or a list of these, or null"),
-    (["-m", "seed={a: 1},2"], "is a mapping: expected a whole number, 0 or more"),
     (["optimizer=adam", "optimizer.betas=[0.9]"], "optimizer.betas=[0.9]: expected a list of two numbers"),
     (["optimizer=adam", "optimizer.betas=0.9"], "expected a list of two numbers from 0 to 1"),
     (["optimizer=adam", "optimizer.betas=[0.9,0.9,0.9]"], "expected a list of two numbers from 0 to 1"),
     (["schedule=step", "~schedule.every"], "schedule.every is missing: give schedule.every=10"),
     (["~device.name"], "device.name is missing: give device.name=auto"),
-    (["-m", "seed=range(0,0)"], "this sweep has no job"),
     (["dataset.download=false", "dataset.root=nowhere"], "there is no such folder, and dataset.download=false"),
     (["+optimizer.nesterow=true"], "optimizer.nesterow isn't an option of SGD; did you mean nesterov?"),
     (["+model.classes=3"], "model.classes isn't supported here as an option of AlexNetCifar"),
@@ -154,14 +135,50 @@ MISTAKES = [
     (["dataset.url=cifar.tar.gz"], "expected an address, such as https://host/file, or null"),
     ([f"dataset.root={__file__}"], "is a file: expected the folder that has the data"),
     (["dataset=image_folder", f"dataset.root={__file__}"], "is a file: expected the folder that has the data"),
+]
+# Those that only the program answers.
+OF_THE_COMMAND_LINE = [
+    (["experiment=paper/relu", "report.best_of=optimizer.rate"], "did you mean optimizer.lr?"),
+    (["-m", "seed=0,1", "report.best_of=seed"], "report.best_of=seed: not a key that tells runs apart"),
+    (["-m", "seed=0,1", "~report"], "a sweep needs report.metrics=[NAME,...]"),
+    (["-m", "seed=0,1", "report=3"], "report=3: a sweep needs report.metrics=[NAME,...]"),
+    (["-m", "report.best_of=seed,epochs"], "says how to launch the whole sweep, so give one value"),
+    (["-m", "dry_run=true,false"], "says how to launch the whole sweep, so give one value"),
+    (["--verbose"], "--verbose: an option has no dashes: give console=verbose"),
+    (["epochs=2", "-q"], "-q: an option has no dashes: give console=quiet"),
+    (["--dry-run"], "--dry-run: an option has no dashes: give dry_run=true"),
+    (["--epochs=3"], "give epochs=3"),
+    (["-m", "seed=0,1", "hydra.launcher.jobs=2"], "a setting of hydra/launcher=parallel: give that, too."),
+    (["-m", "seed=0,1", "hydra.launcher.gpus=1"], "a setting of hydra/launcher=slurm or ray: give that, too."),
+    (["-m", "lr=0.1,0.2"], "did you mean optimizer.lr?"),
+    (["-m", "experiment=paper/lrn,paper/pooling"], "paper/lrn is itself a sweep"),
+    (["-m", "dataset=digits", "dataset.size=32,8"], "too small for alexnet_cifar"),
+    (["hydra.run.dir="], "hydra.run.dir=FOLDER"),
+    (["hydra.run.dir=/dev/null/outputs"], "hydra.run.dir=FOLDER"),
+    (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1"),
+    (["-m", "optimizer=sgd,adan"], "did you mean adam"),
+    (["-m", "seed={a: 1},2"], "is a mapping: expected a whole number, 0 or more"),
+    (["-m", "seed=range(0,0)"], "this sweep has no job"),
     (["seed=0", "-m", "epochs=0,1"], "epochs=0: expected a whole number, 1 or more"),
     (["-m", "hydra.launcher=null", "seed=0,1"], "expected hydra/launcher=NAME, such as hydra/launcher=basic"),
     (["-m", "hydra.sweeper=null", "seed=0,1"], "expected hydra/sweeper=NAME, such as hydra/sweeper=basic"),
     *((["-m", f"hydra.sweep.subdir={to}"], "inside the sweep's") for to in ("../x", "/x", ".x", ".", "a/.x")),
 ]
+TYPED = [*OF_THE_COMMAND_LINE, *MISTAKES[::9]]
 
 
 @pytest.mark.parametrize("typed, said", MISTAKES, ids=[" ".join(typed) for typed, _ in MISTAKES])
+def test_a_mistake_in_a_value_is_one_sentence(capsys, typed, said):
+    with pytest.raises(SystemExit) as ended, checking():
+        config, _ = compose_config(typed)
+        check_run(config)
+        check_machine(config)
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert said in printed.err and printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("typed, said", TYPED, ids=[" ".join(typed) for typed, _ in TYPED])
 def test_a_mistake_is_one_message_before_any_work(train, tmp_path, typed, said):
     done = train(*typed)
     assert (done.returncode, done.stdout) == (2, "")

@@ -91,6 +91,7 @@ def test_another_url_is_checked_by_the_known_hash(cifar, server, tmp_path):
     assert not [path for path in (tmp_path / "data").iterdir() if path.suffix != ".lock"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_parallel_first_runs_download_once(tmp_path, server):
     """Three processes that start together ask the server only once."""

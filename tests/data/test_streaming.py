@@ -38,7 +38,14 @@ def held(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR2])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGUSR2,
+        pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_signal_to_all_processes_of_a_run_saves_it(images, tmp_path, number):
     """Slurm sends its signals to the processes that decode as well."""
     data = [f"dataset.root={images}", "dataset.cache=null", "dataset.memory_share=1e-9", "device.workers=2"]
@@ -55,6 +62,7 @@ def test_a_signal_to_all_processes_of_a_run_saves_it(images, tmp_path, number):
     assert run.result()["status"] == "interrupted" and run.has_checkpoint
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
 def test_streaming_takes_the_same_memory_however_large_the_folder(large, tmp_path):

@@ -63,7 +63,14 @@ def test_a_run_resumes_with_another_way_to_update(compose, tmp_path, augmented, 
 def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose, tmp_path, images):
     """The batch of 24 is large enough for Winograd's way in all of conv2 to conv5."""
     weights = ["model.initialisation=whitening", "optimizer.lr=0.01"]  # a resumed run takes them from its checkpoint
-    settings = [*small_data(images), "batch_size=24", "device.precision=float32", "device.winograd=true", *weights]
+    settings = [
+        *small_data(images),
+        "batch_size=24",
+        "device.precision=float32",
+        "device.winograd=true",
+        "model.hidden=64",
+        *weights,
+    ]
     _, unbroken = run_in(tmp_path / "unbroken", compose(*settings, "epochs=2"))
     run_in(tmp_path / "resumed", compose(*settings, "epochs=1"))
     _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))

@@ -72,16 +72,22 @@ def check_equal(sweep, whole, jobs):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The sweep FOUR by one program."""
-    folder = tmp_path_factory.mktemp("whole")
-    done = run_script([*JOINING, "-m", *FOUR, "hydra.sweep.dir=s"], folder)
+    """The sweep TWO by one program."""
+    return train_whole(tmp_path_factory.mktemp("whole"), TWO)
+
+
+def train_whole(folder, jobs):
+    done = run_script([*JOINING, "-m", *jobs, "hydra.sweep.dir=s"], folder)
     assert done.returncode == 0, done.stderr
     return folder / "s"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
-def test_of_four_programs_two_are_killed_and_each_job_is_trained_once(join, whole, tmp_path):
+def test_of_four_programs_two_are_killed_and_each_job_is_trained_once(join, tmp_path):
     """The killed ones' jobs are resumed by others, and nobody trains what another one does."""
+    (tmp_path / "whole").mkdir()
+    whole = train_whole(tmp_path / "whole", FOUR)
     started = {name: join(name, *FOUR) for name in "abcd"}
     sweep, killed = tmp_path / "s", {}
     while len(killed) < 2:
@@ -121,6 +127,7 @@ def test_ctrl_c_saves_the_job_and_another_program_resumes_it_at_once(join, whole
     check_equal(tmp_path / "s", whole, jobs=2)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_suspended_program_that_wakes_up_finds_its_job_taken_over_and_leaves_the_folder_alone(join, whole, tmp_path):
     started, folder = begin(join, tmp_path), tmp_path / "s" / "0"
@@ -137,6 +144,7 @@ def test_a_suspended_program_that_wakes_up_finds_its_job_taken_over_and_leaves_t
     check_equal(tmp_path / "s", whole, jobs=2)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_when_all_programs_were_killed_resume_finishes_their_sweep(join, whole, tmp_path):
     started = begin(join, tmp_path)

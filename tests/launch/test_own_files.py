@@ -80,6 +80,7 @@ def test_a_run_is_used_and_exported_from_its_folder_and_the_own_one(own, tmp_pat
 def test_a_sweep_of_processes_finds_the_own_folder_and_is_resumed_with_it(own):
     """The jobs of hydra/launcher=parallel, and the second process of a run, are started without the flag."""
     given = ["python", "scripts/train.py", "--config-dir", "my_conf", "model=tiny", "dataset=digits", "epochs=1"]
+    given.append("dataset.share=0.1")
     jobs = ["-m", "hydra/launcher=parallel", "device.processes=2", "hydra.sweep.dir=outputs/sweep"]
     ended = start([*given, *jobs], own.parent)
     assert ended.returncode == 0 and "1 of 1 ok" in ended.stdout, ended.stdout + ended.stderr
@@ -258,7 +259,16 @@ class Notes(Callback):
         with open("notes.txt", "a") as file:
             print(*words, file=file)
 """
-GIVEN = ["--config-dir", "my_conf", "hydra/callbacks=notes", "model=tiny", "dataset=digits", "epochs=1", "test=false"]
+GIVEN = [
+    "--config-dir",
+    "my_conf",
+    "hydra/callbacks=notes",
+    "model=tiny",
+    "dataset=digits",
+    "dataset.share=0.1",
+    "epochs=1",
+    "test=false",
+]
 RUN_DONE = ["run start", "job start True", "job end COMPLETED", "run end COMPLETED"]
 BOTH = [
     "multirun start",
@@ -291,5 +301,5 @@ def test_callbacks_are_called_in_every_way_of_starting_and_told_how_it_ended(own
     check(BOTH, 1, "train", *GIVEN, *TWO, "join=outputs/joined")
     said = check(["multirun start", "multirun end True"], 1, "resume", "outputs/both", *GIVEN[:3])  # all is done
     assert "Not used from a folder" in said and "hydra/callbacks=notes" in said
-    check(RUN_DONE, 0, "reproduce", "outputs/one", *GIVEN[:3])
-    check(RUN_DONE, 0, "resume", "outputs/one", "epochs=2", *GIVEN[:3])
+    check(RUN_DONE, 0, "reproduce", "outputs/one", *GIVEN[:3], "device.processes=1")
+    check(RUN_DONE, 0, "resume", "outputs/one", "epochs=2", *GIVEN[:3], "device.processes=1")

@@ -92,7 +92,9 @@ def command_line(pid):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number, to_all", [(signal.SIGINT, True), (signal.SIGTERM, False)])
+@pytest.mark.parametrize(
+    "number, to_all", [(signal.SIGINT, True), pytest.param(signal.SIGTERM, False, marks=pytest.mark.thorough)]
+)
 def test_a_signal_stops_all_jobs_each_with_what_it_trained(begin, number, to_all):
     """Ctrl-C in a terminal goes to the whole group of processes, kill to the sweep alone."""
     process, runs = begin("epochs=1000")

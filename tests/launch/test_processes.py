@@ -28,6 +28,7 @@ from support.several import (
 )
 
 pytestmark = pytest.mark.slow
+THOROUGH = pytest.mark.thorough
 ODD = str(ROOT / "tests" / "support" / "odd_rank.py")
 FOUR = ["device.shards=4", "epochs=2", "hydra.run.dir=run"]
 
@@ -78,7 +79,7 @@ def test_torchrun_trains_the_same_run_in_one_folder_and_one_process_verifies_it(
     )
 
 
-@pytest.mark.parametrize(("processes", "killed", "then"), [(4, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize(("processes", "killed", "then"), [pytest.param(4, 1, 2, marks=THOROUGH), (2, 0, 1)])
 def test_a_killed_process_ends_the_others_and_the_run_is_resumed_with_fewer(one, tmp_path, processes, killed, then):
     process = start(script("train.py", *MANY, *FOUR, f"device.processes={processes}"), tmp_path, "run")
     kill(tmp_path, [killed])
@@ -94,6 +95,7 @@ def test_a_killed_process_ends_the_others_and_the_run_is_resumed_with_fewer(one,
     assert read_numbers(tmp_path / "run") == read_numbers(one)
 
 
+@pytest.mark.thorough
 def test_if_process_0_dies_before_the_others_have_begun_nothing_is_left_and_the_run_is_resumed(one, tmp_path):
     command = script("train.py", *MANY, *FOUR, "device.processes=2")
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -107,6 +109,7 @@ def test_if_process_0_dies_before_the_others_have_begun_nothing_is_left_and_the_
     assert read_numbers(tmp_path / "run") == read_numbers(one)
 
 
+@pytest.mark.thorough
 def test_two_machines_start_a_killed_run_again_in_its_folder_by_themselves(one, tmp_path):
     """Two torchruns stand for two machines. Only that whose process is killed counts it as a restart."""
     place = f"127.0.0.1:{find_port()}"
@@ -123,7 +126,9 @@ def test_two_machines_start_a_killed_run_again_in_its_folder_by_themselves(one, 
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["earlier"]
 
 
-@pytest.mark.parametrize(("ranks", "number"), [([1], signal.SIGTERM), ([0, 1], signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("ranks", "number"), [pytest.param([1], signal.SIGTERM, marks=THOROUGH), ([0, 1], signal.SIGINT)]
+)
 def test_a_signal_to_any_process_stops_all_at_the_same_step(one, tmp_path, ranks, number):
     process = start(script("train.py", *MANY, *FOUR, "device.processes=2"), tmp_path, "run")
     kill(tmp_path, ranks, number)

@@ -192,7 +192,7 @@ def wait_for_process(process, run):
 @pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="processes are found in /proc")
 def test_a_job_at_its_time_limit_saves_and_goes_on_and_a_killed_one_is_told(begin, small, train, tmp_path):
     """The first ends with the weights that it has without a break; the second is resumed by the next command."""
-    process, runs = begin("epochs=80", "seed=0,1"), [Run(tmp_path / "sweep" / number) for number in "01"]
+    process, runs = begin("epochs=25", "seed=0,1"), [Run(tmp_path / "sweep" / number) for number in "01"]
     os.kill(wait_for_process(process, runs[0]), signal.SIGUSR2)
     os.kill(wait_for_process(process, runs[1]), signal.SIGKILL)
     printed, errors = process.communicate(timeout=200)
@@ -200,6 +200,6 @@ def test_a_job_at_its_time_limit_saves_and_goes_on_and_a_killed_one_is_told(begi
     assert "ended early: killed by SIGKILL" in errors and "Traceback" not in errors
     assert len(runs[0].environment()["earlier"]) == 1
     assert not list(runs[0].folder.glob(".slurm-*"))
-    alone = train(*small, "epochs=80", "seed=0", "device.threads=1", "hydra.run.dir=alone")
+    alone = train(*small, "epochs=25", "seed=0", "device.threads=1", "hydra.run.dir=alone")
     assert alone.returncode == 0
     assert runs[0].result()["weights_sha256"] == Run(tmp_path / "alone").result()["weights_sha256"]

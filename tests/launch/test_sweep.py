@@ -110,7 +110,7 @@ def test_a_claim_is_a_sweep_that_needs_no_m_and_reports_by_its_own_metric(train,
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_never_stopped(train, small, tmp_path):
     """SIGKILL during the second of three jobs; the report is right then; the rest runs in the same folders, by
     scripts/resume.py and by the sweep's own command."""
-    arguments = ["-m", *small, "epochs=2", "optimizer.lr=0.02,0.01,0.005", "checkpoint_minutes=0.001"]
+    arguments = ["-m", *small, "epochs=1", "optimizer.lr=0.02,0.01,0.005", "checkpoint_minutes=0.001"]
     assert train(*arguments, "hydra.sweep.dir=whole").returncode == 0
     sweep, kept = tmp_path / "扫 (1)", tmp_path / "kept"
     slow = [*train_command(*arguments), f"hydra.sweep.dir={sweep.name}"]

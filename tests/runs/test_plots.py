@@ -35,13 +35,13 @@ def make_rows(losses, rates, **epochs):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_curve_is_the_tutorials(tmp_path, figures, language):
-    """It is 10 x 5 inches at 300 dpi, and has the losses, the texts of the language, and a mark at each epoch's end."""
+    """It is 10 x 5 inches at 200 dpi, and has the losses, the texts of the language, and a mark at each epoch's end."""
     losses = [2.3, 2.1, 1.8, 1.5]
     windows, epochs = make_rows(losses, [0.1] * 4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns about every character that it has no glyph for
         plots.draw_training_curve(tmp_path / "curve.png", windows, epochs, None, "AlexNetCifar", 100, TEXTS[language])
-    assert Image.open(tmp_path / "curve.png").size == (3000, 1500)
+    assert Image.open(tmp_path / "curve.png").size == (2000, 1000)
     (axes,) = figures[0].axes
     assert list(axes.lines[0].get_ydata()) == losses
     assert list(axes.lines[0].get_xdata()) == [1, 1.5, 2.5, 3]  # in windows: the rest of an epoch is half of one
