@@ -95,17 +95,17 @@ def _choose_rates(config: DictConfig, given: Namespace) -> list[float]:
 def _measure(config: DictConfig, seeds: int, test: Test) -> None:
     """Puts the loss of each step into the test as it is measured, and says how each seed ends."""
     from alexnet.engine.environment import describe
-    from alexnet.training import rate_test
+    from alexnet.training import rate_range
 
     dataset, rates = None, test.rates
     with progress("Learning rates", seeds * len(rates), "batch") as advance:
         for seed in range(config.seed, config.seed + seeds):
-            training = rate_test.build(config, seed, dataset)
+            training = rate_range.build(config, seed, dataset)
             if dataset is None:
                 dataset, model = training.dataset, type(training.model).__name__
                 test.facts |= {"model": model, **describe(training.engine, dataset.fingerprint())}
             losses = test.losses[seed] = []
-            for loss in rate_test.measure(training, rates):
+            for loss in rate_range.measure(training, rates):
                 losses.append(loss)
                 advance(1)
             del training  # before the next one is built

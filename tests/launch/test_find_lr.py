@@ -17,7 +17,7 @@ from alexnet.launch.find_lr import find_lr
 from alexnet.launch.rates import apply_rules, make_curve, space_rates
 from alexnet.messages import console
 from alexnet.runs.folder import Run, find_runs
-from alexnet.training import rate_test
+from alexnet.training import rate_range
 from alexnet.training.job import execute
 
 
@@ -46,7 +46,7 @@ def test_what_is_measured_is_what_is_trained(compose, small, tmp_path):
     run = Run(tmp_path / "run")
     run.folder.mkdir()
     assert execute(config, run) == 0
-    measured = list(rate_test.measure(rate_test.build(config, 3, None), [0.02] * 12))
+    measured = list(rate_range.measure(rate_range.build(config, 3, None), [0.02] * 12))
     assert measured == [row["loss"] for row in run.windows()]
 
 
@@ -60,11 +60,11 @@ def test_what_is_measured_is_what_is_trained(compose, small, tmp_path):
     ],
 )
 def test_the_test_ends_where_the_loss_diverges(compose, small, monkeypatch, losses, given):
-    training, left = rate_test.build(compose(*small), 0, None), iter(losses)
-    monkeypatch.setattr(rate_test, "step", lambda *_: torch.tensor([next(left), 0.0]))
+    training, left = rate_range.build(compose(*small), 0, None), iter(losses)
+    monkeypatch.setattr(rate_range, "step", lambda *_: torch.tensor([next(left), 0.0]))
     if losses[0] > 1:
-        monkeypatch.setattr(rate_test, "DIVERGED", 10)
-    assert len(list(rate_test.measure(training, [0.1] * len(losses)))) == given
+        monkeypatch.setattr(rate_range, "DIVERGED", 10)
+    assert len(list(rate_range.measure(training, [0.1] * len(losses)))) == given
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_the_command_draws_and_suggests_a_rate_and_a_sweep_around_it(find, compo
 
 
 def test_ctrl_c_shows_the_seeds_that_were_measured(find, tmp_path, monkeypatch, capsys):
-    measure, seeds = rate_test.measure, iter([False, True])
+    measure, seeds = rate_range.measure, iter([False, True])
 
     def stop_in_the_second(training, rates):
         stops = next(seeds)
@@ -102,7 +102,7 @@ def test_ctrl_c_shows_the_seeds_that_were_measured(find, tmp_path, monkeypatch, 
                 os.kill(os.getpid(), signal.SIGINT)
             yield loss
 
-    monkeypatch.setattr(rate_test, "measure", stop_in_the_second)
+    monkeypatch.setattr(rate_range, "measure", stop_in_the_second)
     assert find(seeds=3) == 130
     (figures,) = list_files(tmp_path)
     assert figures["seeds"] == [0] and "Suggested" in capsys.readouterr().out
