@@ -22,12 +22,13 @@ from alexnet.config.machine import check_machine
 from alexnet.config.options import default_of, list_own_folders
 from alexnet.config.processes import refuse_torchrun
 from alexnet.errors import Failure, Mistake
-from alexnet.launch.rates import RULE, Curve, apply_rules, make_curve, round_rate, space_rates
+from alexnet.launch.rates import Curve, find_middle, make_curve, round_rate, space_rates
 from alexnet.messages.console import configure, from_here, progress, say, translate, warn
 from alexnet.messages.lines import show
 from alexnet.runs.claim import claim
 from alexnet.training.signals import Interrupted, Signals
 
+BELOW_MIDDLE = 3  # times, that is where the suggestion is: see docs/training.md
 FACTOR = 3  # between the rates of the sweep that checks the suggestion
 BELOW, ABOVE = 10, 1000  # times the optimizer's default: where the rates begin and end
 LEAST_STEPS, MOST_STEPS = 20, 10_000
@@ -126,15 +127,16 @@ def _report(config: DictConfig, given: Namespace, test: Test, folder: Path, stop
         lower = f"--from {round_rate(test.rates[0] / 1000):g}"
         raise Failure(f"The loss diverges at {test.rates[steps]:.2g}, after {steps} steps: begin lower, with {lower}.")
     curve = make_curve(test.rates, losses)
-    rules = apply_rules(curve)
-    suggestion = round_rate(rules[RULE]) if curve.falls else None
+    suggestion = round_rate(find_middle(curve) / BELOW_MIDDLE) if curve.falls else None
     check = None if suggestion is None else write_sweep(given.overrides, config, suggestion)
-    figures = {"suggestion": suggestion, "rule": RULE, "rules": rules, "check": check, "seeds": list(test.losses)}
+    figures = {"suggestion": suggestion, "check": check, "seeds": list(test.losses)}
     figures |= {"overrides": given.overrides, "batch_size": config.batch_size, **test.facts}
     disk.replace_text(folder / "find_lr.json", json.dumps(figures, indent=2) + "\n")
     disk.replace_text(folder / "find_lr.csv", _as_csv(curve, list(test.losses)))
     _draw(folder / "find_lr.png", curve, suggestion, test.facts["model"], config.language)
-    say("Loss: {:.3f} at first, lowest {:.3f} at {:.2g}", curve.begins_at, curve.smooth.min(), rules["minimum"])
+    say(
+        "Loss: {:.3f} at first, lowest {:.3f} at {:.2g}", curve.begins_at, curve.smooth.min(), curve.rates[curve.lowest]
+    )
     say("Written: {}: find_lr.png, find_lr.csv, find_lr.json", from_here(folder))
     if check is None:
         raise Failure(

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 WIDTH = 0.1  # of the smoothing: the standard deviation of a Gaussian, in powers of ten of the rate
-RULE = "middle/3"  # of those that apply_rules has, the one that is followed: see docs/training.md
 SURE = 5  # times the standard deviation of the noise, by which a loss is lower than another
 
 
@@ -74,38 +73,11 @@ def _smooth(values: Numbers, width: float) -> Numbers:
     return smoothed
 
 
-def apply_rules(curve: Curve) -> dict[str, float]:
-    """The rate that each rule suggests.
-
-    middle: between the rates at which the loss has done half of its fall and has undone half of it, as powers of ten.
-    minimum: where the loss is lowest. steepest: where it falls most steeply. valley: fastai's.
-    """
+def find_middle(curve: Curve) -> float:
+    """The middle, as powers of ten, of the rates between which the loss has done at least half of its fall."""
     low = curve.smooth <= (curve.begins_at + curve.smooth.min()) / 2
     first, last = curve.rates[low.argmax()], curve.rates[len(low) - 1 - low[::-1].argmax()]
-    slopes = np.gradient(curve.smooth[: max(2, curve.lowest + 1)])
-    middle, minimum = float((first * last) ** 0.5), float(curve.rates[curve.lowest])
-    return {
-        "middle": middle,
-        "middle/3": middle / 3,
-        "minimum": minimum,
-        "minimum/10": minimum / 10,
-        "steepest": float(curve.rates[slopes.argmin()]),
-        "valley": float(curve.rates[_find_valley(curve.smooth)]),
-    }
-
-
-def _find_valley(values: Numbers) -> int:
-    """fastai's rule: two thirds into the longest run of ever lower values, others left out between them."""
-    lengths, before = np.ones(len(values), dtype=int), np.full(len(values), -1)
-    for place in range(1, len(values)):
-        for earlier in np.flatnonzero(values[:place] > values[place]):
-            if lengths[earlier] + 1 > lengths[place]:
-                lengths[place], before[place] = lengths[earlier] + 1, earlier
-    path = [int(lengths.argmax())]
-    while before[path[-1]] >= 0:
-        path.append(int(before[path[-1]]))
-    path.reverse()
-    return path[len(path) * 2 // 3]
+    return float((first * last) ** 0.5)
 
 
 def round_rate(rate: float) -> float:

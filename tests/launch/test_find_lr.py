@@ -14,7 +14,7 @@ import torch
 from alexnet.config.checks import check_run
 from alexnet.errors import Failure, Mistake
 from alexnet.launch.find_lr import find_lr
-from alexnet.launch.rates import apply_rules, make_curve, space_rates
+from alexnet.launch.rates import find_middle, make_curve, space_rates
 from alexnet.messages import console
 from alexnet.runs.folder import Run, find_runs
 from alexnet.training import rate_range
@@ -121,13 +121,12 @@ def test_a_test_that_shows_nothing_says_why(find, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("noise", [0, 0.02])
-def test_the_rules_find_where_a_known_curve_falls(noise):
+def test_the_middle_of_a_known_curve_is_found(noise):
     """A loss that falls from 2.3 to 1 as a logistic curve around 0.01, and rises steeply from 0.3 on."""
     rates = np.array(space_rates(1e-5, 1, 300))
     random = np.random.default_rng(0)
     loss = 1 + 1.3 / (1 + (rates / 0.01) ** 2) + 50 * np.maximum(0, rates - 0.3)
     curve = make_curve(rates.tolist(), [loss + noise * random.normal(size=300) for _ in range(3)])
-    rules = apply_rules(curve)
     assert curve.falls and curve.begins_at == pytest.approx(2.3, abs=0.02)
-    assert rules["steepest"] == pytest.approx(0.01, rel=0.4) and 0.1 < rules["minimum"] < 0.35
-    assert rules["middle"] == pytest.approx((0.01 * 0.314) ** 0.5, rel=0.2)  # half of the fall: at 0.01 and at 0.314
+    assert 0.1 < rates[curve.lowest] < 0.35
+    assert find_middle(curve) == pytest.approx((0.01 * 0.314) ** 0.5, rel=0.2)  # half of the fall: at 0.01 and 0.314
