@@ -11,7 +11,7 @@ check:  ## lint, formatting and types; changes no file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-test:  ## run the tests (TIME on 2 cores)
+test:  ## run the tests (10 to 15 minutes on 2 cores)
 	$(PYTHON) -m pytest
 
 quick:  ## run the tests that are not slow (about 3 minutes)

@@ -14,6 +14,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
+from yaml import YAMLError
 
 from alexnet.config import options
 from alexnet.config.keys import flatten
@@ -58,7 +59,7 @@ def checking() -> Iterator[None]:
     with mistakes_end_the_program():
         try:
             yield
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK:  # logging can't open train.log
                 raise error.__cause__ from None
             raise Mistake(explain(error)) from error
@@ -74,6 +75,8 @@ def checking() -> Iterator[None]:
 def explain(error: Exception) -> str:
     """One sentence for an error of Hydra or OmegaConf, with the known name that is most similar to the given one."""
     cause = error.__cause__
+    if isinstance(error, (YAMLError, UnicodeDecodeError)) and (unreadable := _find_unreadable()):
+        return unreadable
     ambiguous = re.search(r"Ambiguous value for argument '(([^=]*)=(.*))'$", str(error), re.M)
     if ambiguous is not None:
         given, key, values = ambiguous.groups()
@@ -94,6 +97,16 @@ def explain(error: Exception) -> str:
     if merged is not None and isinstance(cause, ValidationError):
         return f"{merged[1]}: expected {_find_expected(str(cause))}."
     return " ".join(f"{error} {'' if cause is None else cause}".split())
+
+
+def _find_unreadable() -> str:
+    """Which of the person's own files can't be read, and why; "" if all can."""
+    for path in (path for folder in options.list_own_folders() for path in sorted(folder.rglob("*.yaml"))):
+        try:
+            options.read_file(path)
+        except Mistake as mistake:
+            return str(mistake)
+    return ""
 
 
 def _find_expected(refusal: str) -> str:

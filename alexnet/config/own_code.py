@@ -1,13 +1,15 @@
 """Hashes the code of a person's own classes and functions, which no commit of this project tells. No torch."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
+from alexnet.config.keys import flatten, list_changes
 from alexnet.config.options import GROUPS, make_importable
 
 OURS = ("alexnet", "torch", "torchvision")  # environment.json has their commit and versions
@@ -22,6 +24,13 @@ def hash_own_code(config: DictConfig) -> dict[str, dict[str, str]]:
     targets = {group: str(config[group].get("_target_", "alexnet")) for group in GROUPS}
     own = {group: target for group, target in targets.items() if target.partition(".")[0] not in OURS}
     return {group: _hash_files(target) for group, target in own.items()}
+
+
+def list_changed_code(before: Any, now: dict[str, dict[str, str]], groups: Sequence[str] = GROUPS) -> list[str]:
+    """The files of the groups' own code, such as model.my_nets.py, whose hashes differ. before: of environment.json."""
+    parts = [each if isinstance(each, dict) else {} for each in (before, now)]
+    flat = [flatten({group: each[group] for group in groups if group in each}) for each in parts]
+    return sorted(key for key, _, _ in list_changes(*flat))
 
 
 def _hash_files(target: str) -> dict[str, str]:

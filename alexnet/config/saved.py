@@ -11,9 +11,13 @@ from alexnet.config import keys, options
 from alexnet.config.checks import check_run
 from alexnet.config.keys import LAUNCH
 from alexnet.config.overrides import with_overrides
+from alexnet.config.own_code import hash_own_code, list_changed_code
 from alexnet.errors import Mistake, make_printable
+from alexnet.messages.console import warn
 from alexnet.messages.lines import show
 from alexnet.runs.folder import Run
+
+USED = ("model", "dataset")  # the groups that matter when a trained network is used
 
 
 def load_run_config(
@@ -29,12 +33,25 @@ def load_run_config(
         check_run(config, trains)
     except OmegaConfBaseException as error:
         raise _refuse(run, str(error)) from error
+    if not trains:
+        _warn_of_other_code(run, config)
     return config, changes
 
 
-def choose_weights(config: DictConfig) -> str:
-    """The name of the weights that the run is tested with: best if it holds out images for validation, else last."""
-    return "best" if config.dataset.get("validation", 0) > 0 else "last"
+def choose_weights(config: DictConfig, changed: Sequence[tuple[str, Any, Any]] = ()) -> str:
+    """The name of the weights that the run is tested with: best if it holds out images for validation, else last.
+
+    changed: of the run's own configuration. If that is ema=0, it is last: the best weights are averages.
+    """
+    no_average = any(key == "ema" and before and not after for key, before, after in changed)
+    return "best" if config.dataset.get("validation", 0) > 0 and not no_average else "last"
+
+
+def _warn_of_other_code(run: Run, config: DictConfig) -> None:
+    """Says which files of the person's own network and data have changed since the run was trained."""
+    environment = run.environment()  # empty beside a copy of the weights
+    if environment and (changed := list_changed_code(environment.get("own_code"), hash_own_code(config), USED)):
+        warn("Your own code has changed since the run was trained so far: {}", ", ".join(changed))
 
 
 def _load_saved(run: Run) -> DictConfig:

@@ -6,7 +6,20 @@ from typing import Any
 from alexnet.config.checks import choose_rule
 from alexnet.config.help import GROUPS as MEANINGS
 from alexnet.config.help import read_comments
-from alexnet.config.options import GROUPS, list_folders, list_targets, load_file, load_files
+from alexnet.config.options import GROUPS, is_own, list_folders, list_targets, load_file, load_files
+
+WHOLE = {"type": "integer", "minimum": 1, "maximum": 2**16}
+# Options that models/limits.py checks, because they depend on each other.
+SHAPES: dict[str, dict[str, Any]] = {
+    "model.columns": {"enum": [1, 2]},
+    "model.kernels": {"type": "array", "items": WHOLE, "minItems": 5, "maxItems": 5},
+    "model.kernel_sizes": {"type": "array", "items": {"enum": [*range(1, 16, 2)]}, "minItems": 5, "maxItems": 5},
+    "model.pool_after": {"type": "array", "items": {"enum": [*range(1, 6)]}, "minItems": 3, "maxItems": 3},
+    "model.pool_to": {"anyOf": [{**WHOLE, "maximum": 15}, {"type": "null"}]},
+    "model.hidden": WHOLE,
+    "device.columns": {"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}]},
+}
+KINDS = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
 def make_schema() -> dict[str, Any]:
@@ -44,7 +57,7 @@ def _list_options(group: str) -> dict[str, Any]:
     """Each option of the group's files. One that the files describe differently has only what they have in common."""
     found: dict[str, dict[str, Any]] = {}
     if targets := sorted(list_targets(group)):
-        found["_target_"] = {"enum": targets}
+        found["_target_"] = {"enum": targets, "description": "the class or function"}
     for name, file in load_files(group).items():
         comments = read_comments(f"{group}/{name}", list_folders())
         for key, value in file.items():
@@ -61,7 +74,17 @@ def _describe(path: str, file: Mapping[str, Any], comment: str | None, default: 
     """An option. file: the group's file that has it. comment: on it there."""
     rule = choose_rule(path, file)
     return {
-        **({} if rule is None else rule.schema),
+        **(_describe_shape(path, file, default) if rule is None else rule.schema),
         **({"description": comment} if comment else {}),
         **({} if default == "???" else {"default": default}),
     }
+
+
+def _describe_shape(path: str, file: Mapping[str, Any], default: Any) -> dict[str, Any]:
+    """Of an option without a rule. One of a person's own has the type of its default, or is null."""
+    group = path.partition(".")[0]
+    target = str(file.get("_target_"))
+    if path in SHAPES and not ("." in target and is_own(group, target)):
+        return SHAPES[path]
+    kind = KINDS.get(type(default))
+    return {} if kind is None or default == "???" else {"type": [kind, "null"]}

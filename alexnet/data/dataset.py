@@ -102,7 +102,9 @@ class Dataset:
 def check_dataset(dataset: Dataset) -> None:
     """Raises Mistake for what isn't a Dataset, or not as its facts say. Files are checked when they are read."""
     if not isinstance(dataset, Dataset):
-        raise Mistake(f"dataset: its function gave a {type(dataset).__name__}: expected alexnet.data.dataset.Dataset.")
+        raise Mistake(
+            f"dataset: its function returned {type(dataset).__name__}, and not an alexnet.data.dataset.Dataset."
+        )
     for name, split in (("train", dataset.train), ("test", dataset.test)):
         images, labels = split.images, split.labels
         if isinstance(images, Tensor):

@@ -234,7 +234,7 @@ def load(
             raise Mistake(f"{source} is a file of weights, and has no {weights} ones: leave that out.")
         return _load_published(str(source), overrides, device)
     run = Run(Path(source))
-    config, _ = load_run_config(run, overrides, trains=False)
+    config, changed = load_run_config(run, overrides, trains=False)
     classes = run.classes()
     if classes is None:
         raise Mistake(
@@ -243,11 +243,11 @@ def load(
         )
     channels = run.environment().get("channels", facts.get_facts(config.dataset._target_).channels or 3)
     network = _build(config, classes, channels, device)
-    chosen = choose_weights(config)
-    if weights == "best" and chosen == "last":
+    chosen = weights or choose_weights(config, changed)
+    if chosen == "best" and choose_weights(config) == "last":
         raise Mistake(f"{run.folder} held out no images, so it has no best weights: take its last ones.")
-    epoch = load_weights(network, run, weights or chosen, config.ema > 0, overrides)
-    return Trained(str(source), network, config, run=run, weights=weights or chosen, epoch=epoch)
+    epoch = load_weights(network, run, chosen, config.ema > 0, overrides)
+    return Trained(str(source), network, config, run=run, weights=chosen, epoch=epoch)
 
 
 def _is_file(source: str | PathLike[str]) -> bool:

@@ -51,7 +51,8 @@ def _evaluate_run(
     config, changed = load_run_config(run, overrides, trains=False)
     check_machine(config, trains=False)
     recorded, chosen = run.result() or {}, choose_weights(config)
-    name, known = _check_weights(folder, weights or chosen, chosen), run.classes()
+    name = _check_weights(folder, weights or choose_weights(config, changed), chosen)
+    known = run.classes()
     from alexnet.training.evaluation import compute_figures, load_weights  # torch takes seconds to import
     from alexnet.training.network import build_for_test
 

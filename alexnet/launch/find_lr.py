@@ -75,6 +75,9 @@ def find_lr(given: Namespace) -> int:
 def _compose(overrides: Sequence[str]) -> DictConfig:
     """The checked configuration."""
     refuse_torchrun()
+    for given in overrides:
+        if given.lstrip("+~").startswith("hydra"):
+            raise Mistake(f"{given}: leave it out. find_lr.py starts no jobs, and writes to outputs/find_lr/DATE/TIME.")
     config, _ = compose_config(overrides)
     check_run(config)
     check_machine(config)
@@ -124,7 +127,7 @@ def _report(config: DictConfig, given: Namespace, test: Test, folder: Path, stop
     if steps < LEAST_STEPS and stopped:
         return
     if steps < LEAST_STEPS:
-        lower = f"--from {round_rate(test.rates[0] / 1000):g}"
+        lower = f"--from {round_rate(test.rates[0] / 1000):g}, or give more --steps"
         raise Failure(f"The loss diverges at {test.rates[steps]:.2g}, after {steps} steps: begin lower, with {lower}.")
     curve = make_curve(test.rates, losses)
     suggestion = round_rate(find_middle(curve) / BELOW_MIDDLE) if curve.falls else None

@@ -21,6 +21,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from alexnet.config import options
 from alexnet.config.compose import OwnFolders, checking
@@ -89,7 +90,7 @@ def run_hydra() -> NoReturn:
         extend_completion()
     try:
         hydra.main(config_path=str(options.CONF), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException, ValueError, OSError, Mistake) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, Mistake) as error:
         # `execute` catches a job's own errors. These are Hydra's, one of which is an OSError, or of files it writes.
         bug = isinstance(error, OSError) and not isinstance(error, HydraException) and error.errno not in DISK
         if bug:

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EACCES, ELOOP, EPERM, EROFS
+from errno import EACCES, EISDIR, ELOOP, EPERM, EROFS
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -120,6 +120,8 @@ def _opened(path: Path, how: int) -> Iterator[BinaryIO]:
     except FileExistsError as error:
         raise Mistake(f"Another track.py writes {path}: wait for it.") from error
     except OSError as error:
+        if error.errno == EISDIR:
+            raise Damaged(f"{path} is a folder, and no event file of a run: remove it.") from error
         if error.errno != ELOOP:
             raise
         raise Damaged(f"{path} is a link, so nothing is written to it: remove it.") from error
@@ -166,7 +168,7 @@ def encode(snapshot: Snapshot) -> bytes:
 def _describe(snapshot: Snapshot) -> str:
     """How the run ended, as Markdown."""
     text = (snapshot.result or "")[:MOST_TEXT]
-    lines = [f"{snapshot.status} {snapshot.record.reason}".strip(), "", *(f"    {line}" for line in text.splitlines())]
+    lines = [f"{snapshot.status} {snapshot.reason}".strip(), "", *(f"    {line}" for line in text.splitlines())]
     return "\n".join(lines)
 
 

@@ -157,8 +157,8 @@ class MlflowRuns:
         tags = {
             ID: snapshot.identity.id,
             STARTS: str(snapshot.identity.starts),
-            "alexnet.status": record.status,
-            "alexnet.reason": record.reason if record.status != "finished" else "",
+            "alexnet.status": snapshot.status,
+            "alexnet.reason": snapshot.reason if record.status != "finished" else "",
             "alexnet.folder": make_printable(record.run.folder.absolute()),
             DIGEST: snapshot.digest(),
         }

@@ -70,7 +70,11 @@ class Snapshot:
 
     @property
     def status(self) -> str:
-        return self.record.status
+        return make_printable(self.record.status)
+
+    @property
+    def reason(self) -> str:
+        return make_printable(self.record.reason)
 
     @property
     def last_step(self) -> int:
@@ -83,7 +87,7 @@ class Snapshot:
 
     def digest(self) -> str:
         """The same for two snapshots that say the same."""
-        told = [self.options, self.rows, self.figures, self.result, self.status, self.record.reason]
+        told = [self.options, self.rows, self.figures, self.result, self.status, self.reason]
         pictures = {name: sha256(content).hexdigest() for name, content in self.pictures.items()}
         return sha256(json.dumps([*told, pictures]).encode()).hexdigest()
 
@@ -122,9 +126,14 @@ def take(run: Run, identity: Identity) -> Snapshot:
         {make_printable(key): format_value(value) for key, value in record.config.items()},
         _read_rows(run, record.config.get("batch_size")),
         {make_printable(name): float(value) for name, value in figures.items()},
-        None if result is None else json.dumps(result, indent=1, ensure_ascii=False),
+        None if result is None else _encodable(json.dumps(result, indent=1, ensure_ascii=False)),
         {path.name: content for path in (run.curve, run.confusion) if (content := _read_picture(path))},
     )
+
+
+def _encodable(text: str) -> str:
+    """Without halves of characters, which JSON may have and UTF-8 may not: they become escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _read_start(started: Any) -> float:

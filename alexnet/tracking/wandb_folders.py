@@ -95,9 +95,9 @@ def _log(snapshot: Snapshot, place: Path, project: str, group: str) -> Path:
         project=project,
         group=group or None,
         name="/".join(record.run.folder.absolute().parts[-2:]),
-        notes=record.note or None,
-        tags=[str(tag)[:64] for tag in record.tags if str(tag)],
-        config={**snapshot.options, "status": record.status},
+        notes=make_printable(record.note) or None,
+        tags=[make_printable(tag)[:64] for tag in record.tags if str(tag)],
+        config={**snapshot.options, "status": snapshot.status},
         dir=str(place),
         settings=wandb.Settings(**SETTINGS),
     )
@@ -107,7 +107,7 @@ def _log(snapshot: Snapshot, place: Path, project: str, group: str) -> Path:
         picture = place / name
         picture.write_bytes(content)
         run.log({Path(name).stem: wandb.Image(str(picture))}, step=snapshot.last_step)
-    run.summary.update({**snapshot.figures, "status": record.status, "reason": record.reason})
+    run.summary.update({**snapshot.figures, "status": snapshot.status, "reason": snapshot.reason})
     if snapshot.result is not None:
         result = Path(run.dir) / "result.json"
         result.write_text(snapshot.result, encoding="utf-8")

@@ -134,7 +134,7 @@ def choose_tensors(saved: dict[str, Any], run: Run, averaged: bool) -> dict[str,
     if averaged and not are_average and "average" not in saved:
         raise Mistake(f"{run.folder} was trained without an average of its weights: give ema=0.")
     if are_average and not averaged:
-        raise Mistake(f"{run.folder} has only the average of these weights: leave out ema=0, or give --weights last.")
+        raise Mistake(f"{run.folder} has only the average of these weights: leave out ema=0.")
     return saved["average"] if averaged and not are_average else saved["model"]
 
 

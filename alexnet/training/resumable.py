@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from alexnet.config import keys
+from alexnet.config.own_code import list_changed_code
 from alexnet.errors import Damaged, Mistake
 from alexnet.messages.console import translate
 from alexnet.runs.folder import Run
@@ -104,10 +105,9 @@ def refuse_other_data_or_precision(environment: dict[str, Any], before: dict[str
 
 def _warn_of_other_code(environment: dict[str, Any], before: dict[str, Any]) -> None:
     """Says which files of own classes have changed. environment.json keeps both hashes, and compare.py the last."""
-    code = [keys.flatten(each.get("own_code", {})) for each in (before, environment)]
-    if changed := keys.list_changes(*code):
+    if changed := list_changed_code(before.get("own_code"), environment.get("own_code", {})):
         text = translate("Your own code has changed since the run was trained so far: {}")
-        logger.warning(text.format(", ".join(sorted({key for key, _, _ in changed}))))
+        logger.warning(text.format(", ".join(changed)))
 
 
 def _describe_extension(run: Run, training: "Training", state: "State") -> str | None:

@@ -32,7 +32,7 @@ def refusing(group: str, config: DictConfig) -> Iterator[None]:
         yield
     except (Mistake, Failure, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = " ".join(str(error).split())
         if NO_MEMORY.search(message) or (group == "dataset" and isinstance(error, OSError)):  # a disk's, a network's
             raise
@@ -46,7 +46,7 @@ def refusing(group: str, config: DictConfig) -> Iterator[None]:
         ) from error
 
 
-def _find_place(target: str, error: Exception) -> str:
+def _find_place(target: str, error: BaseException) -> str:
     """Where the target's file, or what it called, raised the error: ', raised in FILE, line 3'; '' if neither did."""
     own = getattr(sys.modules.get(target.rpartition(".")[0]), "__file__", None)
     frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
@@ -69,7 +69,7 @@ def _import(group: str, name: str) -> Any:
     options.make_importable()
     try:
         return _locate(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the module may end the program
         cause = error.__cause__ or error
         raised = " ".join("".join(traceback.format_exception_only(cause)).split())
         if isinstance(cause, ModuleNotFoundError) and cause.name == name:

@@ -6,8 +6,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from alexnet.config import options
+from alexnet.config.checks import check_run
 from alexnet.config.ranges import RANGES
 from alexnet.config.schema import make_schema
+from alexnet.errors import Mistake
 from support.options import filled
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -85,6 +87,33 @@ def test_every_file_in_conf_is_valid_composed_and_as_it_is(compose, checker, gro
 )
 def test_what_no_option_is_called_or_may_be_is_invalid(checker, wrong):
     assert not checker.is_valid(wrong)
+
+
+def list_described(schema, path=()):
+    for name, part in schema["properties"].items():
+        if "properties" in part:
+            yield from list_described(part, (*path, name))
+        elif name not in ("defaults", "hydra"):  # Hydra's own
+            yield ".".join((*path, name)), part
+
+
+def test_every_option_has_a_sentence_and_says_what_it_may_be(checker):
+    for name, part in list_described(checker.schema):
+        assert part["description"] and {"type", "enum", "anyOf"} & part.keys(), name
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"columns": 3}, {"kernels": [64, 192]}, {"kernel_sizes": [5, 4, 3, 3, 3]}, {"pool_after": [1, 2]},
+        {"pool_to": 0}, {"hidden": 0},
+    ],
+)  # fmt: skip
+def test_the_shape_of_the_layers_is_described_as_it_is_checked(compose, checker, wrong):
+    ((name, value),) = wrong.items()
+    assert not checker.is_valid({"model": wrong})
+    with pytest.raises(Mistake, match=name):
+        check_run(compose(f"model.{name}={value}".replace(" ", "")))
 
 
 def test_an_option_has_its_default_its_sentence_and_a_range(checker):

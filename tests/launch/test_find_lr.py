@@ -115,6 +115,8 @@ def test_a_test_that_shows_nothing_says_why(find, tmp_path, monkeypatch):
         find(lowest=1e4, highest=1e5, steps=20, seeds=1)
     assert len(list_files(tmp_path)) == 1  # the second has no curve, and leaves no empty folder
     assert all(any(folder.iterdir()) for folder in tmp_path.glob("outputs/find_lr/*/*"))
+    with pytest.raises(Mistake, match="dir=x: leave it out"):
+        find("hydra.run.dir=x")
     for wrong, text in ({"lowest": 1.0, "highest": 0.1}, "a rate, then a higher one"), ({"steps": 3}, "from 20 to"):
         with pytest.raises(Mistake, match=text):
             find(**wrong)

@@ -170,6 +170,11 @@ MISTAKES = {
         "\nx = 1 / 0",
         r"ZeroDivisionError: division by zero, raised in .*raises\.py, line 2",
     ),
+    "an end of the program": (
+        "exits.Net",
+        "\nimport sys; sys.exit(0)",
+        r"can't be imported: SystemExit: 0, raised in .*exits\.py",
+    ),
     "no network": ("function.Net", "def Net(): pass", "not to a valid model"),
     "no dots": ("Net", "", "can't be imported"),
 }
@@ -187,6 +192,29 @@ def test_a_target_that_cannot_be_used_is_said_in_a_sentence(own, tmp_path, targe
     with pytest.raises(Mistake, match=said) as raised:
         find_target("model", config.model)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["defaults: [_self_\n", "a: 1\na: 2\n", b"\xff"], ids=["open", "twice", "bytes"])
+def test_a_file_that_is_no_yaml_is_named_in_a_sentence(own, tmp_path, text):
+    place = tmp_path / "conf" / "model"
+    place.mkdir(parents=True)
+    (place / "odd.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    ended = start(["python", "scripts/train.py", "--config-dir", "conf", "model=odd", "dataset=digits"], tmp_path)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "odd.yaml can't be read: " in ended.stderr
+
+
+def test_code_that_changed_since_is_told_when_the_network_is_used(own, tmp_path, capsys):
+    options.add_own_folder("my_conf")
+    alexnet.load(RUN)
+    assert "has changed" not in capsys.readouterr().err
+    code = own / "my_nets.py"
+    before = code.read_text()
+    try:
+        code.write_text(before + "\n")
+        alexnet.load(RUN)
+    finally:
+        code.write_text(before)
+    assert "Your own code has changed since the run was trained so far: model.my_nets.py" in capsys.readouterr().err
 
 
 def test_a_file_that_hydra_would_not_read_is_refused(own, tmp_path):

@@ -172,6 +172,9 @@ def test_what_is_no_file_of_a_run_is_left_alone(send, refused, tmp_path):
     os.mkfifo(path)
     assert "isn't an event file of a run: remove it." in refused("run", *TENSORBOARD)[1]
     path.unlink()
+    path.mkdir()
+    assert "is a folder, and no event file of a run: remove it." in refused("run", *TENSORBOARD)[1]
+    path.rmdir()
     (tmp_path / "secret.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"secret" * 10)
     Run(life.folder).curve.symlink_to(tmp_path / "secret.png")
     send("run", *TENSORBOARD)

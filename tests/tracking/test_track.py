@@ -62,8 +62,10 @@ def test_what_a_stranger_wrote_is_left_out_in_a_sentence_and_the_others_are_sent
     new = Life(tmp_path / "day" / "new", id="8" * 32)
     new.write(0, 0, None)
     (new.folder / "environment.json").unlink()
+    half = Life(tmp_path / "day" / "half of a character", id="9" * 32)
+    (half.folder / "result.json").write_text('{"status": "failed", "reason": "\\ud800", "\\udfff": 1}')
     status, out, err = track(monkeypatch, capsys, "day", *TENSORBOARD)
-    assert (status, out) == (0, "Sent: 1 new, 0 updated, 0 unchanged.\n")
+    assert (status, out) == (0, "Sent: 2 new, 0 updated, 0 unchanged.\n")
     lines = err.splitlines()
     assert len(lines) == len(hostile) + 1 and all(line.startswith("left out: ") for line in lines)
     assert "\x1b" not in err and "left out: day/new hasn't begun to train." in lines

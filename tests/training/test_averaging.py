@@ -102,5 +102,11 @@ def test_validation_sees_the_average_and_the_best_one_is_kept(settings, tmp_path
     load_weights(network, averaged, "best", averaged=True)
     validated, row = evaluation.evaluate(network, batches), averaged.epochs()[result["chosen_epoch"] - 1]
     assert (validated.loss, validated.top1) == (row["validation_loss"], row["validation_accuracy"])
+    itself = load(averaged.folder, ["ema=0"])  # the best weights are averages, so these are the last
+    last = checkpoints.load(averaged.checkpoints, "last")["model"]
+    assert itself.weights == "last" and itself.weights_sha256 == hash_tensors(last)
+    assert evaluate(str(averaged.folder), ["ema=0"]) == 0
+    with pytest.raises(Mistake, match="has only the average of these weights: leave out ema=0"):
+        load(averaged.folder, ["ema=0"], weights="best")
     with pytest.raises(Mistake, match="without an average of its weights: give ema=0"):
         load(plain.folder, ["ema=0.9"])
