@@ -76,7 +76,7 @@ def test_an_image_folder_as_it_lies_gives_the_runs_own_accuracy_to_the_last_digi
     train_digits, digit_folder, tmp_path, capsys
 ):
     """In bf16, with 10 views of larger images; then with one."""
-    size = ["dataset.size=24", "dataset.resize=28", "dataset.views=10", "device.precision=bf16", "epochs=3"]
+    size = ["dataset.size=24", "dataset.resize=28", "dataset.views=10", "device.precision=bf16", "epochs=4"]
     run = train_digits("dataset=image_folder", f"dataset.root={digit_folder}", "dataset.cache=null", *size)
     status, found = predict_json(run.folder, [digit_folder / "test"], tmp_path)
     assert status == 0 and found["accuracy"] == run.result()["test_accuracy"] and 0.2 < found["accuracy"] < 1

@@ -155,6 +155,7 @@ def test_when_all_programs_were_killed_resume_finishes_their_sweep(join, whole, 
     check_equal(tmp_path / "s", whole, jobs=2)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_sweep_that_one_program_began_is_joined_when_that_was_killed(join, whole, tmp_path):
     (tmp_path / "a").mkdir()

@@ -164,6 +164,7 @@ def test_a_process_that_cannot_go_on_ends_all_with_its_reason(tmp_path, kind, st
 SWEPT = ["seed=1,0", "device.processes=2", "hydra.sweep.dir=sweep"]
 
 
+@pytest.mark.thorough
 def test_a_sweep_has_several_processes_for_each_job(one, tmp_path):
     done = run_script(script("train.py", "-m", *MANY, *FOUR[:2], *SWEPT), tmp_path)
     assert done.returncode == 0 and "2 of 2 ok" in done.stdout, done.stderr
@@ -190,6 +191,7 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     assert "Traceback" not in done.stderr and not os.listdir(tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_mistake_under_torchrun_is_one_sentence(tmp_path):
     done = run(torchrun(2, *script("train.py", *MANY, "epochs=-1")[1:]), tmp_path)
     assert done.returncode == 1 and not os.listdir(tmp_path)  # torchrun's own status

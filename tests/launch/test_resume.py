@@ -25,6 +25,7 @@ from support.runs import change_checkpoint
 
 RESUME = [sys.executable, str(ROOT / "scripts" / "resume.py")]
 PAPER = ["dataset.resize=24", "dataset.mean=null", "dataset.colour=0.1", "dataset.views=10"]  # as for ImageNet
+MIXED = ["cutmix=0.5", "mixup=0.3"]
 EARLY = ["dataset.validation=0.25", "patience=2", "ema=0.9"]
 LARGE = ["model=alexnet_cifar", "checkpoint_minutes=0.008", "epochs=2"]  # checkpoints of 230 MB
 TIMES = ("images_per_second", "seconds")
@@ -65,8 +66,15 @@ def settings(tmp_path):
     [
         ("constant", ["device.workers=0", "dataset.memory_share=0", "model=cuda_convnet"]),
         ("step", ["schedule.every=1", "optimizer=adam", "clip_norm=1", "accumulate=2", "model=cuda_convnet"]),
-        ("cosine", ["device.workers=2", "dataset.memory_share=0", "dataset.validation=0.25", "model=cuda_convnet"]),
-        ("one_cycle", ["model.normalisation=batch", "dataset.progressive=[12]", "cutmix=0.5", "mixup=0.3", *LARGE]),
+        (
+            "cosine",
+            ["device.workers=2", "dataset.memory_share=0", "dataset.validation=0.25", *MIXED, "model=cuda_convnet"],
+        ),
+        pytest.param(
+            "one_cycle",
+            ["model.normalisation=batch", "dataset.progressive=[12]", *MIXED, *LARGE],
+            marks=pytest.mark.thorough,
+        ),
         ("plateau", ["schedule.patience=0", "schedule.threshold=0.5", *EARLY, "model=cuda_convnet"]),
         ("plateau", ["dataset.validation=0.25", "dataset.memory_share=0", "model=cuda_convnet", *PAPER]),
     ],

@@ -188,6 +188,7 @@ def wait_for_process(process, run):
     raise AssertionError("no process trains in that folder")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="processes are found in /proc")
 def test_a_job_at_its_time_limit_saves_and_goes_on_and_a_killed_one_is_told(begin, small, train, tmp_path):
