@@ -45,7 +45,8 @@ def place(tmp_path_factory):
 @pytest.fixture
 def own(place, monkeypatch):
     """my_conf, which isn't named yet. The test runs beside it."""
-    monkeypatch.delenv(options.VARIABLE, raising=False)
+    monkeypatch.setenv(options.VARIABLE, "")  # so that it is as before again after the test
+    monkeypatch.delenv(options.VARIABLE)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "my_nets", raising=False)
     monkeypatch.chdir(place)
