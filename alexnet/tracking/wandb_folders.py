@@ -79,6 +79,8 @@ class WandbFolders:
             raise Failure(f"W&B can't write {snapshot.record.run.folder}: {error}") from error
         (written / NOTES).write_text(json.dumps(notes), encoding="utf-8")
         folder = self.place / written.name
+        if folder.is_dir():  # it is of the same second; if this is killed here, the next call writes the run again
+            shutil.rmtree(folder)
         os.replace(written, folder)
         shutil.rmtree(part)
         return folder
