@@ -11,13 +11,13 @@ check:  ## lint, formatting and types; changes no file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-test:  ## run the tests (10 to 15 minutes on 2 cores)
+test:  ## run the tests (10 to 20 minutes on 2 cores)
 	$(PYTHON) -m pytest
 
 quick:  ## run the tests that are not slow (about 3 minutes)
 	$(PYTHON) -m pytest -m "not slow"
 
-thorough:  ## run the tests, and those that kill and measure at length (half as long again)
+thorough:  ## run the tests, and those that kill and measure at length
 	$(PYTHON) -m pytest -m ""
 
 coverage:  ## run all tests, in about twice the time, and print which share of the lines they run
