@@ -10,6 +10,7 @@ status is 1.
 import sys
 from argparse import Namespace
 
+from alexnet.data.preparation import VIEWS
 from alexnet.errors import mistakes_end_the_program
 from alexnet.launch.arguments import Parser, above_zero
 
@@ -20,7 +21,7 @@ def parse() -> Namespace:
     add("run", metavar="RUN", help="a run's folder, or a file of weights such as alexnet.pth")
     add("paths", nargs="+", metavar="PATH", help="images, folders, patterns; - for names on stdin")
     add("--top", type=above_zero(int), metavar="K", help="how many classes to show of each image; default: 5")
-    add("--views", type=int, choices=(1, 10), help="of each image; default: as the run was tested")
+    add("--views", type=int, choices=VIEWS, help="of each image; default: as the run was tested")
     add("--invert", action="store_true", help="make light what is dark, for networks that learnt light on black")
     add("--weights", choices=("best", "last"), help="default: those that the run was tested with")
     add("--device", choices=("auto", "cpu", "cuda", "mps"), help="default: the run's own, if it is here")

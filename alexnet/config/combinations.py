@@ -37,8 +37,9 @@ def check_images(config: DictConfig, trains: bool) -> None:
 
 def check_size(config: DictConfig, size: int) -> None:
     """Raises Mistake if the model doesn't take images of `size` pixels a side, or of the sizes in progressive."""
+    layers = {name: config.model[name] for name in ("stride", "pool") if name in config.model}
     try:
-        limits.check_size(get_module_name(config.model), size, config.dataset.get("progressive", []))
+        limits.check_size(get_module_name(config.model), size, config.dataset.get("progressive", []), **layers)
     except ValueError as error:
         raise Mistake(f"model: {error}") from error
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import ListConfig
 
+from alexnet.data.preparation import VIEWS
 from alexnet.errors import make_printable
 from alexnet.models import limits
 
@@ -198,7 +199,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "progressive": SIDES,
         "colour": ZERO_OR_MORE,
         "components": _allow_null(MATRIX),
-        "views": _allow_choice(1, 10),
+        "views": _allow_choice(*VIEWS),
         "validation": BELOW_1,
         "share": ABOVE_0_TO_1,
         "only": _allow_null(CLASSES),
@@ -207,6 +208,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "lr": ABOVE_ZERO,
         "momentum": BELOW_1,
         "weight_decay": ZERO_OR_MORE,
+        "vectors": ZERO_OR_MORE,
         "nesterov": SWITCH,
         "dampening": ANY_NUMBER,
         "betas": PAIR,

@@ -18,16 +18,17 @@ def crop(images: Tensor, size: int, padding: int, offsets: Tensor) -> Tensor:
 def take_views(images: Tensor, size: int, padding: int, count: int) -> Tensor:
     """The views of each image that a test averages over, after padding by `padding` black pixels a side.
 
-    images: (B, C, S, S) uint8; returns (V * B, C, size, size), view by view. count 1: the centre. count 10: the four
-    corners and the centre, and those of the mirror image (§4.1). V is 2 if the crops all fall on the same place.
+    images: (B, C, S, S) uint8; returns (V * B, C, size, size), view by view. count 1: the centre. count 2: the
+    centre and its mirror image. count 10: the four corners and the centre, and those of the mirror image (§4.1); V is 2
+    if the crops all fall on the same place.
     """
     padded = torch.nn.functional.pad(images, [padding] * 4)
     spare = padded.shape[-1] - size
     centre = round(spare / 2)
-    places, sources = [(centre, centre)], [padded]
-    if count == 10:
-        places = [(0, 0), (0, spare), (spare, 0), (spare, spare), *places] if spare else places
-        sources = [padded, padded.flip(3)]
+    places = [(centre, centre)]
+    if count == 10 and spare:
+        places = [(0, 0), (0, spare), (spare, 0), (spare, spare), *places]
+    sources = [padded] if count == 1 else [padded, padded.flip(3)]
     return torch.cat([source[:, :, top : top + size, left : left + size] for source in sources for top, left in places])
 
 

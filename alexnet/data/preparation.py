@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+VIEWS = (1, 2, 10)  # of an image, that a test averages over: see augment.take_views
+
 
 @dataclass(frozen=True)
 class Preparation:
     """The options of conf/dataset/*.yaml that are the same for every source, by their names there.
 
     mean, std: of pixel values in [0, 1], for all channels or one for each. crop: pixels of padding around images that
-    are cropped. views: of each test image, 1 or 10; None in training, which takes one crop at a random place. Only
+    are cropped. views: of each test image, one of VIEWS; None in training, which takes one crop at a random place. Only
     training uses the rest.
     """
 

@@ -37,7 +37,7 @@ def predict(
     """Prints the most probable classes of each image, and writes them to the files that are named.
 
     run: a run's folder, or a published file of weights. paths: see paths.find_images. top: classes of each image; None:
-    five, or all of fewer. views: 1 or 10 of each image; None: as the run was tested. invert: dark becomes light.
+    five, or all of fewer. views: 1, 2 or 10 of each image; None: as the run was tested. invert: dark becomes light.
     weights: best or last; None: those that the run itself was tested with. csv, json, html, plot: files, which are
     complete or not there. force: replaces them. If folders are called as classes are, the last line is the accuracy.
 

@@ -23,7 +23,7 @@ from alexnet.data.decoding import decode
 from alexnet.data.facts import is_image
 from alexnet.data.image_files import ImageFiles
 from alexnet.data.photographs import MODES, Inspect, Photographs
-from alexnet.data.preparation import Preparation
+from alexnet.data.preparation import VIEWS, Preparation
 from alexnet.errors import Mistake
 from alexnet.inference.images import AnImage, as_pil_image, fit_image, list_images
 from alexnet.inference.predictions import Predictions
@@ -104,12 +104,14 @@ class Trained:
         """What the network sees in the images.
 
         images: one, or several, each as `preprocess` takes it; an array (N, H, W, 3) or a tensor (N, 1 or 3, H, W) is
-        several, too. views: 1 or 10 of each image; None: as the run was tested. invert: dark becomes light.
+        several, too. views: 1, 2 or 10 of each image; None: as the run was tested. invert: dark becomes light.
 
         Raises Mistake like `preprocess` and for other views, Failure if a batch finds too little memory.
         """
-        if views is not None and not (isinstance(views, Integral) and views in (1, 10)):
-            raise Mistake(f"views={views!r}: expected 1 or 10 views of each image, or None for as many as in the test.")
+        if views is not None and not (isinstance(views, Integral) and views in VIEWS):
+            raise Mistake(
+                f"views={views!r}: expected 1, 2 or 10 of each image, or None for as many as in the test."
+            )
         listed = list_images(images)
         files = [str(image) for image in listed if isinstance(image, (str, PathLike))]
         given = self.open_files(files, invert) if 0 < len(files) == len(listed) else self._decode(listed, invert)

@@ -35,8 +35,10 @@ class AlexNetCifar(ColumnNetwork):
     columns: 1 | 2 (Krizhevsky et al. 2012, §3.2).
     cross: none | conv3 (that paper's) | all, the layers that see both columns; see CROSS in limits.py.
     kernels: of each convolution, of all columns together. kernel_sizes: sides of the kernels, odd.
+    stride: of conv1, 1 | 2. The convolution of 2012 has 4.
+    pool: side of a pooling window, 3 | 2; the stride is 2, so windows of 3 overlap.
     pool_after: the three convolutions that a max-pool follows; the last one is conv5.
-    pool_to: side of the maps that fc6 gets; null for the side that windows of 3x3 with stride 2 leave.
+    pool_to: side of the maps that fc6 gets; null for the side that the poolings leave.
     hidden: units of fc6 and of fc7, of all columns together.
     dropout: probability, before fc6 and fc7.
     activation: relu | tanh | gelu.
@@ -58,6 +60,8 @@ class AlexNetCifar(ColumnNetwork):
         cross: str = "conv3",
         kernels: Sequence[int] = (64, 192, 384, 256, 256),
         kernel_sizes: Sequence[int] = (5, 5, 3, 3, 3),
+        stride: int = 1,
+        pool: int = 3,
         pool_after: Sequence[int] = (1, 2, 5),
         pool_to: int | None = None,
         hidden: int = 4096,
@@ -68,23 +72,25 @@ class AlexNetCifar(ColumnNetwork):
     ):
         crossing, kernels = list_crossings(columns, cross), split_kernels(kernels, columns)
         act = choose_activation(activation)
-        check_choice("normalisation", normalisation)
-        check_choice("initialisation", initialisation)
+        chosen = {"normalisation": normalisation, "initialisation": initialisation, "stride": stride, "pool": pool}
+        for option, value in chosen.items():
+            check_choice(option, value)
         check_layers(columns, kernel_sizes, pool_after, pool_to, hidden)
-        check_size("alexnet_cifar", size)
-        side = pool_to if pool_to is not None else compute_pooled_side(size, times=3)
+        check_size("alexnet_cifar", size, stride=stride, pool=pool)
+        side = pool_to if pool_to is not None else compute_pooled_side(-(-size // stride), pool, times=3)
 
         def convolution(number: int) -> list[nn.Module]:
             crosses, inputs = prepend_cross(number, kernels[number - 2] if number > 1 else channels, crossing)
             outputs, kernel = kernels[number - 1], kernel_sizes[number - 1]
-            layers = [*crosses, nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)]
+            step = stride if number == 1 else 1
+            layers = [*crosses, nn.Conv2d(inputs, outputs, kernel, step, padding=kernel // 2)]
             if normalisation == "batch":
                 layers.append(nn.BatchNorm2d(outputs))
             layers.append(act())
             if normalisation == "lrn" and number <= 2:
                 layers.append(make_local_response_norm())
             if number in pool_after:
-                layers.append(MaxPoolTo(side) if number == 5 else nn.MaxPool2d(3, 2))
+                layers.append(MaxPoolTo(side, pool) if number == 5 else nn.MaxPool2d(pool, 2))
             return layers
 
         def fully_connected(number: int, inputs: int) -> list[nn.Module]:

@@ -28,17 +28,18 @@ def make_local_response_norm() -> nn.LocalResponseNorm:
 class MaxPoolTo(nn.MaxPool2d):
     """Max-pools maps (B, C, H, H) to (B, C, side, side).
 
-    It uses 3x3 windows with stride 2 if they give that side, otherwise the windows of torch's adaptive pooling. Those
-    are written out here, because the CUDA gradient of torch's adaptive pooling isn't reproducible.
+    It uses windows of `pool` pixels a side with stride 2 if they give that side, otherwise the windows of torch's
+    adaptive pooling. Those are written out here, because the CUDA gradient of torch's adaptive pooling isn't
+    reproducible.
     """
 
-    def __init__(self, side: int):
-        super().__init__(3, 2)
+    def __init__(self, side: int, pool: int = 3):
+        super().__init__(pool, 2)
         self.side = side
 
     def fits(self, maps: Tensor) -> bool:
-        """Whether 3x3 windows with stride 2 pool the maps to that side."""
-        return compute_pooled_side(maps.shape[-1]) == self.side
+        """Whether windows with stride 2 pool the maps to that side."""
+        return compute_pooled_side(maps.shape[-1], self.kernel_size) == self.side
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.fits(maps):
@@ -49,8 +50,8 @@ class MaxPoolTo(nn.MaxPool2d):
         return torch.stack([rows[:, :, :, window].amax(3) for window in windows], 3)
 
 
-def compute_pooled_side(size: int, times: int = 1) -> int:
-    """The side of maps after 3x3 max-pools with stride 2 and no padding, so many of them in a row."""
+def compute_pooled_side(size: int, pool: int, times: int = 1) -> int:
+    """The side of maps after max-pools with windows of `pool` pixels, stride 2 and no padding, so many in a row."""
     for _ in range(times):
-        size = (size - 3) // 2 + 1
+        size = (size - pool) // 2 + 1
     return size

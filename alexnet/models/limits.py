@@ -15,6 +15,7 @@ CHOICES: dict[str, tuple[str | int, ...]] = {
     "initialisation": ("torch", "kaiming", "whitening"),
     "normalisation": ("none", "batch", "lrn"),
     "pool": (3, 2),  # side of a pooling window; the stride is 2, so windows of 3 overlap
+    "stride": (1, 2),  # of conv1 of alexnet_cifar
 }
 # Pixels a side: the fewest, the most, and the fewest for which an error message suggests the network (None: never).
 SIDES = {
@@ -58,24 +59,35 @@ def check_choice(option: str, value: Any) -> None:
         raise ValueError(f"{option}={value!r}: expected one of {', '.join(map(str, CHOICES[option]))}")
 
 
-def check_size(model: str, size: int, progressive: Sequence[int] = ()) -> None:
+def check_size(model: str, size: int, progressive: Sequence[int] = (), stride: int = 1, pool: int = 3) -> None:
     """Raises ValueError if the model can't take images of that size, or of the smaller sizes of progressive training.
 
-    The message names a model and a size that fit. size, progressive: pixels a side.
+    The message names a model and a size that fit. size, progressive: pixels a side. stride, pool: of alexnet_cifar.
     """
     fewest, most, _ = SIDES.get(model, (1, inf, None))
+    smaller = dict(SMALLER)
+    if model == "alexnet_cifar":
+        fewest, smaller[model] = (_find_fewest_pixels(stride, pool, poolings) for poolings in (3, 2))
     if not fewest <= size <= most:
         problem, bound = ("small", f"{fewest} or more") if size < fewest else ("large", f"{most} or less")
         fitting = [name for name, (_, _, smallest) in SIDES.items() if smallest is not None and size >= smallest]
         other = f"model={fitting[0]}, or " if fitting else ""
         raise ValueError(f"images of {size}x{size} are too {problem} for {model}: give {other}dataset.size={bound}")
     for side in progressive:
-        if side < SMALLER.get(model, inf if model in SIDES else 1):
-            others = " and ".join(f"model={name} from {smallest} pixels" for name, smallest in SMALLER.items())
+        if side < smaller.get(model, inf if model in SIDES else 1):
+            others = " and ".join(f"model={name} from {smallest} pixels" for name, smallest in smaller.items())
             raise ValueError(
                 f"dataset.progressive={list(progressive)}: {model} doesn't take images of {side}x{side}; "
                 f"only these take images smaller than dataset.size: {others}"
             )
+
+
+def _find_fewest_pixels(stride: int, pool: int, poolings: int) -> int:
+    """The fewest pixels a side of which a convolution with that stride and so many poolings leave one."""
+    side = 1
+    for _ in range(poolings):
+        side = 2 * (side - 1) + pool
+    return stride * (side - 1) + 1
 
 
 def check_devices(devices: Any, columns: int) -> None:

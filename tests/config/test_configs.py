@@ -142,6 +142,30 @@ def test_models_that_take_smaller_images_are_known(compose, option, size):
     assert taken == set(range(limits.SMALLER.get(option, size), size))
 
 
+@pytest.mark.parametrize("stride, pool", [(1, 3), (1, 2), (2, 3), (2, 2)])
+def test_sizes_that_the_stride_and_the_poolings_take_are_known(compose, stride, pool):
+    """Of the network, and of smaller images in progressive training."""
+    layers = {"stride": stride, "pool": pool}
+    config = compose("model=alexnet_cifar", "model.kernels=[1,1,1,1,1]", *[f"model.{k}={v}" for k, v in layers.items()])
+
+    def is_taken(size, progressive=()):
+        try:
+            limits.check_size("alexnet_cifar", size, progressive, **layers)
+        except ValueError:
+            return False
+        return True
+
+    with torch.device("meta"):
+        model = targets.call("model", config.model, classes=2, channels=1, size=40).eval()
+        for side in range(1, 40):
+            with pytest.raises((RuntimeError, ValueError)) if not is_taken(side) else contextlib.nullcontext():
+                targets.find_target("model", config.model)(
+                    classes=2, channels=1, size=side, kernels=[1] * 5, hidden=2, **layers
+                )(torch.empty(1, 1, side, side))
+            with pytest.raises(RuntimeError) if not is_taken(40, [side]) else contextlib.nullcontext():
+                model(torch.empty(1, 1, side, side))
+
+
 @pytest.mark.parametrize("option", options_of("optimizer"))
 def test_every_optimizer_descends(compose, option):
     weight = torch.nn.Parameter(torch.ones(3))
@@ -195,6 +219,8 @@ def test_without_overrides_it_is_the_tutorials_run(compose):
         "cross": "conv3",
         "kernels": [64, 192, 384, 256, 256],
         "kernel_sizes": [5, 5, 3, 3, 3],
+        "stride": 1,
+        "pool": 3,
         "pool_after": [1, 2, 5],
         "pool_to": None,
         "hidden": 4096,

@@ -165,7 +165,7 @@ def test_what_is_wrong_is_one_sentence(root, flat, spoil, said):
     [
         (["dataset.root=nowhere"], "dataset.root=nowhere: there is no such folder; expected nowhere/train/CLASS/IMAGE"),
         (["dataset.resize=200"], "dataset.resize=200 is less than dataset.size=224"),
-        (["dataset.views=5"], "dataset.views=5: expected one of 1, 10"),
+        (["dataset.views=5"], "dataset.views=5: expected one of 1, 2, 10"),
         (["dataset.components=[[1,2],[3]]"], "expected a square list of lists of numbers, or null"),
         (["dataset.components=[[1,2],[3,4]]"], "expected 3 rows of 3 numbers"),
     ],
