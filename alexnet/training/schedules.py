@@ -26,6 +26,13 @@ def cosine(epoch: float, epochs: int, errors: Sequence[float], *, warmup: float,
     return _half_cosine(1.0, final, (epoch - warmup) / (epochs - warmup))
 
 
+def linear(epoch: float, epochs: int, errors: Sequence[float], *, warmup: float, final: float) -> float:
+    """Rises linearly over `warmup` epochs, then falls linearly from 1 to `final`."""
+    if epoch < warmup:
+        return epoch / warmup
+    return 1.0 + (final - 1.0) * (epoch - warmup) / (epochs - warmup)
+
+
 def one_cycle(epoch: float, epochs: int, errors: Sequence[float], *, rise: float, start: float, final: float) -> float:
     """Rises from `start` to 1 over the share `rise` of training, then falls to `final` (Smith 2018)."""
     progress = epoch / epochs

@@ -47,8 +47,14 @@ def test_cosine():
     assert our_factors(schedules.cosine, warmup=0, final=0.1) == pytest.approx(expected)
 
 
-def test_warmup_is_a_line_from_zero():
-    warm = our_factors(schedules.cosine, warmup=2, final=0)[: 2 * STEPS + 1]
+def test_linear():
+    expected = torch_factors(lambda o: lr_scheduler.LinearLR(o, 1.0, 0.1, EPOCHS * STEPS), per_step=True)
+    assert our_factors(schedules.linear, warmup=0, final=0.1) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("schedule", [schedules.cosine, schedules.linear])
+def test_warmup_is_a_line_from_zero(schedule):
+    warm = our_factors(schedule, warmup=2, final=0)[: 2 * STEPS + 1]
     assert warm == pytest.approx([index / (2 * STEPS) for index in range(2 * STEPS + 1)])
 
 
