@@ -40,7 +40,7 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
 
     config.batch_size: at most IMAGES. Raises Failure if the device hasn't enough memory.
     """
-    sides = {"tutorial": Side(_serve, run_tutorial, config), "project": Side(_serve, run_project, config)}
+    sides = {"tutorial": Side(serve, run_tutorial, config), "project": Side(serve, run_project, config)}
     try:
         for side in sides.values():
             side.ask("run", seconds / 2)  # warms up
@@ -94,7 +94,7 @@ class Side:
         return answer
 
 
-def _serve(connection: Connection, loop: Loop, config: DictConfig) -> None:
+def serve(connection: Connection, loop: Loop, config: DictConfig) -> None:
     ignore_interrupts()
     if loop is run_tutorial:
         devices.keep_freed_memory = lambda: None  # the tutorial runs as torch leaves its process

@@ -109,9 +109,7 @@ class Trained:
         Raises Mistake like `preprocess` and for other views, Failure if a batch finds too little memory.
         """
         if views is not None and not (isinstance(views, Integral) and views in VIEWS):
-            raise Mistake(
-                f"views={views!r}: expected 1, 2 or 10 of each image, or None for as many as in the test."
-            )
+            raise Mistake(f"views={views!r}: expected 1, 2 or 10 of each image, or None for as many as in the test.")
         listed = list_images(images)
         files = [str(image) for image in listed if isinstance(image, (str, PathLike))]
         given = self.open_files(files, invert) if 0 < len(files) == len(listed) else self._decode(listed, invert)

@@ -35,11 +35,11 @@ class MaxPoolTo(nn.MaxPool2d):
 
     def __init__(self, side: int, pool: int = 3):
         super().__init__(pool, 2)
-        self.side = side
+        self.side, self.pool = side, pool
 
     def fits(self, maps: Tensor) -> bool:
         """Whether windows with stride 2 pool the maps to that side."""
-        return compute_pooled_side(maps.shape[-1], self.kernel_size) == self.side
+        return compute_pooled_side(maps.shape[-1], self.pool) == self.side
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.fits(maps):

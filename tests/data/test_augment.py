@@ -40,7 +40,7 @@ def test_crop_is_the_window_of_the_padded_image_at_its_place():
 
 @pytest.mark.parametrize("held, size, padding", [(256, 224, 0), (225, 224, 0), (13, 8, 0), (12, 12, 2), (10, 8, 1)])
 def test_ten_crop_is_torchvisions(held, size, padding):
-    """Each image has the same views in the same order. A single view is its centre; two are that and its mirror image."""
+    """Each image has the same views in the same order. One view is its centre; two are also its mirror image."""
     batch = torch.randint(256, (3, 3, held, held), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     views = augment.take_views(batch, size, padding, 10).view(10, 3, 3, size, size)
     for number, image in enumerate(batch):

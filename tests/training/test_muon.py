@@ -20,13 +20,13 @@ def test_singular_values_become_about_one(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
     values = values / values.norm()
-    large = values > 0.01
-    for _ in range(5):
+    large = values > 0.02
+    for _ in range(3):
         values = 3.4445 * values - 4.775 * values**3 + 2.0315 * values**5
     expected = (left * values) @ right
     assert torch.allclose(equalise(matrix).double(), expected, atol=1e-3)
     assert large.sum() > len(values) / 2
-    assert (values[large] > 0.6).all() and (values < 1.2).all()
+    assert (values[large] > 0.68).all() and (values < 1.21).all()
 
 
 def test_matrices_take_torchs_steps():
@@ -35,7 +35,7 @@ def test_matrices_take_torchs_steps():
     ours, theirs = ([torch.nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))
     optimizers = [
         Muon(ours, lr=0.1, vectors=1, momentum=0.9, weight_decay=0.2),
-        torch.optim.Muon(theirs, lr=0.1, momentum=0.9, weight_decay=0.2),
+        torch.optim.Muon(theirs, lr=0.1, momentum=0.9, weight_decay=0.2, ns_steps=3),
     ]
     for _ in zip(draw_gradients(ours), draw_gradients(theirs), strict=True):
         for optimizer in optimizers:
