@@ -76,7 +76,7 @@ def as_text(trainings: list[dict[str, float]], tutorial: list[float]) -> str:
     """Means of both sides, and the ratio of each pair of turns. tutorial: its seconds, by each of its turns."""
     from alexnet.comparison.spread import Spread
 
-    accuracy = Spread.of(each["accuracy"] for each in trainings)
+    accuracy = Spread.of((each["accuracy"] for each in trainings), bounds=(0, 1))
     seconds, whole = Spread.of(each["seconds"] for each in trainings), Spread.of(tutorial)
     ratios = [whole / each["seconds"] for each, whole in zip(trainings, tutorial, strict=True)]
     assert accuracy is not None and seconds is not None and whole is not None
