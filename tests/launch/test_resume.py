@@ -64,7 +64,7 @@ def settings(tmp_path):
 @pytest.mark.parametrize(
     "schedule, others",
     [
-        ("constant", ["device.workers=0", "dataset.memory_share=0", "model=cuda_convnet"]),
+        ("linear", ["device.workers=0", "dataset.memory_share=0", "optimizer=muon", "model=cuda_convnet"]),
         ("step", ["schedule.every=1", "optimizer=adam", "clip_norm=1", "accumulate=2", "model=cuda_convnet"]),
         (
             "cosine",
