@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
     bfloat16; this one also takes convolutions, and computes in float32.
 
     lr: of the orthogonal steps. vectors: of biases and normalisation, which take SGD's steps, times lr. weight_decay:
-    times the weights, taken off them in each step, times their learning rate.
+    times all other weights, taken off them in each step, times lr.
     """
 
     def __init__(self, params: Iterable[Any], lr: float, vectors: float, momentum: float, weight_decay: float):
@@ -46,10 +46,9 @@ class Muon(torch.optim.Optimizer):
                 momentum = state["momentum_buffer"].mul_(keep).add_(parameter.grad)
                 step, rate = parameter.grad.add(momentum, alpha=keep), group["lr"]
                 if parameter.ndim > 1:
-                    step = orthogonalise(step)
+                    parameter.mul_(1 - rate * group["weight_decay"]).add_(orthogonalise(step), alpha=-rate)
                 else:
-                    rate *= group["vectors"]
-                parameter.mul_(1 - rate * group["weight_decay"]).add_(step, alpha=-rate)
+                    parameter.add_(step, alpha=-rate * group["vectors"])
         return loss
 
 

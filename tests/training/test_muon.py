@@ -55,9 +55,9 @@ def test_a_convolution_takes_the_step_of_its_matrix():
     assert torch.allclose(kernels.flatten(1), matrix, atol=1e-4) and (kernels != 1).any()
 
 
-def test_vectors_take_sgds_steps():
+def test_vectors_take_sgds_steps_without_weight_decay():
     ours, theirs = (torch.nn.Parameter(torch.ones(5)) for _ in range(2))
-    mine = Muon([ours], lr=0.1, vectors=0.5, momentum=0.9, weight_decay=0)
+    mine = Muon([ours], lr=0.1, vectors=0.5, momentum=0.9, weight_decay=0.3)
     other = torch.optim.SGD([theirs], lr=0.05, momentum=0.9, nesterov=True)
     for _ in zip(draw_gradients([ours]), draw_gradients([theirs]), strict=True):
         mine.step()
