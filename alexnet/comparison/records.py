@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from alexnet.config.keys import DATA, DATA_BY_LENGTHS, NOTES, SINCE, SOURCE, align_data_hashes, flatten
+from alexnet.config.keys import DATA, DATA_BY_LENGTHS, NOTES, SOURCE, align_data_hashes, flatten, list_since
 from alexnet.config.options import GROUPS, find_option, list_targets
 from alexnet.errors import Damaged, Mistake, make_printable, nearest, shorten
 from alexnet.messages.console import translate
@@ -94,7 +94,11 @@ def read(run: Run) -> Record:
         config[SOURCE] = str(environment["transferred_from.weights_sha256"])[:12]
     config |= _hash_code(described)
     groups = {key.rpartition(".")[0] for key in config}
-    config |= {key: value for key, value in SINCE.items() if key not in config and key.rpartition(".")[0] in groups}
+    config |= {
+        key: value
+        for key, value in list_since(config.get("model")).items()
+        if key not in config and key.rpartition(".")[0] in groups
+    }
     if "extended_from" in environment:  # no run from the start has these learning rates
         config["extended_from"] = environment["extended_from"]
     try:

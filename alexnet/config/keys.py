@@ -49,6 +49,7 @@ SINCE = {
     "device.processes": 1,
     "device.shards": 1,
 }
+SINCE_OF = {"alexnet.models.alexnet_cifar.AlexNetCifar": {"model.stride": 1, "model.pool": 3}}  # of that model's runs
 
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
@@ -63,6 +64,11 @@ def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[path] = value
     return leaves
+
+
+def list_since(model: Any) -> dict[str, Any]:
+    """The keys that a run older than them may lack, and their values. model: the _target_ of the run's."""
+    return {**SINCE, **SINCE_OF.get(str(model), {})}
 
 
 def without_launch(overrides: Sequence[str]) -> list[str]:

@@ -70,7 +70,7 @@ def _load_saved(run: Run) -> DictConfig:
         config = DictConfig({key: value for key, value in saved.items() if key not in LAUNCH})
     except OmegaConfBaseException as error:
         raise _refuse(run, str(error)) from error
-    for path, value in keys.SINCE.items():
+    for path, value in keys.list_since(keys.flatten(saved).get("model._target_")).items():
         group, _, key = path.rpartition(".")
         place = config.get(group) if group else config
         if isinstance(place, DictConfig) and key not in place:
