@@ -54,8 +54,7 @@ def measure(config: DictConfig, pairs: int, seconds: float) -> dict[str, Any]:
         raise
     finally:
         for side in sides.values():
-            side.connection.close()  # ends its process
-            side.process.join()
+            side.close()
     ratios = [turn["project"] / turn["tutorial"] for turn in turns]
     return {
         **facts,
@@ -83,6 +82,11 @@ class Side:
         """The answer to one of the questions in `serve`. Raises the exception that ended the process."""
         self.connection.send((what, arguments))
         return self.receive()
+
+    def close(self) -> None:
+        """Ends the process, when it has done what it was asked."""
+        self.connection.close()
+        self.process.join()
 
     def receive(self) -> Any:
         try:

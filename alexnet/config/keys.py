@@ -49,7 +49,8 @@ SINCE = {
     "device.processes": 1,
     "device.shards": 1,
 }
-SINCE_OF = {"alexnet.models.alexnet_cifar.AlexNetCifar": {"model.stride": 1, "model.pool": 3}}  # of that model's runs
+# The same for the runs of one network, by its _target_.
+SINCE_OF = {"alexnet.models.alexnet_cifar.AlexNetCifar": {"model.stride": 1, "model.pool": 3}}
 
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
@@ -67,7 +68,7 @@ def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def list_since(model: Any) -> dict[str, Any]:
-    """The keys that a run older than them may lack, and their values. model: the _target_ of the run's."""
+    """The keys that an older run may lack, and the values that it had in effect. model: the run's model._target_."""
     return {**SINCE, **SINCE_OF.get(str(model), {})}
 
 

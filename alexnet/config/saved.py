@@ -63,14 +63,15 @@ def _load_saved(run: Run) -> DictConfig:
     saved = run.config()
     if not saved:
         raise Mistake(f"{run.folder} isn't the folder of a run: there is no config.yaml in it.")
-    for key, value in keys.flatten(saved).items():
+    flat = keys.flatten(saved)
+    for key, value in flat.items():
         if "${" in f"{key} {value}":
             raise _refuse(run, f"{key} has an interpolation, ${{...}}.")
     try:
         config = DictConfig({key: value for key, value in saved.items() if key not in LAUNCH})
     except OmegaConfBaseException as error:
         raise _refuse(run, str(error)) from error
-    for path, value in keys.list_since(keys.flatten(saved).get("model._target_")).items():
+    for path, value in keys.list_since(flat.get("model._target_")).items():
         group, _, key = path.rpartition(".")
         place = config.get(group) if group else config
         if isinstance(place, DictConfig) and key not in place:

@@ -18,6 +18,7 @@ CHOICES: dict[str, tuple[str | int, ...]] = {
     "stride": (1, 2),  # of conv1 of alexnet_cifar
 }
 # Pixels a side: the fewest, the most, and the fewest for which an error message suggests the network (None: never).
+# Those of alexnet_cifar are for its own stride and poolings; `check_size` computes the fewest for others.
 SIDES = {
     "alexnet_2012": (64, inf, None),
     "alexnet": (63, inf, 128),

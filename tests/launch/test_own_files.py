@@ -20,14 +20,9 @@ from alexnet.launch.resume import resume
 from alexnet.runs.folder import Run
 from alexnet.training.network import load_dataset
 from alexnet.training.targets import find_target
-from support.own import list_commands, write_own_files
-from support.programs import ROOT, run_script
+from support.own import list_commands, start, write, write_own_files
 
 RUN = "outputs/tiny"
-
-
-def start(command, place, **variables):
-    return run_script([sys.executable, str(ROOT / command[1]), *command[2:]], place, **variables)
 
 
 @pytest.fixture(scope="module")
@@ -137,11 +132,6 @@ def test_own_options_are_checked_by_their_class_and_not_by_the_rules_of_others(o
     config.model.wdth = 4
     with pytest.raises(Mistake, match=r"model\.wdth isn't an option of Tiny; did you mean width"):
         checks.check_run(config)
-
-
-def write(folder, name, text):
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(text)
 
 
 def test_a_comparison_tells_runs_of_other_code_apart_without_importing_it(own, tmp_path):
@@ -270,65 +260,3 @@ def test_the_hash_of_own_code_covers_what_the_module_imports_from_beside_it(own,
     assert set(files) == {"beside.py", "kinds/__init__.py", "kinds/nets.py", "kinds/parts.py"}
     write(tmp_path, "kinds/parts.py", "pass\n")
     assert hash_own_code(config)["model"]["kinds/parts.py"] != files["kinds/parts.py"]
-
-
-NOTES = """
-from pathlib import Path
-from hydra.experimental.callback import Callback
-
-class Notes(Callback):
-    def on_run_start(self, **_): self.note("run start")
-    def on_run_end(self, job_return, **_): self.note("run end", job_return.status.name)
-    def on_multirun_start(self, **_): self.note("multirun start")
-    def on_multirun_end(self, config, **_):
-        self.note("multirun end", (Path(config.hydra.sweep.dir) / "sweep.csv").is_file())
-    def on_job_start(self, config, **_): self.note("job start", Path(config.hydra.runtime.output_dir).is_dir())
-    def on_job_end(self, job_return, **_): self.note("job end", job_return.status.name)
-    def note(self, *words):
-        with open("notes.txt", "a") as file:
-            print(*words, file=file)
-"""
-GIVEN = [
-    "--config-dir",
-    "my_conf",
-    "hydra/callbacks=notes",
-    "model=tiny",
-    "dataset=digits",
-    "dataset.share=0.1",
-    "epochs=1",
-    "test=false",
-]
-RUN_DONE = ["run start", "job start True", "job end COMPLETED", "run end COMPLETED"]
-BOTH = [
-    "multirun start",
-    "job start True",
-    "job end COMPLETED",
-    "job start True",
-    "job end FAILED",
-    "multirun end True",
-]
-TWO = ["-m", "hydra.sweep.dir=outputs/both", "optimizer.lr=0.01,1e30", "optimizer.momentum=0"]
-
-
-@pytest.mark.slow
-def test_callbacks_are_called_in_every_way_of_starting_and_told_how_it_ended(own):
-    """The second job diverges. What its folder names isn't used when it is resumed."""
-    write(own, "notes.py", NOTES)
-    write(own, "hydra/callbacks/notes.yaml", "notes:\n  _target_: notes.Notes\n")
-    written = Path("notes.txt")
-
-    def check(expected, status, script, *given):
-        written.unlink(missing_ok=True)
-        ended = start(["python", f"scripts/{script}.py", *given], own.parent)
-        assert ended.returncode == status, ended.stdout + ended.stderr
-        assert (sorted if "parallel" in str(given) else list)(written.read_text().splitlines()) == expected
-        return ended.stderr
-
-    check(RUN_DONE, 0, "train", *GIVEN, "hydra.run.dir=outputs/one", "device.processes=2")
-    check(BOTH, 1, "train", *GIVEN, *TWO)
-    check(sorted(BOTH), 1, "train", *GIVEN, *TWO, "hydra.sweep.dir=outputs/parallel", "hydra/launcher=parallel")
-    check(BOTH, 1, "train", *GIVEN, *TWO, "join=outputs/joined")
-    said = check(["multirun start", "multirun end True"], 1, "resume", "outputs/both", *GIVEN[:3])  # all is done
-    assert "Not used from a folder" in said and "hydra/callbacks=notes" in said
-    check(RUN_DONE, 0, "reproduce", "outputs/one", *GIVEN[:3], "device.processes=1")
-    check(RUN_DONE, 0, "resume", "outputs/one", "epochs=2", *GIVEN[:3], "device.processes=1")

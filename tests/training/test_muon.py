@@ -41,7 +41,7 @@ def test_matrices_take_torchs_steps():
         for optimizer in optimizers:
             optimizer.step()
     for mine, other in zip(ours, theirs, strict=True):
-        change = (other - 1 + 0.06).norm()
+        change = (other - 0.98**3).norm()  # without what weight decay took off
         assert (mine - other).norm() < 0.03 * change
 
 
