@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import ListConfig
 
-from alexnet.data.preparation import VIEWS
+from alexnet.data.preparation import FLIPS, VIEWS
 from alexnet.errors import make_printable
 from alexnet.models import limits
 
@@ -81,6 +81,7 @@ FROM_0_TO_1 = _allow_number("a number from 0 to 1", minimum=0, maximum=1)
 BELOW_1 = _allow_number("a number from 0 to 1, 1 excluded", minimum=0, exclusiveMaximum=1)
 ABOVE_0_TO_1 = _allow_number("a number above 0, at most 1", exclusiveMinimum=0, maximum=1)
 SWITCH = Rule("true or false", lambda value: type(value) is bool, {"type": "boolean"})
+FLIP = Rule("true, false or alternate", lambda value: limits.is_one(value, FLIPS), {"enum": [*FLIPS]}, FLIPS)
 TEXT = Rule("a text", lambda value: isinstance(value, str) and value != "", {"type": "string", "minLength": 1})
 ADDRESS = Rule(
     "an address, such as https://host/file",
@@ -194,7 +195,7 @@ RANGES: dict[str, dict[str, Rule]] = {
         "mean": _allow_null(_allow_list(ANY_NUMBER)),
         "std": _allow_list(ABOVE_ZERO),
         "crop": _allow_whole(0),
-        "flip": SWITCH,
+        "flip": FLIP,
         "cutout": _allow_whole(0),
         "progressive": SIDES,
         "colour": ZERO_OR_MORE,

@@ -89,7 +89,11 @@ class Batches:
             order = torch.randperm(count, generator=randomness.make_generator(self.seed, randomness.ORDER, epoch))
         draws = randomness.make_generator(self.seed, randomness.AUGMENTATION, epoch)
         offsets = torch.randint(self.spare + 1, (2, count), generator=draws).to(self.device)
-        mirrored = (torch.rand(count, generator=draws) < 0.5).to(self.device)
+        mirrored = torch.rand(count, generator=draws) < 0.5
+        if preparation.flip == "alternate":  # so that two epochs show both sides of every image (Jordan 2024, §3.6)
+            once = torch.rand(count, generator=randomness.make_generator(self.seed, randomness.FLIP)) < 0.5
+            mirrored = once[order] ^ bool(epoch % 2)
+        mirrored = mirrored.to(self.device)
         if preparation.colour > 0:
             factors = preparation.colour * torch.randn(count, len(self.components), generator=draws)
             shifts = augment.compute_colour_shifts(factors, self.components).to(self.device)

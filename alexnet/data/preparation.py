@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 VIEWS = (1, 2, 10)  # of an image, that a test averages over: see augment.take_views
+FLIPS = (False, True, "alternate")  # never, half of the images at random, each image in every other epoch
 
 
 @dataclass(frozen=True)
@@ -11,14 +12,14 @@ class Preparation:
     """The options of conf/dataset/*.yaml that are the same for every source, by their names there.
 
     mean, std: of pixel values in [0, 1], for all channels or one for each. crop: pixels of padding around images that
-    are cropped. views: of each test image, one of VIEWS; None in training, which takes one crop at a random place. Only
-    training uses the rest.
+    are cropped. flip: one of FLIPS. views: of each test image, one of VIEWS; None in training, which takes one crop at
+    a random place. Only training uses the rest.
     """
 
     mean: float | Sequence[float] = 0.5
     std: float | Sequence[float] = 0.5
     crop: int = 0
-    flip: bool = False
+    flip: bool | str = False
     cutout: int = 0
     progressive: Sequence[int] = ()
     colour: float = 0

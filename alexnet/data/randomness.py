@@ -7,8 +7,9 @@ and no generator's state has to be saved.
 import numpy as np
 import torch
 
-# Each purpose has its own stream, so that none can shift another. STEP is for what a step draws, such as dropout.
-WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP = range(5)
+# Each purpose has its own stream, so that none can shift another. STEP is for what a step draws, such as
+# dropout; FLIP for which images are mirrored in the even epochs, if they alternate.
+WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP, FLIP = range(6)
 
 
 def derive_seed(seed: int, purpose: int, epoch: int = 0, step: int = 0, share: int | None = None) -> int:

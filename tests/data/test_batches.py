@@ -77,6 +77,26 @@ def test_every_place_and_both_directions_come_up():
     assert 0.45 < (values({"flip": True}, 0, 0, 0) == 3).float().mean() < 0.55
 
 
+def test_alternating_mirrors_show_both_sides_of_every_image_in_two_epochs():
+    """In shuffled epochs, also if one begins in its middle. The seed decides which half is mirrored first."""
+    pixels = torch.arange(3000).view(-1, 1, 1, 1).repeat(1, 1, 1, 2)
+    pixels[..., 1] = 255
+    split = datasets.Split((pixels // torch.tensor([12, 1])).byte(), torch.arange(3000))
+
+    def find_mirrored(epoch, start=0, seed=3):
+        batches = Batches(split, replace(PIXELS, flip="alternate"), 7, CPU, shuffle=True, seed=seed)
+        seen = [(labels, images[:, 0, 0, 0] == 1) for images, labels in batches.epoch(epoch, start)]
+        labels, mirrored = (torch.cat(column) for column in zip(*seen, strict=True))
+        return dict(zip(labels.tolist(), mirrored.tolist(), strict=True))
+
+    first, second, third = map(find_mirrored, range(3))
+    assert len(first) == 3000 and first == third and all(first[image] != second[image] for image in first)
+    assert stats.binomtest(sum(first.values()), 3000).pvalue > 0.001
+    assert find_mirrored(1, start=200).items() <= second.items()
+    others = find_mirrored(0, seed=4)
+    assert 0.45 < sum(first[image] == others[image] for image in first) / 3000 < 0.55
+
+
 def test_crops_fall_evenly_on_every_place_and_side():
     """Each of 4,096 crops of 5 out of 8 pixels is the window at its corner, or its mirror image. They fall evenly on
     all 16 places (chi-square), and half are mirrored."""
