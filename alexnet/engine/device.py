@@ -47,12 +47,12 @@ class Engine:
                 raise Mistake(f"device.columns: {error}") from error
         return model
 
-    def forward(self, model: nn.Module, recorded: bool) -> Callable[[Tensor], Tensor]:
+    def forward(self, model: Callable[[Tensor], Tensor], recorded: bool) -> Callable[[Tensor], Tensor]:
         """A function from images (B, C, H, W) float32 to logits (B, K) float32, computed in the engine's precision.
 
         recorded: whether whole steps are recorded; then the compiler needn't record CUDA graphs of its own.
         """
-        network: Callable[[Tensor], Tensor] = model
+        network = model
         if self.compile:
             # Every shape is compiled for itself, however many there are. Otherwise the kernels would depend on which
             # shapes came first, and a resumed run would differ.

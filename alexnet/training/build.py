@@ -18,6 +18,7 @@ from alexnet.data.preparation import Preparation
 from alexnet.engine.cuda_graph import Recorder
 from alexnet.engine.device import Engine
 from alexnet.engine.distributed import Group
+from alexnet.engine.half_weights import HalfWeights, suits
 from alexnet.engine.packing import Packing
 from alexnet.errors import Mistake
 from alexnet.runs.texts import TEXTS, Texts
@@ -41,14 +42,16 @@ Join = Callable[[DictConfig, Engine, dict[str, Any] | None], Group]
 class Training(Network):
     """All that a run is made of, on its device.
 
-    average: of the weights; None if none is taken. packing: of what shares add up; None if there is one share.
-    recorder: of steps, on a GPU; None if they aren't recorded. rates: (), where a recorded step finds the learning rate
-    of each group of the optimizer. transfer: what was taken of other weights. frozen: layers that aren't trained.
-    schedule(epoch, epochs, errors) gives the factor of the learning rate.
+    half_weights: what `forward` computes with; None: the model's own. average: of the weights; None if none is taken.
+    packing: of what shares add up; None if there is one share. recorder: of steps, on a GPU; None if they aren't
+    recorded. rates: (), where a recorded step finds the learning rate of each group of the optimizer. transfer: what
+    was taken of other weights. frozen: layers that aren't trained. schedule(epoch, epochs, errors) gives the factor of
+    the learning rate.
     """
 
     batches: SplitBatches
     optimizer: torch.optim.Optimizer
+    half_weights: HalfWeights | None
     average: Average | None
     packing: Packing | None
     recorder: Recorder | None
@@ -104,14 +107,16 @@ def assemble(
     engine.place(model)
     optimizer = _build_optimizer(config, engine, model, transfer)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))
+    half_weights = HalfWeights(model) if _can_halve(config, engine, group, optimizer) else None
     training = Training(
         engine=engine,
         group=group,
         dataset=dataset,
         model=model,
-        forward=engine.forward(model, recorded),
+        forward=engine.forward(half_weights or model, recorded),
         batches=batches,
         optimizer=optimizer,
+        half_weights=half_weights,
         average=None,
         packing=Packing(model, engine.device) if group.shards > 1 else None,
         recorder=Recorder(engine.device) if recorded else None,
@@ -206,6 +211,12 @@ def choose_rows(group: Group, mixes: bool, count: int) -> slice | torch.Tensor:
     if not mixes or len(rows) in (0, count):
         return slice(rows.start, rows.stop)
     return torch.arange(rows.start - 1, rows.stop) % count
+
+
+def _can_halve(config: DictConfig, engine: Engine, group: Group, optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the network can compute with 16-bit copies of its weights: where nothing needs float32 gradients."""
+    plain = engine.precision == "bf16" and engine.device.type == "cpu" and not engine.compile and group.shards == 1
+    return plain and config.clip_norm is None and config.overfit is None and suits(optimizer)
 
 
 def _build_optimizer(

@@ -117,12 +117,15 @@ def update_by_sum(training: Training, total: Tensor) -> Tensor:
 
 def apply_gradients(training: Training) -> None:
     """Clips the gradients, changes the weights, and has their average follow."""
-    if training.clip_norm is not None:
-        training.scaler.unscale_(training.optimizer)
-        trained = [parameter for group in training.optimizer.param_groups for parameter in group["params"]]
-        nn.utils.clip_grad_norm_(trained, training.clip_norm)  # of all together (Pascanu et al. 2013, §3.2)
-    training.scaler.step(training.optimizer)
-    training.scaler.update()
+    if training.half_weights is not None:
+        training.half_weights.update(training.optimizer)
+    else:
+        if training.clip_norm is not None:
+            training.scaler.unscale_(training.optimizer)
+            trained = [parameter for group in training.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(trained, training.clip_norm)  # of all together (Pascanu et al. 2013, §3.2)
+        training.scaler.step(training.optimizer)
+        training.scaler.update()
     if training.average is not None:
         training.average.follow()
 
