@@ -7,8 +7,8 @@ multiplications instead of m * r. Here this is done in both directions of the im
 multiplications instead of 144, and 3x3 outputs of a 5x5 kernel take 49 instead of 225.
 
 The multiplications at one point, over all channels and all tiles of outputs, are one matrix product. The transforms
-between maps and values are matrix products too. They take about as long as the multiplications that are left, because
-they move more bytes than they multiply.
+between maps and values are matrix products too, one for each direction. They take about as long as the multiplications
+that are left, because they move more bytes than they multiply.
 """
 
 from collections.abc import Iterator
@@ -52,10 +52,9 @@ class WinogradConv2d(FastConv2d):
 class Convolution(torch.autograd.Function):
     """maps (B, C, H, W), weight (K, C, side, side) and bias (K,) to (B, K, H, W). side: a key of TILES.
 
-    Values have the shape (points, tiles of some images, channels), so each transform is one matrix product. Backward
-    uses the transposed products. It computes the values again: keeping them takes two to five times the memory of the
-    maps. The outputs aren't a view of another tensor, because torch would copy them when an activation changes them in
-    place.
+    Values have the shape (points, tiles of some images, channels). Backward uses the transposed transforms. It computes
+    the values again: keeping them takes two to five times the memory of the maps. The outputs aren't a view of another
+    tensor, because torch would copy them when an activation changes them in place.
     """
 
     @staticmethod
@@ -69,7 +68,7 @@ class Convolution(torch.autograd.Function):
         for some, target in _split_batch(m, maps, outputs):
             windows = _cut_windows(some, kernel)
             images, rows, columns = windows.shape[:3]
-            tiles = a @ torch.bmm(_transform_windows(b, windows), weights).view(len(b), -1)
+            tiles = _transform(a, torch.bmm(_transform_windows(b, windows), weights))
             tiles = tiles.view(m, m, images, rows, columns, kernels).permute(2, 3, 0, 4, 1, 5)
             covered = maps.new_empty(images, rows * m, columns * m, kernels)  # the maps, up to full tiles
             torch.add(tiles, bias, out=covered.view(images, rows, m, columns, m, kernels))
@@ -85,26 +84,31 @@ class Convolution(torch.autograd.Function):
         m, a, g, b = _make_transforms(kernel)
         side, margin = m + kernel - 1, kernel // 2
         weights = _transform_weights(g, weight)
-        of_values = torch.zeros_like(weights)
+        of_values = torch.empty_like(weights)
         of_maps = torch.empty_like(maps)
-        for some, of_outputs, target in _split_batch(m, maps, gradient, of_maps):
-            windows = _cut_windows(some, kernel)
-            images, rows, columns = windows.shape[:3]
+        rows, columns = -(-height // m), -(-width // m)
+        for number, (some, of_outputs, target) in enumerate(_split_batch(m, maps, gradient, of_maps)):
+            images = len(some)
+            values = _transform_windows(b, _cut_windows(some, kernel))
             covered = pad(of_outputs, (0, 0, 0, columns * m - width, 0, rows * m - height))
-            tiles = covered.view(images, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
-            products = (a.T @ tiles).view(side**2, -1, kernels)
+            tiles = covered.view(images, rows, m, columns, m, kernels).permute(2, 4, 0, 1, 3, 5)
+            products = _transform(a.T, tiles.reshape(m * m, -1, kernels))
             # baddbmm_, in place, would do the same, but torch's counter of operations doesn't count it.
-            torch.baddbmm(of_values, _transform_windows(b, windows).transpose(1, 2), products, out=of_values)
-            of_windows = b.T @ torch.bmm(products, weights.transpose(1, 2)).view(side**2, -1)
+            torch.baddbmm(of_values, values.transpose(1, 2), products, beta=min(number, 1), out=of_values)
+            of_windows = _multiply_each(b.T, torch.bmm(products, weights.transpose(1, 2)).view(side, side, -1))
             of_windows = of_windows.view(side, side, images, rows, columns, channels)
+            # Windows overlap. Between the directions they are added up to strips, which have fewer columns.
+            strips = maps.new_zeros(side, images, rows, columns * m + kernel - 1, channels)
+            for x in range(side):
+                strips[:, :, :, x : x + columns * m : m] += of_windows[:, x]
+            strips = (b.T @ strips.view(side, -1)).view(strips.shape)
             padded = maps.new_zeros(images, rows * m + kernel - 1, columns * m + kernel - 1, channels)
             for y in range(side):
-                for x in range(side):
-                    padded[:, y : y + rows * m : m, x : x + columns * m : m] += of_windows[y, x]
+                padded[:, y : y + rows * m : m] += strips[y]
             target.copy_(padded[:, margin : margin + height, margin : margin + width])
         return (
             of_maps,
-            (g.T @ of_values.view(side**2, -1)).view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
+            _transform(g.T, of_values).view(kernel, kernel, channels, kernels).permute(3, 2, 0, 1),
             gradient.sum((0, 2, 3)),
         )
 
@@ -131,18 +135,30 @@ def _cut_windows(maps: Tensor, kernel: int) -> Tensor:
 
 def _transform_windows(b: Tensor, windows: Tensor) -> Tensor:
     """The values of windows: (points, tiles, C)."""
-    return (b @ windows.permute(4, 5, 0, 1, 2, 3).reshape(len(b), -1)).view(len(b), -1, windows.shape[3])
+    return _transform(b, windows.permute(4, 5, 0, 1, 2, 3).reshape(len(b) ** 2, -1, windows.shape[3]))
 
 
 def _transform_weights(g: Tensor, weight: Tensor) -> Tensor:
     """The values of the weights: (points, C, K)."""
     kernels, channels, kernel, _ = weight.shape
-    return (g @ weight.permute(2, 3, 1, 0).reshape(kernel**2, -1)).view(-1, channels, kernels)
+    return _transform(g, weight.permute(2, 3, 1, 0).reshape(kernel**2, channels, kernels))
+
+
+def _transform(matrix: Tensor, values: Tensor) -> Tensor:
+    """A matrix (M, N) times values (N * N, ...) in both directions: (M * M, ...)."""
+    m, n = matrix.shape
+    half = (matrix @ values.reshape(n, -1)).view(m, n, -1)
+    return _multiply_each(matrix, half).view(m * m, *values.shape[1:])
+
+
+def _multiply_each(matrix: Tensor, values: Tensor) -> Tensor:
+    """A matrix (M, N) times each of values (B, N, ...): (B, M, ...)."""
+    return torch.bmm(matrix.expand(len(values), *matrix.shape), values)
 
 
 @cache
 def _make_transforms(kernel: int) -> tuple[int, Tensor, Tensor, Tensor]:
-    """m; and A, G, B for both directions: outputs = A (G weights * B inputs).
+    """m; and A, G, B for one direction: outputs = A (G weights * B inputs).
 
     V(k) gives the values of a polynomial of k coefficients at the points. Then V(n)^-1 (V(r) g * V(m) d) is a product
     of polynomials, and its transpose is V(m)^T (V(r) g * V(n)^-T d).
@@ -154,6 +170,4 @@ def _make_transforms(kernel: int) -> tuple[int, Tensor, Tensor, Tensor]:
         at_infinity = torch.eye(coefficients, dtype=torch.float64)[-1:]
         return torch.cat([at, at_infinity])
 
-    one_direction = evaluate(m).T, evaluate(kernel), torch.linalg.inv(evaluate(m + kernel - 1)).T
-    a, g, b = (torch.kron(each, each).float() for each in one_direction)
-    return m, a, g, b
+    return m, evaluate(m).T.float(), evaluate(kernel).float(), torch.linalg.inv(evaluate(m + kernel - 1)).T.float()
