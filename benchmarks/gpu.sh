@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# What has to be seen on a GPU, in about ten minutes: bash benchmarks/gpu.sh path/to/cifar10-jpeg outputs/gpu
+# FOLDER gets a text for each step. It trains best_gpu, and a ResNet-18 on the same images to compare it with.
+set -euo pipefail
+data=(dataset=image_folder "dataset.root=${1:?give the folder of images}" dataset.validation=0.1)
+folder=${2:?give a new folder for what is found}
+mkdir "$folder"
+
+note() { # NAME COMMAND...: its output goes to the terminal and into NAME.txt; a failure is noted, and the rest goes on
+  echo "== ${*:2}" && { "${@:2}" || echo "exit status $?"; } 2>&1 | tee "$folder/$1.txt"
+}
+note cuda_graph python -m pytest -q tests/engine/test_cuda_graph.py
+note speed python benchmarks/benchmark.py --batch-size 64 --seconds 2 --profile
+note speed_compiled python benchmarks/benchmark.py --batch-size 64 --seconds 2 device.compile=true
+for recipe in best_gpu resnet18; do
+  note $recipe python scripts/train.py --config-dir benchmarks/resnet experiment=$recipe "${data[@]}" \
+    "hydra.run.dir=$folder/$recipe" dataset.views=10
+  note ${recipe}_held_out python scripts/evaluate.py "$folder/$recipe" --split validation \
+    --config-dir benchmarks/resnet
+done
+note prediction python benchmarks/prediction.py "$folder/best_gpu"
+note prediction_1024 python benchmarks/prediction.py "$folder/best_gpu" --batch-size 1024
