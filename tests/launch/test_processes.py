@@ -147,6 +147,7 @@ def test_a_signal_to_any_process_stops_all_at_the_same_step(one, tmp_path, ranks
     [
         ("memory", 1, "A step with batch_size=34 of 3x32x32 images needs more memory"),
         ("weights", 1, "starts from other weights than process 0"),
+        ("rounding", 1, "has other weights than process 0"),
         ("disk", 2, "all machines need a disk that they share"),
     ],
 )

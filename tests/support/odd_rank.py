@@ -1,7 +1,7 @@
 """A script of scripts/, of which one process under torchrun is odd: odd_rank.py KIND SCRIPT [ARGUMENT ...]
 
-KIND: memory (it has too little), versions (of its packages), weights (it starts from others), or disk (its folders are
-elsewhere).
+KIND: memory (it has too little), versions (of its packages), weights (it starts from others), rounding (it computes
+one weight differently), or disk (its folders are elsewhere).
 """
 
 import os
@@ -17,10 +17,12 @@ if os.environ["RANK"] == "1":
     from alexnet.config.processes import prepare_torch
 
     prepare_torch()
+    import torch
+
     from alexnet.data import randomness
     from alexnet.engine import environment
     from alexnet.runs import folder
-    from alexnet.training import follower
+    from alexnet.training import follower, loop
 
     if kind == "memory":
         train = follower.train
@@ -36,6 +38,15 @@ if os.environ["RANK"] == "1":
     elif kind == "weights":
         derive = randomness.derive_seed
         randomness.derive_seed = lambda seed, *given: derive(seed + 1, *given)
+    elif kind == "rounding":
+        validate = loop.validate
+
+        def validate_with_another_weight(training, state):
+            biases = next(each.data for each in training.model.parameters() if each.ndim == 1)
+            torch.nextafter(biases, biases + 1, out=biases)
+            return validate(training, state)
+
+        loop.validate = validate_with_another_weight
     elif kind == "disk":
         follower.SECONDS = 1.0
         read = folder.Run.__init__
