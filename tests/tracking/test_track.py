@@ -93,19 +93,22 @@ def test_follow_sends_rows_and_new_runs_within_seconds_until_ctrl_c(tmp_path):
             files, run = sorted(life.folder.glob("*tfevents*")), Run(life.folder)
             return files and files[-1].read_bytes() == encode(take(run, identify(run)))
 
-        lives = []
-        for number in range(2):
-            life = Life(tmp_path / "outputs" / str(number), id=str(number) * 32)
-            lives.append(life)
-            for state in ((5, 1, None), (6, 1, None)):
-                life.write(*state)
-                with open(life.folder / "losses.csv", "a") as file:
-                    file.write("1,")
-                wait_for(lambda life=life: is_sent(life))
-            life.write(8, 2, starts=2, faster=2)
-            wait_for(lambda: all(map(is_sent, lives)))
-        os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            lives = []
+            for number in range(2):
+                life = Life(tmp_path / "outputs" / str(number), id=str(number) * 32)
+                lives.append(life)
+                for state in ((5, 1, None), (6, 1, None)):
+                    life.write(*state)
+                    with open(life.folder / "losses.csv", "a") as file:
+                        file.write("1,")
+                    wait_for(lambda life=life: is_sent(life))
+                life.write(8, 2, starts=2, faster=2)
+                wait_for(lambda: all(map(is_sent, lives)))
+            os.kill(process.pid, signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # else a failure above would wait for it forever
     assert (process.returncode, err) == (130, "stopped by SIGINT\n")
     assert out.splitlines()[0] == "Following until Ctrl-C."
     assert out.count("outputs/0: finished") == out.count("outputs/1: finished") == 1
