@@ -10,7 +10,7 @@ from support.programs import ROOT, run_script
 
 
 def test_it_is_the_papers_network_on_maps_of_full_size():
-    """17 convolutions, and three that match shortcuts (He et al. 2016, §3.3); each stage but the first halves the maps."""
+    """17 convolutions, and three that match shortcuts (He et al. 2016, §3.3); all stages but one halve maps."""
     network, sides = ResNet18(classes=10, channels=3, size=32), []
     for layer in (network.conv1, network.layer1, network.layer2, network.layer3, network.layer4):
         layer.register_forward_hook(lambda layer, given, maps: sides.append(tuple(maps.shape[1:])))

@@ -144,7 +144,7 @@ def test_tf32_on_a_processor_is_one_sentence():
 
 
 def test_replacing_an_experiments_schedule_says_how_to_leave_out_its_options(compose):
-    given = ["experiment=fast", "dataset=digits", "schedule=constant", "~schedule.rise"]
+    given = ["experiment=best", "dataset=digits", "schedule=constant", "~schedule.rise"]
     message = r"schedule\.start isn't an option of constant; there are none.*~schedule\.start$"
     with pytest.raises(Mistake, match=message):
         checks.check(compose(*given))

@@ -27,8 +27,8 @@ def test_outputs_and_gradients_are_those_of_the_definition(kernel, height, width
         outputs = Convolution.apply(found, fast.weight, fast.bias)
         outputs.backward(gradient)
     counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
-    side, points = {3: (4, 36), 5: (3, 49)}[kernel]
-    tiles = 64 * ceil(height / side) * ceil(width / side)
+    points = {3: 36, 5: 64}[kernel]
+    tiles = 64 * ceil(height / 4) * ceil(width / 4)
     once = 2 * points * tiles * 64 * 96  # a product of the values: one forward, two backward, and all are counted
     assert counts["aten.baddbmm"] == once and counts["aten.bmm"] > 2 * once
     plain(expected).backward(gradient.double())
@@ -89,7 +89,7 @@ def test_it_trains_the_same_network_with_less_than_half_the_operations(compose):
 
 @pytest.mark.parametrize(
     "kernel, batch, side, torchs",
-    [(3, 64, 7, False), (3, 2, 7, True), (3, 64, 5, True), (5, 64, 15, False), (5, 64, 13, True)],
+    [(3, 64, 7, False), (3, 2, 7, True), (3, 64, 5, True), (5, 64, 15, False), (5, 64, 9, True)],
 )
 def test_a_small_batch_and_maps_that_tiles_cover_badly_are_left_to_torch(kernel, batch, side, torchs):
     """There the transforms of weights or maps cost more than they save: 5x5 maps take four tiles of 4x4 outputs."""
