@@ -103,7 +103,7 @@ MISTAKES = [
     (["+model.classes=3"], "model.classes isn't supported here as an option of AlexNetCifar"),
     (["+device.presicion=bf16"], "did you mean precision?"),
     (
-        ["experiment=fast", "schedule=constant"],
+        ["experiment=best", "schedule=constant"],
         "there are none. If an experiment set it, remove it with ~schedule.rise ~schedule.start",
     ),
     (["dataset=digits", "dataset.mean=[0.1,0.2]"], "one for each of 3 channels"),
