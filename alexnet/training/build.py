@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from alexnet.config.options import is_own
 from alexnet.data import facts
 from alexnet.data.batches import Batches, SplitBatches
 from alexnet.data.dataset import Dataset, Splits, repeat_batch
@@ -214,9 +215,12 @@ def choose_rows(group: Group, mixes: bool, count: int) -> slice | torch.Tensor:
 
 
 def _can_halve(config: DictConfig, engine: Engine, group: Group, optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the network can compute with 16-bit copies of its weights: where nothing needs float32 gradients."""
+    """Whether the network can compute with 16-bit copies of its weights: if nothing needs float32 gradients. A person's
+    own network may use its layers' weights in other ways than autocast's.
+    """
     plain = engine.precision == "bf16" and engine.device.type == "cpu" and not engine.compile and group.shards == 1
-    return plain and config.clip_norm is None and config.overfit is None and suits(optimizer)
+    needs = config.clip_norm is not None or config.overfit is not None or is_own("model", config.model._target_)
+    return plain and not needs and suits(optimizer)
 
 
 def _build_optimizer(
