@@ -2,9 +2,13 @@
 # What has to be seen on a GPU, in about ten minutes: bash benchmarks/gpu.sh path/to/cifar10-jpeg outputs/gpu
 # FOLDER gets a text for each step. It trains best_gpu, and a ResNet-18 on the same images to compare it with.
 set -euo pipefail
-data=(dataset=image_folder "dataset.root=${1:?give the folder of images}" dataset.validation=0.1)
-folder=${2:?give a new folder for what is found}
-mkdir "$folder"
+if [ $# -ne 2 ] || [ ! -d "$1/train" ] || [ -e "$2" ]; then
+  echo "expected a folder with train/CLASS/IMAGE, and a new folder: bash benchmarks/gpu.sh path/to/jpeg outputs/gpu" >&2
+  exit 2
+fi
+data=(dataset=image_folder "dataset.root=$1" dataset.validation=0.1)
+folder=$2
+mkdir -p "$folder"
 
 note() { # NAME COMMAND...: its output goes to the terminal and into NAME.txt; a failure is noted, and the rest goes on
   echo "== ${*:2}" && { "${@:2}" || echo "exit status $?"; } 2>&1 | tee "$folder/$1.txt"
