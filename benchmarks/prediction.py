@@ -86,9 +86,9 @@ def as_text(trained: "Trained", batches: "Batches", found: dict[str, Any]) -> st
     engine, speeds, operations = trained.network.engine, found["speeds"], found["operations"]
     limits = [rate / operations for rate in found["rates"]]
     shares = [speed / limit for speed, limit in zip(speeds, limits, strict=True)]
-    threads = f", {get_threads()} threads" if engine.device.type == "cpu" else ""
+    threads = f", threads: {get_threads()}" if engine.device.type == "cpu" else ""
     return (
-        f"{type(trained.model).__name__}, {batches.batch_size} images a batch, {batches.preparation.views} views each; "
+        f"{type(trained.model).__name__}, images a batch: {batches.batch_size}, views: {batches.preparation.views}; "
         f"{get_device_name(engine.device)}{threads}; {engine.precision}\n"
         f"predicted: {median(speeds):,.0f} images/s, from {min(speeds):,.0f} to {max(speeds):,.0f}\n"
         f"limit: {operations / 1e9:.3f} G operations an image, a matrix product reaches "

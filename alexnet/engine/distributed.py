@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from socket import gethostname
 from time import sleep
 
 import torch
@@ -11,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from alexnet.engine.shares import Node, Sums, add_up, cut, list_nodes
+from alexnet.errors import Failure
 
 FOREVER = timedelta(days=7)  # an exchange needs no limit: it is noticed otherwise that a process ended
 
@@ -47,6 +49,19 @@ class Group:
         self.find_stop: Callable[[], int] = lambda: 0  # the signal that a process has got, as far as this one knows
         self.stop: Callable[[int], None] = lambda number: None  # ends this process, because of that signal
         self.explain: Callable[[Exception], Exception] = lambda error: error  # why an exchange failed
+
+    def compare(self, moment: str, weights: str) -> None:
+        """Raises Failure in process 0 if another process has other weights at that moment. weights: their hash."""
+        if self.messages is None:
+            return
+        self.messages.put(f"weights/{moment}/{self.rank}", f"{weights} {gethostname()}")
+        for rank in range(1, self.size) if self.rank == 0 else ():
+            theirs, host = self.messages.wait(f"weights/{moment}/{rank}").rsplit(" ", 1)
+            if theirs != weights:
+                raise Failure(
+                    f"Process {rank} on {host} has other weights than process 0 on {gethostname()} after {moment}, so "
+                    f"they computed differently: expected processors of the same kind."
+                )
 
     def connect(self, device: torch.device) -> None:
         """Connects the processes, by NCCL or, without NVIDIA's GPUs, by Gloo. Returns when all have called it.

@@ -34,7 +34,9 @@ class HalfWeights:
         self.scratch = torch.empty(PIECE)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """The model's logits. Weights that something else changed since the last call are copied first."""
+        """The model's logits. Weights that were changed in place since the last call, as load_state_dict and optimizers
+        do it, are copied first. torch doesn't count changes through `weight.data`.
+        """
         now = self._list_versions()
         for name, version in now.items():
             if version != self.versions[name]:

@@ -119,7 +119,6 @@ def _train(group: Group, watch: Watch) -> None:
     group.messages.put(f"start/{group.rank}", json.dumps(describe_start(training, state)))
     watch.signals.shared = True
     train(run, training, state, watch.signals)
-    group.messages.put(f"end/{group.rank}", describe_end(training))
     compute_result(run, training, state)
 
 
@@ -131,11 +130,6 @@ def describe_start(training: Training, state: State) -> dict[str, Any]:
         "sha256": f"{hash_weights(training.model)} {state.epoch} {state.batch}",
         "facts": {key: value for key, value in facts.items() if key.startswith(FACTS)},
     }
-
-
-def describe_end(training: Training) -> str:
-    """What a process has trained: where it is, and the hash of its weights."""
-    return json.dumps({"host": socket.gethostname(), "sha256": hash_weights(training.model)})
 
 
 def _wait_for_disk(run: Run, token: str) -> None:

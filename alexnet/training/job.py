@@ -89,7 +89,7 @@ def _execute(prepare_run: Callable[[Leader], Prepared], run: Run, label: str, fr
                 with _no_garbage_collection():
                     prepared = prepare_run(leader)
                 _begin(run, prepared, attempt, signals)
-                result = _run(run, prepared, signals, leader, alone=not label)
+                result = _run(run, prepared, signals, alone=not label)
         except (Exception, Interrupted) as error:
             result, exit_status = _describe_end(error, run)
             logger.debug(traceback.format_exc(), extra=LOG_ONLY)
@@ -130,7 +130,7 @@ def _begin(run: Run, prepared: Prepared, attempt: Attempt, signals: Signals) -> 
         attempt.owns_result = True
 
 
-def _run(run: Run, prepared: Prepared, signals: Signals, leader: Leader, alone: bool) -> dict[str, Any]:
+def _run(run: Run, prepared: Prepared, signals: Signals, alone: bool) -> dict[str, Any]:
     """Trains, tests, draws. Returns what result.json is to hold. alone: not in a sweep, whose table has the results."""
     from alexnet.training.loop import train
     from alexnet.training.result import compute_result
@@ -141,7 +141,6 @@ def _run(run: Run, prepared: Prepared, signals: Signals, leader: Leader, alone: 
         train(run, training, state, signals)
     finally:
         draw_curve(run, training, state)
-    leader.compare_end(training)
     logger.info(translate("Training finished."))
     result = compute_result(run, training, state)
     log_test(result, alone)

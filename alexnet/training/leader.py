@@ -134,22 +134,6 @@ class Leader:
         self.signals.shared = True
         return {"processes": self.group.size, "hosts": sorted({own["host"], *hosts}), "other_processes": others}
 
-    def compare_end(self, training: "Training") -> None:
-        """Raises Failure if another process has other weights than this one after the last step."""
-        from alexnet.training.follower import describe_end
-
-        if self.group is None or self.group.messages is None:
-            return
-        own = json.loads(describe_end(training))
-        for rank in range(1, self.group.size):
-            found = json.loads(self.group.messages.wait(f"end/{rank}"))
-            if found["sha256"] != own["sha256"]:
-                raise Failure(
-                    f"Process {rank} on {found['host']} has other weights than process 0 on {own['host']} after the "
-                    f"last step, so they computed differently: expected processors of the same kind. No figure of this "
-                    f"run can be trusted."
-                )
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Ends the other processes."""
         if self.watch is not None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from alexnet.data import augment, randomness
 from alexnet.messages.console import make_bar, translate
+from alexnet.models.weight_files import hash_tensors
 from alexnet.runs.folder import Run
 from alexnet.training.build import Training
 from alexnet.training.console import log_epoch
@@ -28,14 +29,16 @@ logger = logging.getLogger(__name__)
 def train(run: Run, training: Training, state: State, signals: Signals) -> None:
     """Trains from `state` to the end of the last epoch: trains, validates, records and saves each epoch.
 
-    Raises Diverged if a loss is NaN or infinite, Failure if a step finds too little memory, and Interrupted on SIGINT
-    or SIGTERM, after writing a checkpoint. The rows up to there are then in the run's folder.
+    Raises Diverged if a loss is NaN or infinite, Failure if a step finds too little memory or if the run's processes
+    have different weights after an epoch, and Interrupted on SIGINT or SIGTERM, after writing a checkpoint. The rows up
+    to there are then in the run's folder.
     """
     with training.enough_memory(), show_progress(training, state) as bar:
         try:
             while not is_over(training, state):
                 train_epoch(run, training, state, signals, bar)
                 validation, learnt = validate(training, state), has_learnt(training)
+                compare_processes(training, state)
                 with signals.uninterrupted():
                     finish_epoch(run, training, state, validation, learnt)
             if state.epoch < training.epochs and not state.learnt:
@@ -151,6 +154,14 @@ def validate(training: Training, state: State) -> Evaluation | None:
     if validation is not None:
         check_finite(validation.loss, f"The validation loss after epoch {state.epoch + 1}", speeds_new_layers(training))
     return validation
+
+
+def compare_processes(training: Training, state: State) -> None:
+    """Raises Failure, before this epoch's checkpoint, if a process of the run has other weights than process 0."""
+    if training.group.size > 1:
+        networks = [training.model, *([] if training.average is None else [training.average.network.model])]
+        hashes = [hash_tensors(network.state_dict()) for network in networks]
+        training.group.compare(f"epoch {state.epoch + 1}", "".join(hashes))
 
 
 def record_window(run: Run, training: Training, state: State, rate: float) -> float:

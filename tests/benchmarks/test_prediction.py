@@ -31,7 +31,9 @@ def test_images_are_counted_once_whatever_their_views(run, monkeypatch):
         assert found["operations"] == views * forward
         assert len(found["speeds"]) == len(found["rates"]) == 2 and min(found["rates"]) > 1e9
         said = prediction.as_text(trained, batches, {**found, "speeds": [50.0, 60.0, 80.0], "rates": [1e9, 2e9, 1e9]})
-        assert f"{32 // views} images a batch" in said and "predicted: 60 images/s, from 50 to 80" in said
+        assert (
+            f"images a batch: {32 // views}, views: {views}" in said and "predicted: 60 images/s, from 50 to 80" in said
+        )
         shares = sorted(100 * views * forward * speed / rate for speed, rate in ((50, 1e9), (60, 2e9), (80, 1e9)))
         assert "reached: {1:.0f}%, from {0:.0f}% to {2:.0f}%".format(*shares) in said
 
