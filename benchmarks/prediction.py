@@ -80,6 +80,7 @@ def predict(trained: "Trained", batches: "Batches", seconds: float) -> dict[str,
 
 
 def as_text(trained: "Trained", batches: "Batches", found: dict[str, Any]) -> str:
+    """What `measure` found, for a reader."""
     from alexnet.engine.device import get_threads
     from alexnet.engine.environment import get_device_name
 

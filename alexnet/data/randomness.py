@@ -7,8 +7,8 @@ and no generator's state has to be saved.
 import numpy as np
 import torch
 
-# Each purpose has its own stream, so that none can shift another. STEP is for what a step draws, such as
-# dropout; FLIP for which images are mirrored in the even epochs, if they alternate.
+# Each purpose has its own stream, so that none can shift another. STEP is for what a step draws, such as dropout.
+# FLIP is for which images the first epoch mirrors, if each is mirrored in every other epoch.
 WEIGHTS, SPLIT, ORDER, AUGMENTATION, STEP, FLIP = range(6)
 
 

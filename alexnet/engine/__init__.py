@@ -1,1 +1,1 @@
-"""How a step is computed: device, precision, convolutions, CUDA graphs. Imports errors and models."""
+"""How a step is computed: device, precision, faster layers, CUDA graphs, processes. Imports errors and models."""

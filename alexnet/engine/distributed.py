@@ -52,8 +52,7 @@ class Group:
 
     def compare(self, moment: str, weights: str) -> None:
         """Raises Failure in process 0 if another process has other weights at that moment. weights: their hash."""
-        if self.messages is None:
-            return
+        assert self.messages is not None
         self.messages.put(f"weights/{moment}/{self.rank}", f"{weights} {gethostname()}")
         for rank in range(1, self.size) if self.rank == 0 else ():
             theirs, host = self.messages.wait(f"weights/{moment}/{rank}").rsplit(" ", 1)
