@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.engine.convolutions import FastConv2d, change_convolutions
+from alexnet.engine.half_weights import HalfWeights
 from alexnet.engine.im2col import Im2colConv2d
 from alexnet.engine.processor import choose_precision, is_zen5, keep_freed_memory, list_cpu_units
 from alexnet.engine.winograd import WinogradConv2d
@@ -58,7 +59,11 @@ class Engine:
             # shapes came first, and a resumed run would differ.
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
             graphs = self.device.type == "cuda" and not recorded
-            network = torch.compile(model, dynamic=False, mode="reduce-overhead" if graphs else "default")
+            options: dict[str, Any] = {"dynamic": False, "mode": "reduce-overhead" if graphs else "default"}
+            if isinstance(model, HalfWeights):
+                model.compile(**options)
+            else:
+                network = torch.compile(model, **options)
 
         def forward(images: Tensor) -> Tensor:
             with self.mixed():

@@ -1,6 +1,9 @@
 """Keeps a network's weights in 16 bits beside those in float32, so that a step moves fewer bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,21 +20,37 @@ class HalfWeights:
 
     torch.autocast makes such copies in every step, and float32 ones of their gradients: with SGD that moves 32 bytes a
     weight. Here `update` reads the gradients as they are and writes the next copies, which is 20 bytes. The bits are
-    those of autocast and optimizer.step(). Other weights than those of convolutions and fully connected layers, which
-    autocast leaves in float32, aren't copied.
+    those of autocast and optimizer.step(), unless all is compiled. Other weights than those of convolutions and fully
+    connected layers, which autocast leaves in float32, aren't copied.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer):
+        """optimizer: of the model's weights; one that suits, see `suits`."""
         layers = (module for module in model.modules() if isinstance(module, (nn.Conv2d, nn.Linear)))
         cast = {weight for layer in layers for weight in layer.parameters(recurse=False) if _is_dense(weight)}
-        self.model = model
+        self.model, self.optimizer = model, optimizer
         self.weights = {name: weight for name, weight in model.named_parameters() if weight in cast}
         self.copies = {
             name: weight.detach().bfloat16().requires_grad_(weight.requires_grad)
             for name, weight in self.weights.items()
         }
         self.versions = self._list_versions()
-        self.scratch = torch.empty(PIECE)
+        self.parts = [list(names) for _, names in groupby(self.copies, lambda name: name.partition(".")[0])]
+        self.branches: list[AbstractContextManager] = [nullcontext() for _ in self.parts]
+        self.compiled_step: Callable[..., None] | None = None
+
+    def compile(self, **options: Any) -> None:
+        """Has each part of the model and each part's update compiled. options: of torch.compile.
+
+        On a GPU the fully connected layers are then updated while the gradients of the convolutions are computed.
+        """
+        for part in self.model.children():
+            part.compile(**options)
+        self.compiled_step = torch.compile(take_step, **options)
+        for number, names in enumerate(self.parts):
+            trained = [self.copies[name] for name in names if self.copies[name].requires_grad]
+            if trained and trained[0].is_cuda:
+                self.branches[number] = Branch(trained)
 
     def __call__(self, images: Tensor) -> Tensor:
         """The model's logits. Weights that were changed in place since the last call, as load_state_dict and optimizers
@@ -46,30 +65,72 @@ class HalfWeights:
         return functional_call(self.model, self.copies, (images,))
 
     @torch.no_grad()
-    def update(self, optimizer: torch.optim.Optimizer) -> None:
-        """Takes the step of an optimizer that suits, see `suits`, and forgets the gradients of the copies."""
-        optimizer.step()  # of the weights without copies; the others have no gradient in float32
-        copies = {weight: self.copies[name] for name, weight in self.weights.items()}
-        for group in optimizer.param_groups:
-            options = {name: group[name] for name in ("lr", "momentum", "weight_decay", "nesterov", "maximize")}
-            for weight in group["params"]:
-                copy = copies.get(weight)
-                if copy is None or copy.grad is None:
-                    continue
-                state = optimizer.state[weight]
-                if state.get("momentum_buffer") is None:  # the first step
-                    state["momentum_buffer"] = torch.zeros_like(weight)
-                parts = _cut(weight, copy.grad, state["momentum_buffer"], copy)
-                for part, gradient, velocity, half in parts:
-                    single = self.scratch[: len(part)].copy_(gradient)
-                    sgd([part], [single], [velocity], fused=True, dampening=0, **options)
-                    half.copy_(part)
-                copy.grad = None
+    def update(self) -> None:
+        """Takes the optimizer's step, and forgets the gradients of the copies."""
+        self.optimizer.step()  # of the weights without copies; the others have no gradient in float32
+        for names, branch in zip(reversed(self.parts), reversed(self.branches), strict=True):
+            with branch:
+                for group in self.optimizer.param_groups:
+                    own = set(group["params"])
+                    self._update(group, [name for name in names if self.weights[name] in own])
         self.versions = self._list_versions()
+
+    def _update(self, group: dict[str, Any], names: Sequence[str]) -> None:
+        """The step of these weights. group: of the optimizer, to which they belong."""
+        copies = [self.copies[name] for name in names if self.copies[name].grad is not None]
+        weights = [self.weights[name] for name in names if self.copies[name].grad is not None]
+        gradients = [copy.grad for copy in copies]
+        velocities = [self._get_velocity(weight) for weight in weights]
+        options = {name: group[name] for name in ("momentum", "weight_decay", "nesterov", "maximize")}
+        if self.compiled_step is None:
+            for tensors in zip(weights, gradients, velocities, copies, strict=True):
+                for piece in _cut(*tensors):
+                    take_step(*([each] for each in piece), fused=True, lr=group["lr"], **options)
+        elif weights:  # a rate that isn't a tensor would be compiled into the program
+            rate = torch.as_tensor(group["lr"])
+            self.compiled_step(weights, gradients, velocities, copies, foreach=True, lr=rate, **options)
+        for copy in copies:
+            copy.grad = None
+
+    def _get_velocity(self, weight: Tensor) -> Tensor:
+        state = self.optimizer.state[weight]
+        if state.get("momentum_buffer") is None:  # the first step
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        return state["momentum_buffer"]
 
     def _list_versions(self) -> dict[str, int]:
         """How often each weight was changed."""
         return {name: weight._version for name, weight in self.weights.items()}
+
+
+class Branch:
+    """A context on a GPU whose work begins as soon as the gradients of these copies are there, on a stream of its own,
+    beside the work that comes after them. What follows the context waits for both.
+    """
+
+    def __init__(self, copies: Sequence[Tensor]):
+        self.stream = torch.cuda.Stream(copies[0].device)
+        self.ready = torch.cuda.Event()
+        for copy in copies:
+            copy.register_post_accumulate_grad_hook(lambda _: self.ready.record())  # the last one counts
+
+    def __enter__(self) -> None:
+        self.stream.wait_event(self.ready)
+        self.context = torch.cuda.stream(self.stream)
+        self.context.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.context.__exit__(*error)
+        torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
+
+
+def take_step(
+    weights: list[Tensor], gradients: list[Tensor], velocities: list[Tensor], copies: list[Tensor], **options: Any
+) -> None:
+    """SGD's step of float32 weights with bfloat16 gradients; then the copies of the weights. options: of torch's sgd."""
+    sgd(weights, [gradient.float() for gradient in gradients], velocities, dampening=0, **options)
+    for copy, weight in zip(copies, weights, strict=True):
+        copy.copy_(weight)
 
 
 def suits(optimizer: torch.optim.Optimizer) -> bool:

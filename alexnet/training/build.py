@@ -108,7 +108,7 @@ def assemble(
     engine.place(model)
     optimizer = _build_optimizer(config, engine, model, transfer)
     recorded = engine.capture and bool(optimizer.defaults.get("fused"))
-    half_weights = HalfWeights(model) if _can_halve(config, engine, group, optimizer) else None
+    half_weights = HalfWeights(model, optimizer) if _can_halve(config, engine, group, optimizer, recorded) else None
     training = Training(
         engine=engine,
         group=group,
@@ -214,11 +214,14 @@ def choose_rows(group: Group, mixes: bool, count: int) -> slice | torch.Tensor:
     return torch.arange(rows.start - 1, rows.stop) % count
 
 
-def _can_halve(config: DictConfig, engine: Engine, group: Group, optimizer: torch.optim.Optimizer) -> bool:
+def _can_halve(
+    config: DictConfig, engine: Engine, group: Group, optimizer: torch.optim.Optimizer, recorded: bool
+) -> bool:
     """Whether the network can compute with 16-bit copies of its weights: if nothing needs float32 gradients. A person's
     own network may use its layers' weights in other ways than autocast's.
     """
-    plain = engine.precision == "bf16" and engine.device.type == "cpu" and not engine.compile and group.shards == 1
+    placed = engine.device.type == "cpu" or (engine.compile and recorded)
+    plain = engine.precision == "bf16" and placed and group.shards == 1
     needs = config.clip_norm is not None or config.overfit is not None or is_own("model", config.model._target_)
     return plain and not needs and suits(optimizer)
 

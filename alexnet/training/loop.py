@@ -121,7 +121,7 @@ def update_by_sum(training: Training, total: Tensor) -> Tensor:
 def apply_gradients(training: Training) -> None:
     """Clips the gradients, changes the weights, and has their average follow."""
     if training.half_weights is not None:
-        training.half_weights.update(training.optimizer)
+        training.half_weights.update()
     else:
         if training.clip_norm is not None:
             training.scaler.unscale_(training.optimizer)

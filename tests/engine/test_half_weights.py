@@ -113,8 +113,8 @@ def test_frozen_and_shared_weights_stay_what_they_are():
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight, first.bias.requires_grad = first.weight, False
     model = nn.Sequential(first, nn.ReLU(), second)
-    halves = half_weights.HalfWeights(model)
     optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), 0.1, momentum=0.9, fused=True)
+    halves = half_weights.HalfWeights(model, optimizer)
     reference = copy.deepcopy(model)
     torch_step = torch.optim.SGD((p for p in reference.parameters() if p.requires_grad), 0.1, momentum=0.9, fused=True)
     for images in torch.randn(3, 5, 3):
@@ -122,7 +122,7 @@ def test_frozen_and_shared_weights_stay_what_they_are():
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(images)
             logits.float().square().sum().backward()
-        halves.update(optimizer)
+        halves.update()
         torch_step.step()
         torch_step.zero_grad()
         for mine, theirs in zip(model.parameters(), reference.parameters(), strict=True):
