@@ -16,7 +16,7 @@ note() { # NAME COMMAND...: its output goes to the terminal and into NAME.txt; a
   echo "== ${*:2}"
   "${@:2}" 2>&1 | tee "$folder/$1.txt" || { echo "exit status $?: ${*:2}" && failed=1; }
 }
-note cuda_graph python -m pytest -q tests/engine/test_cuda_graph.py
+note tests python -m pytest -q tests/engine/test_cuda_graph.py tests/engine/test_half_weights.py
 note speed python benchmarks/benchmark.py --batch-size 64 --seconds 2 --profile
 note speed_compiled python benchmarks/benchmark.py --batch-size 64 --seconds 2 device.compile=true
 for recipe in best_gpu resnet18; do

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import torch
@@ -77,18 +77,16 @@ class HalfWeights:
 
     def _update(self, group: dict[str, Any], names: Sequence[str]) -> None:
         """The step of these weights. group: of the optimizer, to which they belong."""
-        copies = [self.copies[name] for name in names if self.copies[name].grad is not None]
-        weights = [self.weights[name] for name in names if self.copies[name].grad is not None]
-        gradients = [copy.grad for copy in copies]
+        gradients = {name: gradient for name in names if (gradient := self.copies[name].grad) is not None}
+        weights, copies = ([each[name] for name in gradients] for each in (self.weights, self.copies))
         velocities = [self._get_velocity(weight) for weight in weights]
         options = {name: group[name] for name in ("momentum", "weight_decay", "nesterov", "maximize")}
+        tensors = weights, list(gradients.values()), velocities, copies
         if self.compiled_step is None:
-            for tensors in zip(weights, gradients, velocities, copies, strict=True):
-                for piece in _cut(*tensors):
-                    take_step(*([each] for each in piece), fused=True, lr=group["lr"], **options)
+            for piece in chain.from_iterable(map(_cut, *tensors)):
+                take_step(*([part] for part in piece), fused=True, lr=group["lr"], **options)
         elif weights:  # a rate that isn't a tensor would be compiled into the program
-            rate = torch.as_tensor(group["lr"])
-            self.compiled_step(weights, gradients, velocities, copies, foreach=True, lr=rate, **options)
+            self.compiled_step(*tensors, foreach=True, lr=torch.as_tensor(group["lr"]), **options)
         for copy in copies:
             copy.grad = None
 
@@ -125,10 +123,14 @@ class Branch:
 
 
 def take_step(
-    weights: list[Tensor], gradients: list[Tensor], velocities: list[Tensor], copies: list[Tensor], **options: Any
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    velocities: Sequence[Tensor],
+    copies: Sequence[Tensor],
+    **options: Any,
 ) -> None:
-    """SGD's step of float32 weights with bfloat16 gradients; then the copies of the weights. options: of torch's sgd."""
-    sgd(weights, [gradient.float() for gradient in gradients], velocities, dampening=0, **options)
+    """SGD's step of float32 weights with bfloat16 gradients, and their next copies. options: of torch's sgd."""
+    sgd([*weights], [gradient.float() for gradient in gradients], [*velocities], dampening=0, **options)
     for copy, weight in zip(copies, weights, strict=True):
         copy.copy_(weight)
 

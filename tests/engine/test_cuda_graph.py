@@ -1,9 +1,13 @@
 """On a GPU a recorded step gives the same bits as the step itself, and nothing in a window waits for the GPU."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from alexnet.data.batches import Batches
+from alexnet.engine import half_weights
+from alexnet.engine.half_weights import Branch
 from alexnet.errors import Failure
 from alexnet.training.build import assemble
 from alexnet.training.loop import compute_learning_rate, set_learning_rate, step
@@ -39,6 +43,21 @@ def test_recorded_or_not_a_run_ends_in_the_same_bits(compose, tmp_path, augmente
         assert shapes == {(3, 3, 16, 16), (3, 3, 24, 24)}
     for figure in ("weights_sha256", "test_loss", "training_accuracy"):
         assert recorded[figure] == plain[figure]
+
+
+def test_weights_that_are_updated_beside_a_backward_pass_have_the_same_bits(compose, tmp_path, augmented):
+    """Compiled, the classifier's are updated on a stream of their own. A run resumes to the same bits."""
+    settings = [*augmented, "dataset.progressive=[]", "clip_norm=null", "device.precision=bf16", "device.compile=true"]
+    training, beside = run_in(tmp_path / "beside", compose(*settings))
+    assert training.half_weights is not None
+    assert all(isinstance(branch, Branch) for branch in training.half_weights.branches)
+    run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
+    _, resumed = run_in(tmp_path / "resumed", compose(*settings))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(half_weights, "Branch", lambda copies: nullcontext())
+        _, behind = run_in(tmp_path / "behind", compose(*settings))
+    for other in (resumed, behind):
+        assert (other["weights_sha256"], other["test_loss"]) == (beside["weights_sha256"], beside["test_loss"])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

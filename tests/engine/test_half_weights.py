@@ -1,7 +1,9 @@
-"""A training with 16-bit copies of its weights is autocast's, bit for bit."""
+"""A training with 16-bit copies of its weights is autocast's, bit for bit. A compiled one is it to rounding."""
 
 import copy
 import io
+import shutil
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,6 +15,9 @@ from alexnet.training.evaluation import evaluate
 from alexnet.training.loop import step
 
 HALF = ["device=cpu", "device.precision=bf16", "optimizer.lr=0.05", "dataset.size=16"]
+
+
+GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")]
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +108,7 @@ def test_a_checkpoint_goes_on_with_the_same_bits_with_and_without_copies(compose
         ["optimizer.momentum=0"],
         ["+optimizer.dampening=0.1"],
         ["device.fused=false"],
+        ["device.fused=false", "device.compile=true"],
     ],
 )
 def test_without_plain_sgd_in_bf16_nothing_is_copied(compose, small, options):
@@ -128,3 +134,85 @@ def test_frozen_and_shared_weights_stay_what_they_are():
         for mine, theirs in zip(model.parameters(), reference.parameters(), strict=True):
             assert torch.equal(mine, theirs)
     assert second.weight is first.weight
+
+
+def make_parts(device="cpu"):
+    """A network of convolutions and a classifier, and an optimizer that gives them different rates."""
+    torch.manual_seed(0)
+    features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten())
+    model = nn.Sequential(features, nn.Sequential(nn.Linear(64, 3))).to(device)
+    groups = [{"params": features.parameters(), "lr": 0.1}, {"params": model[1].parameters(), "lr": 0.2}]
+    options = {"momentum": 0.9, "weight_decay": 0.01, "nesterov": True}
+    return model, torch.optim.SGD(groups, **options, fused=True)
+
+
+def backward(halves, device="cpu"):
+    with torch.autocast(device, torch.bfloat16):
+        logits = halves(torch.randn(5, 1, 6, 6, device=device))
+    logits.float().square().sum().backward()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
+def test_a_compiled_update_is_the_formula_of_sgd(monkeypatch, device):
+    """In float64, with other rates in each step and for each group. New rates need no new compilation."""
+    model, optimizer = make_parts(device)
+    halves = half_weights.HalfWeights(model, optimizer)
+    halves.compile(dynamic=False)
+    expected = {name: (weight.detach().double(), 0) for name, weight in model.named_parameters()}
+    for _ in range(3):
+        for group in optimizer.param_groups:
+            group["lr"] /= 2
+        backward(halves, device)
+        gradients = {name: half.grad.double() for name, half in halves.copies.items()}
+        halves.update()
+        for name, weight in model.named_parameters():
+            value, velocity = expected[name]
+            rate = optimizer.param_groups[int(name[0])]["lr"]
+            gradient = gradients[name] + 0.01 * value
+            velocity = 0.9 * velocity + gradient
+            expected[name] = (value - rate * (gradient + 0.9 * velocity), velocity)
+            torch.testing.assert_close(weight.detach().double(), expected[name][0], rtol=1e-6, atol=1e-6)
+            assert torch.equal(halves.copies[name], weight.bfloat16()) and halves.copies[name].grad is None
+        monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
+
+
+def test_on_a_gpu_the_classifier_is_updated_beside_the_gradients_of_the_convolutions(monkeypatch):
+    """With stand-ins for its streams: each update waits for nothing after its own gradients, and the next step waits
+    for both.
+    """
+    done, names = [], iter(["conv", "fc"])
+
+    class Event:
+        def __init__(self):
+            self.name = next(names)
+
+        def record(self):
+            done.append(f"{self.name}: gradient")
+
+    class Stream:
+        device = "cuda"
+
+        def wait_event(self, event):
+            done.append(f"{event.name}: beside")
+
+        def wait_stream(self, stream):
+            done.append("both")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: Stream())
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
+    model, optimizer = make_parts()
+    halves = half_weights.HalfWeights(model, optimizer)
+    halves.branches = [half_weights.Branch([halves.copies[name] for name in names]) for names in halves.parts]
+    model[0].register_full_backward_pre_hook(lambda *_: done.append("conv: begins"))
+    monkeypatch.setattr(half_weights, "take_step", lambda weights, *_, **__: done.append(f"update {len(weights[0])}"))
+    backward(halves)
+    halves.update()
+    assert done == [
+        *("fc: gradient", "fc: gradient", "conv: begins", "conv: gradient", "conv: gradient"),  # weights and biases
+        *("fc: beside", "update 64", "update 64", "update 64", "update 3", "both"),
+        *("conv: beside", "update 36", "update 4", "both"),
+    ]
