@@ -1,7 +1,7 @@
 """Keeps a network's weights in 16 bits beside those in float32, so that a step moves fewer bytes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, groupby
 from typing import Any
 
@@ -36,7 +36,7 @@ class HalfWeights:
         }
         self.versions = self._list_versions()
         self.parts = [list(names) for _, names in groupby(self.copies, lambda name: name.partition(".")[0])]
-        self.branches: list[AbstractContextManager] = [nullcontext() for _ in self.parts]
+        self.branches: list[Callable[[], AbstractContextManager]] = [nullcontext for _ in self.parts]
         self.compiled_step: Callable[..., None] | None = None
 
     def compile(self, **options: Any) -> None:
@@ -69,7 +69,7 @@ class HalfWeights:
         """Takes the optimizer's step, and forgets the gradients of the copies."""
         self.optimizer.step()  # of the weights without copies; the others have no gradient in float32
         for names, branch in zip(reversed(self.parts), reversed(self.branches), strict=True):
-            with branch:
+            with branch():
                 for group in self.optimizer.param_groups:
                     own = set(group["params"])
                     self._update(group, [name for name in names if self.weights[name] in own])
@@ -102,8 +102,8 @@ class HalfWeights:
 
 
 class Branch:
-    """A context on a GPU whose work begins as soon as the gradients of these copies are there, on a stream of its own,
-    beside the work that comes after them. What follows the context waits for both.
+    """Work on a GPU that begins as soon as the gradients of these copies are there, on a stream of its own, beside the
+    work that comes after them. What follows waits for both.
     """
 
     def __init__(self, copies: Sequence[Tensor]):
@@ -112,13 +112,11 @@ class Branch:
         for copy in copies:
             copy.register_post_accumulate_grad_hook(lambda _: self.ready.record())  # the last one counts
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
         self.stream.wait_event(self.ready)
-        self.context = torch.cuda.stream(self.stream)
-        self.context.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self.context.__exit__(*error)
+        with torch.cuda.stream(self.stream):
+            yield
         torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
 
 
