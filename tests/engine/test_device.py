@@ -15,7 +15,6 @@ from alexnet.training.build import assemble
 from support.images import small_data
 from support.runs import run_in
 
-COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
 SETTINGS = [
     "precision=float32",
     "precision=bf16",
@@ -24,13 +23,16 @@ SETTINGS = [
     "fused=false",
     "deterministic=false",
     "capture=false",
-    pytest.param("compile=true", marks=COMPILER),
 ]
 
 
 @pytest.fixture
 def augmented(small):
     return [*small, "dataset.size=16", "dataset.crop=2", "dataset.flip=true", "optimizer.lr=0.01"]
+
+
+def read_losses(folder):
+    return [window["loss"] for window in Run(folder).windows()]
 
 
 @pytest.mark.slow
@@ -43,8 +45,17 @@ def test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, augmented, setti
     _, resumed = run_in(tmp_path / "resumed", compose(*settings, "epochs=2"))
     assert resumed["weights_sha256"] == unbroken["weights_sha256"]
     assert resumed["test_loss"] == unbroken["test_loss"]
-    losses = [[window["loss"] for window in Run(tmp_path / name).windows()] for name in ("unbroken", "resumed")]
-    assert losses[0] == losses[1]
+    assert read_losses(tmp_path / "resumed") == read_losses(tmp_path / "unbroken")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, and there is no g++")
+def test_a_compiled_run_resumes_to_the_same_bits_and_changes_losses_only_by_its_rounding(compose, tmp_path, augmented):
+    """Both in one test, because the compiler takes most of a minute."""
+    settings = [*augmented, "device.precision=float32"]
+    test_a_resumed_run_ends_in_the_same_bits(compose, tmp_path, settings, "compile=true")
+    run_in(tmp_path / "plain", compose(*settings, "epochs=2"))
+    assert read_losses(tmp_path / "unbroken") == pytest.approx(read_losses(tmp_path / "plain"), rel=1e-4)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -86,15 +97,13 @@ def test_a_resumed_run_ends_in_the_same_bits_with_fewer_multiplications(compose,
         ("precision=fp16", 0.005),  # 11 bits
         ("channels_last=false", 1e-5),
         ("fused=false", 1e-5),
-        pytest.param("compile=true", 1e-5, marks=COMPILER),
     ],
 )
 def test_a_setting_changes_losses_only_by_its_rounding(compose, tmp_path, augmented, setting, tolerance):
     config = compose(*augmented, "device.precision=float32", "epochs=1")
     run_in(tmp_path / "float32", config)
     run_in(tmp_path / "other", compose(*augmented, "device.precision=float32", "epochs=1", f"device.{setting}"))
-    float32, other = ([window["loss"] for window in Run(tmp_path / name).windows()] for name in ("float32", "other"))
-    assert other == pytest.approx(float32, rel=tolerance)
+    assert read_losses(tmp_path / "other") == pytest.approx(read_losses(tmp_path / "float32"), rel=tolerance)
 
 
 @pytest.mark.parametrize("precision, dtype", [("bf16", torch.bfloat16), ("fp16", torch.float16)])
