@@ -18,7 +18,7 @@ note() { # NAME COMMAND...: its output goes to the terminal and into NAME.txt; a
 }
 note tests python -m pytest -q tests/engine/test_cuda_graph.py tests/engine/test_half_weights.py
 note speed python benchmarks/benchmark.py --batch-size 64 --seconds 2 --profile
-note speed_compiled python benchmarks/benchmark.py --batch-size 64 --seconds 2 device.compile=true
+note speed_compiled python benchmarks/benchmark.py --batch-size 64 --seconds 2 --profile device.compile=true
 for recipe in best_gpu resnet18; do
   note $recipe python scripts/train.py --config-dir benchmarks/resnet experiment=$recipe "${data[@]}" \
     "hydra.run.dir=$folder/$recipe" dataset.views=10
