@@ -20,7 +20,7 @@ class HalfWeights:
 
     torch.autocast makes such copies in every step, and float32 ones of their gradients: with SGD that moves 32 bytes a
     weight. Here `update` reads the gradients as they are and writes the next copies, which is 20 bytes. The bits are
-    those of autocast and optimizer.step(), unless all is compiled. Other weights than those of convolutions and fully
+    those of autocast and optimizer.step(), unless they are compiled. Other weights than those of convolutions and fully
     connected layers, which autocast leaves in float32, aren't copied.
     """
 
@@ -84,7 +84,7 @@ class HalfWeights:
         tensors = weights, list(gradients.values()), velocities, copies
         if self.compiled_step is None:
             for piece in chain.from_iterable(map(_cut, *tensors)):
-                take_step(*([part] for part in piece), fused=True, lr=group["lr"], **options)
+                take_step(*([tensor] for tensor in piece), fused=True, lr=group["lr"], **options)
         elif weights:  # a rate that isn't a tensor would be compiled into the program
             self.compiled_step(*tensors, foreach=True, lr=torch.as_tensor(group["lr"]), **options)
         for copy in copies:

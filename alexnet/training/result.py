@@ -1,5 +1,6 @@
 """Computes what result.json holds of a finished run."""
 
+from copy import deepcopy
 from time import perf_counter
 from typing import Any
 
@@ -30,8 +31,9 @@ def compute_result(run: Run, training: Training, state: State) -> dict[str, Any]
     tested, test_seconds = measure_test(network, training.batches.test) if training.test else ({}, {})
     trained = evaluate(network, training.batches.train_subset)
     check_learnt(training, trained, state.steps(training))
+    model = deepcopy(training.model) if training.engine.compile else training.model  # a copy's parts aren't compiled
     with training.engine.mixed():
-        crossed = count_bytes_crossed(training.model, training.dataset.channels, training.dataset.size)
+        crossed = count_bytes_crossed(model, training.dataset.channels, training.dataset.size)
     return {
         "status": "finished",
         "epochs": state.epoch,

@@ -3,7 +3,7 @@
 import copy
 import io
 import shutil
-from contextlib import nullcontext
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -195,14 +195,20 @@ def test_on_a_gpu_the_classifier_is_updated_beside_the_gradients_of_the_convolut
         device = "cuda"
 
         def wait_event(self, event):
-            done.append(f"{event.name}: beside")
+            done.append(f"{event.name}: waits")
 
         def wait_stream(self, stream):
-            done.append("both")
+            done.append("joins")
+
+    @contextmanager
+    def beside(stream):
+        done.append("beside")
+        yield
+        done.append("main")
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: Stream())
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "stream", beside)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
     model, optimizer = make_parts()
     halves = half_weights.HalfWeights(model, optimizer)
@@ -213,6 +219,6 @@ def test_on_a_gpu_the_classifier_is_updated_beside_the_gradients_of_the_convolut
     halves.update()
     assert done == [
         *("fc: gradient", "fc: gradient", "conv: begins", "conv: gradient", "conv: gradient"),  # weights and biases
-        *("fc: beside", "update 64", "update 64", "update 64", "update 3", "both"),
-        *("conv: beside", "update 36", "update 4", "both"),
+        *("fc: waits", "beside", "update 64", "update 64", "update 64", "update 3", "main", "joins"),
+        *("conv: waits", "beside", "update 36", "update 4", "main", "joins"),
     ]
