@@ -54,7 +54,7 @@ class HalfWeights:
 
     def __call__(self, images: Tensor) -> Tensor:
         """The model's logits. Weights that were changed in place since the last call, as load_state_dict and optimizers
-        do it, are copied first. torch doesn't count changes through `weight.data`.
+        do it, are copied first. torch doesn't count changes through `weight.data`; a recorded step looks for none.
         """
         now = self._list_versions()
         for name, version in now.items():

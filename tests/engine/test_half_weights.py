@@ -1,4 +1,4 @@
-"""A training with 16-bit copies of its weights is autocast's, bit for bit. A compiled one is it to rounding."""
+"""A training with 16-bit copies of its weights is autocast's, bit for bit. A compiled update is SGD's formula."""
 
 import copy
 import io
@@ -15,8 +15,6 @@ from alexnet.training.evaluation import evaluate
 from alexnet.training.loop import step
 
 HALF = ["device=cpu", "device.precision=bf16", "optimizer.lr=0.05", "dataset.size=16"]
-
-
 GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")]
 
 
